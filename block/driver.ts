@@ -1,0 +1,241 @@
+/**
+ * The contract below a {@link import("./node.ts").BlockNode}: what a format, a protocol or a filter is made of.
+ *
+ * A driver moves bytes and interprets metadata. Bounds, alignment, tracking, permissions, bitmaps, statistics and drain
+ * belong to the node above it, so a driver may count on: requests inside `size`, multiples of `limits.alignBytes`, and no
+ * new request once `drain` of its node has returned.
+ *
+ * @module
+ */
+import type { Clocks } from "../base/clocks.ts";
+import type { IoVector } from "../base/io_vector.ts";
+import type { Random } from "../base/random.ts";
+import type { BlockNode } from "./node.ts";
+import type { BlockdevOptions } from "./options/blockdev.ts";
+
+/** What requests a driver takes; the node splits and aligns others. All in bytes. */
+export interface RequestLimits {
+  /** Offsets and lengths of reads and writes are multiples of this; a power of two. */
+  readonly alignBytes: number;
+  /** The alignment of data in memory that spares a copy (O_DIRECT); 1 where any will do. */
+  readonly memoryAlignBytes?: number;
+  readonly maxTransferBytes?: number;
+  /** Slices in one vector. */
+  readonly maxSlices?: number;
+  /** Zero writes and discards are handed down at this alignment where the request allows. */
+  readonly zeroAlignBytes?: number;
+  readonly maxZeroBytes?: number;
+  readonly discardAlignBytes?: number;
+  readonly maxDiscardBytes?: number;
+  /** What makes a good request size, for readers that may choose. */
+  readonly optimalTransferBytes?: number;
+}
+
+/** A run of bytes that share a state, from the offset that was asked for. */
+export interface Extent {
+  /** From the offset asked for, at least 1, at most the length asked for. */
+  readonly lengthBytes: number;
+  /**
+   * `data`: this layer stores bytes. `zero`: this layer says that they read as zeroes.
+   * `unallocated`: this layer says nothing, the backing node (or zeroes) shows through.
+   */
+  readonly kind: "data" | "zero" | "unallocated";
+  /** Where the bytes lie in `node`, linear over the run; absent where they do not (compressed, encrypted elsewhere). */
+  readonly hostOffset?: number;
+  /** The child that `hostOffset` counts in; absent: the protocol file itself. */
+  readonly node?: BlockNode;
+  readonly compressed?: boolean;
+  /** This layer allocates the run, though it may read as zeroes. */
+  readonly allocated?: boolean;
+}
+
+/** How zeroes may be written. */
+export interface ZeroOptions {
+  /** The area may be unmapped: it still reads as zeroes. */
+  readonly unmap?: boolean;
+  /** Rather fail with ENOTSUP than write zeroes by hand. */
+  readonly noFallback?: boolean;
+  readonly fua?: boolean;
+}
+
+export type PreallocationMode = "off" | "metadata" | "falloc" | "full";
+
+export interface TruncateOptions {
+  readonly preallocation?: PreallocationMode;
+  /** Fail unless the size becomes this exactly (else a driver may round up). */
+  readonly exact?: boolean;
+  /** What is added must read as zeroes. */
+  readonly zero?: boolean;
+}
+
+/** An open image, file or filter. */
+export interface BlockDriver extends AsyncDisposable {
+  /** The driver's QEMU name: `"qcow2"`. */
+  readonly name: string;
+  /** Size that the guest sees, in bytes. */
+  readonly size: number;
+  readonly limits: RequestLimits;
+  /** Reads `into.length` bytes at `at`. */
+  read(at: number, into: IoVector): Promise<void>;
+  write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void>;
+  writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void>;
+  /** The area's content is of no further use; what it reads as is the driver's affair. */
+  discard(at: number, length: number): Promise<void>;
+  /** Returns when all that was written before is durable. */
+  flush(): Promise<void>;
+  /** The state of the first run of `length` bytes at `at`. */
+  status(at: number, length: number): Promise<Extent>;
+  truncate(size: number, how?: TruncateOptions): Promise<void>;
+
+  /** Writes whole compressed clusters; `at` is cluster-aligned. */
+  writeCompressed?(at: number, from: IoVector): Promise<void>;
+  /** Bytes that the storage below really takes; `undefined` where it cannot be told. */
+  allocatedBytes?(): Promise<number>;
+  /** What `info` shows of the image. */
+  info?(): Promise<DriverInfo>;
+  check?(options: { readonly fix: "none" | "leaks" | "all" }): Promise<CheckResult>;
+  readonly snapshots?: SnapshotStore;
+  readonly vmState?: VmStateStore;
+  /** Takes new flags and options while open; the node has been drained. Nothing is changed when it throws. */
+  reopen?(change: ReopenChange): Promise<void>;
+  /** Makes `node` (or none) the backing node and, with `inHeader`, writes that into the image. */
+  changeBacking?(file: string | undefined, format: string | undefined): Promise<void>;
+  /** Drops all data of this layer: what `commit` does to an overlay at its end. ENOTSUP where it cannot. */
+  makeEmpty?(): Promise<void>;
+  /** Empties caches of metadata and rereads the image; after another process wrote it. */
+  invalidate?(): Promise<void>;
+}
+
+/** A change that {@link BlockDriver.reopen} takes over. */
+export interface ReopenChange {
+  readonly readOnly: boolean;
+  readonly cacheDirect: boolean;
+  readonly cacheNoFlush: boolean;
+}
+
+/** What a format knows of itself; the keys of `specific` are those of QEMU's ImageInfoSpecific. */
+export interface DriverInfo {
+  readonly clusterSizeBytes?: number;
+  readonly backingFile?: string;
+  readonly backingFormat?: string;
+  readonly encrypted?: boolean;
+  readonly compressed?: boolean;
+  readonly dirty?: boolean;
+  /** Where VM state begins in the format's own address space. */
+  readonly vmStateOffsetBytes?: number;
+  readonly specific?: Readonly<Record<string, unknown>>;
+}
+
+/** The outcome of a check. Numbers are of clusters or entries; a field is absent where the format cannot tell. */
+export interface CheckResult {
+  /** One line each, as QEMU prints them: `"Leaked cluster 5 refcount=1 reference=0"`. */
+  readonly messages: readonly string[];
+  readonly corruptions: number;
+  readonly leaks: number;
+  readonly corruptionsFixed: number;
+  readonly leaksFixed: number;
+  readonly checkErrors: number;
+  readonly imageEndOffset?: number;
+  readonly totalClusters?: number;
+  readonly allocatedClusters?: number;
+  readonly fragmentedClusters?: number;
+  readonly compressedClusters?: number;
+}
+
+/** An internal snapshot as lists show it. */
+export interface SnapshotInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly vmStateBytes: number;
+  /** Since 1970. */
+  readonly dateSeconds: number;
+  readonly dateNanoseconds: number;
+  /** The guest's clock when it was taken. */
+  readonly vmClockNs: number;
+  /** Instructions executed; -1 where not recorded. */
+  readonly icount: number;
+  /** The disk's size when it was taken, in bytes. */
+  readonly diskBytes: number;
+}
+
+/** Internal snapshots. */
+export interface SnapshotStore {
+  list(): readonly SnapshotInfo[];
+  /** Takes a snapshot; the format chooses its id. */
+  create(snapshot: Omit<SnapshotInfo, "id" | "diskBytes">): Promise<SnapshotInfo>;
+  /** Makes the active state that of the snapshot; `id` from {@link list}. */
+  apply(id: string): Promise<void>;
+  delete(id: string): Promise<void>;
+  /** A read-only view of a snapshot's disk, for `convert -l` and `-snapshot` readers. */
+  load?(id: string): Promise<void>;
+}
+
+/** The area beyond the guest's disk where a machine's state is kept; offsets count from its start, up to 2^63-1. */
+export interface VmStateStore {
+  read(at: number, into: IoVector): Promise<void>;
+  write(at: number, from: IoVector): Promise<void>;
+}
+
+/** What a driver gets when it is opened. */
+export interface OpenContext {
+  readonly nodeName: string;
+  readonly readOnly: boolean;
+  /** Bypass the host's cache. */
+  readonly cacheDirect: boolean;
+  /** Flushes may be left out. */
+  readonly cacheNoFlush: boolean;
+  readonly clocks: Clocks;
+  readonly random: Random;
+  readonly signal?: AbortSignal;
+  /**
+   * Opens or finds a child node and joins it to the node that is being opened: at its end it is let go, and closed
+   * when nobody else holds it. A string is the name of a node that is there already.
+   */
+  openChild(role: ChildRole, options: BlockdevOptions | string, how?: ChildOptions): Promise<BlockNode>;
+  /** A message for the user that is no error: one line, without the program's name. */
+  warn(message: string): void;
+}
+
+/** What a child is to its parent. */
+export type ChildRole = "file" | "backing" | "data-file" | "filtered" | "target" | (string & Record<never, never>);
+
+export interface ChildOptions {
+  /** Take this read-only flag instead of the parent's. */
+  readonly readOnly?: boolean;
+  /** The format to take where the options name none, instead of probing. */
+  readonly driver?: string;
+}
+
+/** A driver before it is opened: one row of the table in `drivers.ts`. `Options` is its own type of options. */
+export interface DriverDefinition<Options = BlockdevOptions> {
+  readonly name: string;
+  readonly kind: "format" | "protocol" | "filter";
+  /** How sure the driver is that an image is its own, from its first 2 KiB and its name: 0 (no) to 100 (magic found). */
+  probe?(head: Uint8Array, filename: string): number;
+  open(options: Options, context: OpenContext): Promise<BlockDriver>;
+  /** Rows of `-o help`, in QEMU's order. */
+  readonly createOptions?: readonly CreateOption[];
+  /** Makes an image in the child file, which is open and writable. */
+  create?(options: CreateValues, context: CreateContext): Promise<void>;
+}
+
+/** A row of `create -o help`. */
+export interface CreateOption {
+  readonly name: string;
+  readonly type: "size" | "str" | "bool" | "num";
+  readonly help: string;
+  readonly defaultText?: string;
+}
+
+/** Parsed creation options under QEMU's names: sizes and numbers in bytes, switches as booleans. */
+export type CreateValues = Readonly<Record<string, string | number | boolean>>;
+
+export interface CreateContext {
+  readonly filename: string;
+  readonly clocks: Clocks;
+  readonly random: Random;
+  /** The protocol node that the image is made in (formats), already created and open for writing. */
+  readonly file: BlockNode;
+  /** Opens a backing file read-only, to take its size. */
+  openBacking(filename: string, format: string | undefined): Promise<BlockNode>;
+}

@@ -1,0 +1,83 @@
+/**
+ * QEMU's `BlockdevOptions`: how a node is described, one type for each driver.
+ *
+ * Names and values are those of `-blockdev` and `blockdev-add` (qapi/block-core.json). `-drive`, `json:` names and QMP
+ * arguments all end in these.
+ *
+ * @module
+ */
+
+/** What every node may say of itself. */
+export interface BlockdevOptionsBase {
+  readonly "node-name"?: string;
+  readonly discard?: "ignore" | "unmap";
+  readonly cache?: { readonly direct?: boolean; readonly "no-flush"?: boolean };
+  readonly "read-only"?: boolean;
+  readonly "auto-read-only"?: boolean;
+  readonly "force-share"?: boolean;
+  readonly "detect-zeroes"?: "off" | "on" | "unmap";
+}
+
+/** A child: a description of its own, or the name of a node that is there already. */
+export type BlockdevRef = BlockdevOptions | string;
+
+export interface BlockdevOptionsFile extends BlockdevOptionsBase {
+  readonly driver: "file" | "host_device" | "host_cdrom";
+  readonly filename: string;
+  readonly aio?: "threads" | "native" | "io_uring";
+  readonly "aio-max-batch"?: number;
+  readonly locking?: "auto" | "on" | "off";
+  readonly "drop-cache"?: boolean;
+  readonly "pr-manager"?: string;
+}
+
+export interface BlockdevOptionsNull extends BlockdevOptionsBase {
+  readonly driver: "null-co" | "null-aio";
+  /** Bytes; QEMU's default is 1 GiB. */
+  readonly size?: number;
+  readonly "latency-ns"?: number;
+  readonly "read-zeroes"?: boolean;
+}
+
+/** moa's own: a disk in memory, gone when it is closed. */
+export interface BlockdevOptionsMemory extends BlockdevOptionsBase {
+  readonly driver: "memory";
+  /** Bytes. */
+  readonly size?: number;
+}
+
+export interface BlockdevOptionsRaw extends BlockdevOptionsBase {
+  readonly driver: "raw";
+  readonly file: BlockdevRef;
+  /** Bytes; where the window begins in the file. */
+  readonly offset?: number;
+  /** Bytes; how long the window is. */
+  readonly size?: number;
+}
+
+export interface BlockdevOptionsQcow2 extends BlockdevOptionsBase {
+  readonly driver: "qcow2";
+  readonly file: BlockdevRef;
+  /** `null`: open without the backing file that the header names. */
+  readonly backing?: BlockdevRef | null;
+  readonly "lazy-refcounts"?: boolean;
+  readonly "pass-discard-request"?: boolean;
+  readonly "pass-discard-snapshot"?: boolean;
+  readonly "pass-discard-other"?: boolean;
+  readonly "overlap-check"?: "none" | "constant" | "cached" | "all" | Readonly<Record<string, string | boolean>>;
+  /** Bytes of both metadata caches together. */
+  readonly "cache-size"?: number;
+  readonly "l2-cache-size"?: number;
+  readonly "l2-cache-entry-size"?: number;
+  readonly "refcount-cache-size"?: number;
+  /** Seconds. */
+  readonly "cache-clean-interval"?: number;
+}
+
+/** The description of one node. */
+export type BlockdevOptions =
+  | BlockdevOptionsFile
+  | BlockdevOptionsNull
+  | BlockdevOptionsMemory
+  | BlockdevOptionsRaw
+  | BlockdevOptionsQcow2;
