@@ -1,0 +1,66 @@
+/**
+ * The ISA bus: 64 Ki ports, sixteen interrupt lines, eight DMA channels.
+ *
+ * @module
+ */
+import { assert } from "../../base/assert.ts";
+import { Bus } from "./bus.ts";
+import type { DeviceContext } from "./context.ts";
+import { Device } from "./device.ts";
+import { type IrqLine, UNCONNECTED } from "./irq.ts";
+import type { MemoryRegion } from "./memory_region.ts";
+import type { PropertyTable } from "./properties.ts";
+
+/** A DMA controller as the devices on the bus see it. */
+export interface IsaDma {
+  /** Raises or lowers a channel's request. */
+  request(channel: number, level: 0 | 1): void;
+  /** Moves bytes between `buffer` and memory at the channel's position; returns how many. */
+  transfer(channel: number, buffer: Uint8Array, direction: "to-memory" | "from-memory"): number;
+}
+
+/** The bus; PIIX3 provides it. */
+export class IsaBus extends Bus {
+  /** Where ports are claimed. */
+  readonly ports: MemoryRegion;
+  /** Where memory is claimed. */
+  readonly memory: MemoryRegion;
+  /** IRQ 0 to 15, connected by the board. */
+  readonly irqs: IrqLine[] = Array.from({ length: 16 }, () => UNCONNECTED);
+  /** Channels 0 to 3, then 4 to 7. */
+  readonly dma: [IsaDma | undefined, IsaDma | undefined] = [undefined, undefined];
+
+  constructor(context: DeviceContext, parent: Device, ports: MemoryRegion, memory: MemoryRegion, name = "isa.0") {
+    super(context, "ISA", parent, name);
+    this.ports = ports;
+    this.memory = memory;
+  }
+
+  /** Interrupt line `number`, 0 to 15. */
+  irq(number: number): IrqLine {
+    assert(number >= 0 && number < 16, `no ISA interrupt ${number}`);
+    return { set: (level) => this.irqs[number]!.set(level) };
+  }
+}
+
+/** A device on the ISA bus. */
+export abstract class IsaDevice<Table extends PropertyTable = PropertyTable, State extends object = object>
+  extends Device<Table, State> {
+  readonly #claimed: MemoryRegion[] = [];
+
+  /** The bus it is plugged into. */
+  get isa(): IsaBus {
+    assert(this.bus instanceof IsaBus, `${this.type.name} is on no ISA bus`);
+    return this.bus;
+  }
+
+  /** Shows `region` from port `port` on, until the device goes. */
+  protected claimPorts(region: MemoryRegion, port: number, priority = 0): void {
+    this.isa.ports.add(region, port, priority);
+    this.#claimed.push(region);
+  }
+
+  protected override onUnrealize(): void {
+    for (const region of this.#claimed.splice(0)) region.container?.remove(region);
+  }
+}
