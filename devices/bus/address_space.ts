@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { accessSize, isValidAccess, readRegisters, swapped, writeRegisters } from "./access.ts";
+import { accessSize, isValidAccess, masked, readRegisters, swapped, writeRegisters } from "./access.ts";
 import { type FlatRange, flatten } from "./flat_view.ts";
-import type { MemoryRegion } from "./memory_region.ts";
+import { type IoHandlers, MemoryRegion } from "./memory_region.ts";
 import type { GuestRam } from "./ram.ts";
 
 /** One view of a memory tree. Addresses and lengths are bytes below 2^53. */
@@ -62,47 +62,68 @@ export class AddressSpace implements GuestRam, Disposable {
   /** A little-endian value of 1, 2 or 4 bytes, as a CPU loads it. */
   readValue(address: number, size: number): number {
     const range = this.find(address);
-    if (range?.handlers !== undefined && address + size <= range.end) {
+    if (range?.handlers !== undefined) {
       const offset = range.offset + (address - range.start);
-      if (accessSize(range.handlers, offset, size) === size) return this.#readOnce(range, offset, size);
+      if (accessSize(range.handlers, offset, size) === size) return this.#readOnce(range.handlers, offset, size);
     }
     const bytes = new Uint8Array(size);
     this.read(address, bytes);
-    let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i]!;
-    return value;
+    return load(bytes, 0, size);
   }
 
   /** Stores a little-endian value of 1, 2 or 4 bytes, as a CPU does. */
   writeValue(address: number, size: number, value: number): void {
     const range = this.find(address);
-    if (range?.handlers !== undefined && address + size <= range.end) {
+    if (range?.handlers !== undefined) {
       const offset = range.offset + (address - range.start);
-      if (accessSize(range.handlers, offset, size) === size) return this.#writeOnce(range, offset, size, value);
+      if (accessSize(range.handlers, offset, size) === size) {
+        this.#writeOnce(range.handlers, offset, size, value);
+        return;
+      }
     }
     const bytes = new Uint8Array(size);
-    for (let i = 0, rest = value; i < size; i++, rest = Math.floor(rest / 256)) bytes[i] = rest % 256;
+    store(bytes, 0, size, value);
     this.write(address, bytes);
   }
 
-  read(address: number, into: Uint8Array): void {
+  /** Fills `into`; returns whether everything was there to be read. */
+  read(address: number, into: Uint8Array): boolean {
+    let complete = true;
     this.#each(address, into.length, (range, at, offset, length) => {
       const part = into.subarray(at, at + length);
       if (range?.ram !== undefined) range.ram.read(offset, part);
-      else if (range?.handlers === undefined) part.fill(this.#absent);
-      else this.#readRegisters(range, offset, part);
+      else if (range?.handlers === undefined) {
+        part.fill(this.#absent);
+        complete = false;
+      } else {
+        if (!isValidAccess(range.handlers, offset, length)) complete = false;
+        for (let done = 0; done < length; done += 4) {
+          const size = Math.min(4, length);
+          store(part, done, size, this.#readOnce(range.handlers, offset + done, size));
+        }
+      }
     });
+    return complete;
   }
 
-  write(address: number, bytes: Uint8Array): void {
+  /** Writes `bytes`; returns whether there was something everywhere. */
+  write(address: number, bytes: Uint8Array): boolean {
+    let complete = true;
     this.#each(address, bytes.length, (range, at, offset, length) => {
-      if (range === undefined || range.readonly) return;
       const part = bytes.subarray(at, at + length);
-      if (range.ram !== undefined) {
+      if (range?.ram !== undefined) {
+        if (range.readonly) return;
         range.ram.write(offset, part);
         range.ram.changed(offset, length);
-      } else this.#writeRegisters(range, offset, part);
+      } else if (range?.handlers === undefined) complete = false;
+      else {
+        for (let done = 0; done < length; done += 4) {
+          const size = Math.min(4, length);
+          this.#writeOnce(range.handlers, offset + done, size, load(part, done, size));
+        }
+      }
     });
+    return complete;
   }
 
   /**
@@ -123,19 +144,14 @@ export class AddressSpace implements GuestRam, Disposable {
     this.#each(address, lengthBytes, (range, _at, offset, length) => range?.ram?.changed(offset, length));
   }
 
-  /** How many bytes from `address` on lie in the same range or the same hole, `lengthBytes` at most. */
-  runLength(address: number, lengthBytes: number): number {
-    let shortest = lengthBytes;
-    this.#each(address, lengthBytes, (_range, at, _offset, length) => {
-      if (at === 0) shortest = length;
-    });
-    return shortest;
-  }
-
   [Symbol.dispose](): void {
     this.#forget();
   }
 
+  /**
+   * Cuts an access into pieces: as much of one RAM block as there is, or one access to registers. The latter goes to
+   * the region that its first byte lies in, even where it reaches beyond it: hardware decodes the address only.
+   */
   #each(
     address: number,
     lengthBytes: number,
@@ -145,9 +161,12 @@ export class AddressSpace implements GuestRam, Disposable {
     while (at < lengthBytes) {
       const here = address + at;
       const range = this.find(here);
-      const end = range?.end ?? this.#nextStart(here);
-      const length = Math.min(lengthBytes - at, end - here);
-      visit(range, at, range === undefined ? 0 : range.offset + (here - range.start), length);
+      const left = lengthBytes - at;
+      const offset = range === undefined ? 0 : range.offset + (here - range.start);
+      let length: number;
+      if (range?.handlers !== undefined) length = accessSize(range.handlers, offset, left);
+      else length = Math.min(left, (range?.end ?? this.#nextStart(here)) - here);
+      visit(range, at, offset, length);
       at += length;
     }
   }
@@ -158,41 +177,15 @@ export class AddressSpace implements GuestRam, Disposable {
     return end;
   }
 
-  #readRegisters(range: FlatRange, offset: number, into: Uint8Array): void {
-    for (let at = 0; at < into.length;) {
-      const size = accessSize(range.handlers!, offset + at, into.length - at);
-      if (size > 4) {
-        // Handlers take 4 bytes at most: the two halves of 8 go one after the other.
-        for (let half = 0; half < size; half += 4) {
-          store(into, at + half, 4, this.#readOnce(range, offset + at + half, 4));
-        }
-      } else store(into, at, size, this.#readOnce(range, offset + at, size));
-      at += size;
-    }
-  }
-
-  #writeRegisters(range: FlatRange, offset: number, bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) {
-      const size = accessSize(range.handlers!, offset + at, bytes.length - at);
-      for (let part = 0; part < size; part += 4) {
-        const width = Math.min(4, size);
-        this.#writeOnce(range, offset + at + part, width, load(bytes, at + part, width));
-      }
-      at += size;
-    }
-  }
-
-  #readOnce(range: FlatRange, offset: number, size: number): number {
-    const handlers = range.handlers!;
+  #readOnce(handlers: IoHandlers, offset: number, size: number): number {
     if (!isValidAccess(handlers, offset, size)) return this.#absent === 0 ? 0 : 2 ** (size * 8) - 1;
     const value = readRegisters(handlers, offset, size);
     return handlers.endian === "big" ? swapped(value, size) : value;
   }
 
-  #writeOnce(range: FlatRange, offset: number, size: number, value: number): void {
-    const handlers = range.handlers!;
+  #writeOnce(handlers: IoHandlers, offset: number, size: number, value: number): void {
     if (!isValidAccess(handlers, offset, size)) return;
-    writeRegisters(handlers, offset, size, handlers.endian === "big" ? swapped(value, size) : value);
+    writeRegisters(handlers, offset, size, handlers.endian === "big" ? swapped(value, size) : masked(value, size));
   }
 }
 
@@ -208,6 +201,16 @@ function load(bytes: Uint8Array, at: number, size: number): number {
 
 /** How many ports there are. */
 export const PORT_COUNT = 0x1_0000;
+
+/** The region of all ports: an empty one reads as ones. */
+export function portRegion(): MemoryRegion {
+  return MemoryRegion.io("io", PORT_COUNT, {
+    read: (_offset, size) => 2 ** (size * 8) - 1,
+    write() {},
+    validSizes: { min: 1, max: 4, unaligned: true },
+    accessSizes: { min: 1, max: 4, unaligned: true },
+  });
+}
 
 /** The port space: an address space of 64 Ki with one table look-up an access. */
 export class PortSpace extends AddressSpace {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { AddressSpace, PORT_COUNT, PortSpace } from "./address_space.ts";
+export { AddressSpace, PORT_COUNT, portRegion, PortSpace } from "./address_space.ts";
 export { Bus } from "./bus.ts";
 export type { DeviceContext, DeviceRequest } from "./context.ts";
 export { Device, DeviceStateError, type NoState, type PinGroup, type SavedDevice } from "./device.ts";

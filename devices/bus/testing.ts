@@ -7,7 +7,7 @@ import { ManualClock } from "../../base/clocks.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
 import { MiB } from "../../base/units.ts";
-import { AddressSpace, PORT_COUNT, PortSpace } from "./address_space.ts";
+import { AddressSpace, portRegion, PortSpace } from "./address_space.ts";
 import type { DeviceContext, DeviceRequest } from "./context.ts";
 import { Device } from "./device.ts";
 import type { DeviceType } from "./device_types.ts";
@@ -52,7 +52,7 @@ export function testMachine(options: { ramBytes?: number; seed?: number } = {}):
   const ramBytes = options.ramBytes ?? 16 * MiB;
   const systemMemory = MemoryRegion.container("system", ALL_ADDRESSES);
   systemMemory.add(MemoryRegion.ram("pc.ram", new PlainRam(ramBytes)), 0);
-  const io = MemoryRegion.container("io", PORT_COUNT);
+  const io = portRegion();
   const memory = new AddressSpace("memory", systemMemory);
   const ports = new PortSpace(io);
   const clock = new ManualClock();

@@ -140,7 +140,7 @@ export class PciBus extends Bus {
     if (device.properties.multifunction) return;
     for (let fn = 1; fn < FUNCTIONS; fn++) {
       if (this.#functions[slot * FUNCTIONS + fn] !== undefined) {
-        const place = `${slot.toString(16).padStart(2, "0")}`;
+        const place = slot.toString(16);
         throw new PropertyError(
           `PCI: ${place}.0 indicates single function, but ${place}.${fn} is already populated.`,
         );
