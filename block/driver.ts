@@ -104,6 +104,12 @@ export interface BlockDriver extends AsyncDisposable {
   makeEmpty?(): Promise<void>;
   /** Empties caches of metadata and rereads the image; after another process wrote it. */
   invalidate?(): Promise<void>;
+  /** What all users of the node together do with it and let others do: bits of `Permission`. Throws to refuse. */
+  setPermissions?(used: number, shared: number): Promise<void>;
+  /** The driver opened for reading only where it was asked for more, as `auto-read-only` allows. */
+  readonly readOnly?: boolean;
+  /** A point with a name was reached (`"l2_load"`): blkdebug's rules hang on these. */
+  debugEvent?(name: string): void;
 }
 
 /** A change that {@link BlockDriver.reopen} takes over. */
@@ -184,6 +190,12 @@ export interface OpenContext {
   readonly cacheDirect: boolean;
   /** Flushes may be left out. */
   readonly cacheNoFlush: boolean;
+  /** Where writing is not allowed, open for reading instead. */
+  readonly autoReadOnly?: boolean;
+  /** Leave image locks alone, as `-U` asks. */
+  readonly forceShare?: boolean;
+  /** The format was guessed, not named. */
+  readonly probed?: boolean;
   readonly clocks: Clocks;
   readonly random: Random;
   readonly signal?: AbortSignal;

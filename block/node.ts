@@ -1,16 +1,424 @@
-// placeholder of the contract, replaced by the block core
+/**
+ * A node of the block graph: everything that is the same for every format, protocol and filter.
+ *
+ * It keeps the bounds, cuts and pads requests to the driver's limits, keeps overlapping writes apart where one of them
+ * reads before it writes, runs before-write hooks, feeds dirty bitmaps, detects zeroes, copies on read, and counts what
+ * is in flight. The driver below sees aligned requests only. As in QEMU, reading beyond the end gives zeroes and writing
+ * there grows what can grow: the guest-facing check is {@link import("./backend.ts").BlockBackend}'s.
+ *
+ * The fast path (aligned, nothing serialising in flight, no hooks) is one async function and allocates nothing.
+ *
+ * @module
+ */
+import { alignDown, alignUp } from "../base/bits.ts";
+import { assert } from "../base/assert.ts";
 import type { IoVector } from "../base/io_vector.ts";
+import { SECTOR_BYTES } from "../base/units.ts";
+import { discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
+import type { DirtyBitmap } from "./bitmap.ts";
+import { copyOnRead } from "./copy_on_read.ts";
+import { closedDriver } from "./closed.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
-export interface BlockNode {
+import { errnoOf, ioError } from "./errors.ts";
+import type { BlockEdge } from "./permissions.ts";
+import { RequestTracker, type TrackedRequest } from "./request.ts";
+import { NodeTraces } from "./traces.ts";
+
+/** What a before-write hook is told: `from` is absent for zeroes and discards. */
+export interface WriteNotice {
+  readonly at: number;
+  readonly length: number;
+  readonly from?: IoVector;
+}
+
+/** Called before a write reaches the driver, which waits for it; a throw fails the write. */
+export type BeforeWrite = (notice: WriteNotice) => Promise<void> | void;
+
+/** What a node is made with. */
+export interface NodeOptions {
   readonly name: string;
-  readonly driver: BlockDriver;
-  readonly size: number;
-  readonly readOnly: boolean;
-  read(at: number, into: IoVector): Promise<void>;
-  write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void>;
-  writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void>;
-  discard(at: number, length: number): Promise<void>;
-  flush(): Promise<void>;
-  status(at: number, length: number): Promise<Extent>;
-  truncate(size: number, how?: TruncateOptions): Promise<void>;
+  readonly driver?: BlockDriver;
+  readonly kind?: "format" | "protocol" | "filter";
+  readonly readOnly?: boolean;
+  readonly cacheDirect?: boolean;
+  readonly cacheNoFlush?: boolean;
+  /** Discards are passed on; else they are swallowed. */
+  readonly discard?: boolean;
+  readonly detectZeroes?: "off" | "on" | "unmap";
+  readonly forceShare?: boolean;
+  readonly autoReadOnly?: boolean;
+  /** The name that `info block` shows: the file's name, or `json:{...}`. */
+  readonly filename?: string;
+  readonly traces?: NodeTraces;
+}
+
+/** One node: a driver with the rules of the graph around it. */
+export class BlockNode {
+  readonly name: string;
+  readonly kind: "format" | "protocol" | "filter";
+  readonly cacheDirect: boolean;
+  readonly cacheNoFlush: boolean;
+  readonly discardEnabled: boolean;
+  readonly detectZeroes: "off" | "on" | "unmap";
+  readonly forceShare: boolean;
+  readonly autoReadOnly: boolean;
+  /** What `info block` shows. */
+  filename: string;
+  /** False for a node that the user did not name: it goes with its last parent. */
+  readOnly: boolean;
+  /** Set when the format was guessed. */
+  probed = false;
+  /** Edges down, in order of opening. */
+  readonly children: BlockEdge[] = [];
+  /** Edges up: from nodes, backends and jobs. */
+  readonly parents: BlockEdge[] = [];
+  readonly bitmaps: DirtyBitmap[] = [];
+  /** The highest byte that was written, plus one: `wr_highest_offset` of `query-blockstats`. */
+  writeHighestOffset = 0;
+  /** Requests that have entered and not ended. */
+  inFlight = 0;
+  /** Grows with every write; a flush with nothing new below it is left out. */
+  writeGeneration = 0;
+
+  #driver: BlockDriver;
+  #alignBytes = 1;
+  #maxTransferBytes = Infinity;
+  #maxSlices = Infinity;
+  #flushedGeneration = 0;
+  #flushing: Promise<void> | undefined;
+  #copyOnRead = 0;
+  #hooks: BeforeWrite[] = [];
+  /** A write takes the slow path: hooks, or zeroes to be detected. */
+  #watched = false;
+  #idleWaiters: (() => void)[] = [];
+  #quiesced = 0;
+  readonly #requests = new RequestTracker();
+  readonly #traces: NodeTraces;
+
+  constructor(options: NodeOptions) {
+    this.name = options.name;
+    this.kind = options.kind ?? "format";
+    this.readOnly = options.readOnly ?? false;
+    this.cacheDirect = options.cacheDirect ?? false;
+    this.cacheNoFlush = options.cacheNoFlush ?? false;
+    this.discardEnabled = options.discard ?? false;
+    this.detectZeroes = options.detectZeroes ?? "off";
+    this.forceShare = options.forceShare ?? false;
+    this.autoReadOnly = options.autoReadOnly ?? false;
+    this.filename = options.filename ?? "";
+    this.#traces = options.traces ?? NodeTraces.none();
+    this.#driver = closedDriver;
+    this.#watched = this.detectZeroes !== "off";
+    if (options.driver !== undefined) this.attachDriver(options.driver);
+  }
+
+  get driver(): BlockDriver {
+    return this.#driver;
+  }
+
+  /** Bytes that users of the node see: the driver's size in whole sectors. */
+  get size(): number {
+    const { size } = this.#driver;
+    return size % SECTOR_BYTES === 0 ? size : alignUp(size, SECTOR_BYTES);
+  }
+
+  /** Joins the driver that was opened for this node; or, at its end, the closed one. */
+  attachDriver(driver: BlockDriver): void {
+    this.#driver = driver;
+    this.refreshLimits();
+  }
+
+  /** Takes over the driver's limits again, after it was reopened or resized. */
+  refreshLimits(): void {
+    const { alignBytes, maxTransferBytes, maxSlices } = this.#driver.limits;
+    this.#alignBytes = alignBytes;
+    this.#maxTransferBytes = maxTransferBytes || Infinity;
+    this.#maxSlices = maxSlices || Infinity;
+  }
+
+  /** Reads `into.length` bytes at `at`; what lies beyond the end reads as zeroes. */
+  async read(at: number, into: IoVector): Promise<void> {
+    if (this.#traces.read.enabled) this.#traces.read.emit({ node: this.name, at, length: into.length });
+    this.inFlight++;
+    try {
+      if (this.#copyOnRead > 0) await this.#readCopying(at, into);
+      else if (this.#fits(at, into) && at + into.length <= this.#driver.size) await this.#driver.read(at, into);
+      else await readUnaligned(this.#driver, at, into);
+    } finally {
+      if (--this.inFlight === 0) this.#becameIdle();
+    }
+  }
+
+  /** Writes `from` at `at`; with `fua` it is durable when this returns. */
+  async write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void> {
+    if (this.#traces.write.enabled) this.#traces.write.emit({ node: this.name, at, length: from.length });
+    const request = this.#begin("write", at, from.length);
+    try {
+      if (this.#watched || this.#requests.serialising > 0) await this.#writeWatched(request, at, from);
+      else if (this.#fits(at, from)) await this.#driver.write(at, from);
+      else await this.#writePadded(request, at, from);
+      this.#written(at, from.length);
+    } finally {
+      this.#end(request);
+    }
+    if (how?.fua) await this.flush();
+  }
+
+  /** Writes zeroes; by hand where the driver has no way of its own. */
+  async writeZeroes(at: number, length: number, how: ZeroOptions = {}): Promise<void> {
+    if (this.#traces.writeZeroes.enabled) this.#traces.writeZeroes.emit({ node: this.name, at, length });
+    if (length === 0) return;
+    const request = this.#begin("write-zeroes", at, length);
+    try {
+      await this.#zero(request, at, length, how);
+      this.#written(at, length);
+    } finally {
+      this.#end(request);
+    }
+    if (how.fua) await this.flush();
+  }
+
+  /** The area's content is of no further use. Does nothing with `discard=ignore`. */
+  async discard(at: number, length: number): Promise<void> {
+    if (!this.discardEnabled) {
+      if (this.readOnly) throw ioError("discard", "EPERM", { node: this.name });
+      return;
+    }
+    const request = this.#begin("discard", at, length);
+    try {
+      if (this.#requests.serialising > 0) await this.#requests.wait(request);
+      for (const hook of this.#hooks) await hook({ at, length });
+      await discardUnaligned(this.#driver, at, length);
+      this.writeGeneration++;
+      for (const bitmap of this.bitmaps) if (bitmap.enabled) bitmap.set(at, length);
+    } finally {
+      this.#end(request);
+    }
+  }
+
+  /** Returns when all that was written before is durable; at once where nothing was written since the last one. */
+  async flush(): Promise<void> {
+    if (this.readOnly) return;
+    this.inFlight++;
+    try {
+      while (this.#flushing !== undefined) await this.#flushing;
+      const generation = this.writeGeneration;
+      if (this.#flushedGeneration === generation) return;
+      if (this.kind === "protocol" && this.cacheNoFlush) return;
+      const flush = this.#driver.flush();
+      // Those who wait for this flush look again; whether it failed is told to the one who asked for it.
+      this.#flushing = flush.then(() => {}, () => {});
+      try {
+        await flush;
+        this.#flushedGeneration = generation;
+      } finally {
+        this.#flushing = undefined;
+      }
+    } finally {
+      if (--this.inFlight === 0) this.#becameIdle();
+    }
+  }
+
+  /** The state of the first run of `length` bytes at `at`, as this layer knows it. */
+  async status(at: number, length: number): Promise<Extent> {
+    assert(length > 0, "status of no bytes");
+    const size = this.#driver.size;
+    if (at >= size) return { lengthBytes: length, kind: "zero" };
+    this.inFlight++;
+    try {
+      const inside = Math.min(length, size - at);
+      const start = alignDown(at, this.#alignBytes);
+      const extent = await this.#driver.status(start, alignUp(at + inside, this.#alignBytes) - start);
+      const skipped = at - start;
+      const lengthBytes = Math.max(1, Math.min(extent.lengthBytes - skipped, inside));
+      if (skipped === 0 && lengthBytes === extent.lengthBytes) return extent;
+      return extent.hostOffset === undefined
+        ? { ...extent, lengthBytes }
+        : { ...extent, lengthBytes, hostOffset: extent.hostOffset + skipped };
+    } finally {
+      if (--this.inFlight === 0) this.#becameIdle();
+    }
+  }
+
+  /** Changes the size. */
+  async truncate(size: number, how?: TruncateOptions): Promise<void> {
+    const old = this.size;
+    const request = this.#begin("truncate", Math.min(old, size), Math.max(0, size - old));
+    try {
+      // Writes that grow the file and the part that is added must not race.
+      await this.#requests.serialise(request, request.at, Math.max(request.end, request.at + 1));
+      for (const hook of this.#hooks) if (size > old) await hook({ at: old, length: size - old });
+      await this.#driver.truncate(size, how);
+      this.writeGeneration++;
+      for (const bitmap of this.bitmaps) bitmap.resize(this.size);
+      this.refreshLimits();
+    } finally {
+      this.#end(request);
+    }
+    for (const edge of this.parents) edge.owner.childResized?.(this);
+  }
+
+  /** Writes whole compressed clusters. */
+  async writeCompressed(at: number, from: IoVector): Promise<void> {
+    const { driver } = this;
+    if (driver.writeCompressed === undefined) throw ioError("write", "ENOTSUP", { node: this.name });
+    const request = this.#begin("write", at, from.length);
+    try {
+      if (this.#requests.serialising > 0) await this.#requests.wait(request);
+      for (const hook of this.#hooks) await hook({ at, length: from.length, from });
+      await driver.writeCompressed(at, from);
+      this.#written(at, from.length);
+    } finally {
+      this.#end(request);
+    }
+  }
+
+  /** Tells blkdebug that a driver has come to a point that has a name: `"l2_load"`. */
+  debugEvent(name: string): void {
+    this.#driver.debugEvent?.(name);
+  }
+
+  /** Calls `handler` before each write, in order of registration; the returned function ends that. */
+  beforeWrite(handler: BeforeWrite): () => void {
+    this.#hooks = [...this.#hooks, handler];
+    this.#watched = true;
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== handler);
+      this.#watched = this.#hooks.length > 0 || this.detectZeroes !== "off";
+    };
+  }
+
+  /** Copies what is read from the backing node into this one until the returned function is called. */
+  enableCopyOnRead(): () => void {
+    this.#copyOnRead++;
+    return () => void this.#copyOnRead--;
+  }
+
+  /** Holds new requests back at every backend above and returns when none is in flight here or above. */
+  async drainedBegin(): Promise<void> {
+    this.quiesce();
+    await this.settle();
+  }
+
+  /** Ends what {@link drainedBegin} began. */
+  drainedEnd(): void {
+    this.unquiesce();
+  }
+
+  /** Returns at a moment when nothing is in flight here or above. */
+  async drain(): Promise<void> {
+    await this.drainedBegin();
+    this.drainedEnd();
+  }
+
+  /** Part of {@link drainedBegin}: tells the users above, without waiting. */
+  quiesce(): void {
+    if (this.#quiesced++ === 0) { for (const edge of this.parents) edge.owner.quiesce(); }
+  }
+
+  /** Undoes one {@link quiesce}. */
+  unquiesce(): void {
+    assert(this.#quiesced > 0, "a drained section ends that has not begun");
+    if (--this.#quiesced === 0) { for (const edge of this.parents) edge.owner.unquiesce(); }
+  }
+
+  get quiesced(): boolean {
+    return this.#quiesced > 0;
+  }
+
+  /** Part of {@link drainedBegin}: waits until all above, then this node, have nothing in flight. */
+  async settle(): Promise<void> {
+    for (;;) {
+      for (const edge of [...this.parents]) await edge.owner.settle();
+      if (this.inFlight === 0) return;
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  /** Whether `at` and the data's length and shape are what the driver takes as they are. */
+  #fits(at: number, data: IoVector): boolean {
+    const align = this.#alignBytes;
+    return (align === 1 || (at % align === 0 && data.length % align === 0)) &&
+      data.length <= this.#maxTransferBytes && data.slices.length <= this.#maxSlices;
+  }
+
+  #begin(operation: "write" | "write-zeroes" | "discard" | "truncate", at: number, length: number): TrackedRequest {
+    if (this.readOnly) throw ioError(operation, "EPERM", { node: this.name, offsetBytes: at, lengthBytes: length });
+    this.inFlight++;
+    return this.#requests.begin(at, length);
+  }
+
+  #end(request: TrackedRequest): void {
+    this.#requests.end(request);
+    if (--this.inFlight === 0) this.#becameIdle();
+  }
+
+  #becameIdle(): void {
+    if (this.#idleWaiters.length === 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #written(at: number, length: number): void {
+    this.writeGeneration++;
+    if (at + length > this.writeHighestOffset) this.writeHighestOffset = at + length;
+    if (this.bitmaps.length > 0) { for (const bitmap of this.bitmaps) if (bitmap.enabled) bitmap.set(at, length); }
+  }
+
+  async #writeWatched(request: TrackedRequest, at: number, from: IoVector): Promise<void> {
+    const align = this.#alignBytes;
+    if (align > 1 && (at % align !== 0 || from.length % align !== 0)) {
+      await this.#requests.serialise(request, alignDown(at, align), alignUp(at + from.length, align));
+    } else if (this.#requests.serialising > 0) await this.#requests.wait(request);
+    for (const hook of this.#hooks) await hook({ at, length: from.length, from });
+    if (this.detectZeroes !== "off" && from.length > 0 && from.isZero()) {
+      return zeroUnaligned(this.#driver, at, from.length, {
+        unmap: this.detectZeroes === "unmap" && this.discardEnabled,
+      });
+    }
+    if (this.#fits(at, from)) return this.#driver.write(at, from);
+    await writeUnaligned(this.#driver, at, from);
+  }
+
+  /** A write that needs cutting, and a read-modify-write where its ends are not aligned. */
+  async #writePadded(request: TrackedRequest, at: number, from: IoVector): Promise<void> {
+    if (from.length === 0) return;
+    const align = this.#alignBytes;
+    const start = alignDown(at, align);
+    const end = alignUp(at + from.length, align);
+    if (start !== at || end !== at + from.length) {
+      await this.#requests.serialise(request, start, end);
+      this.#driver.debugEvent?.("pwritev_rmw_head");
+    }
+    await writeUnaligned(this.#driver, at, from);
+  }
+
+  async #zero(request: TrackedRequest, at: number, length: number, how: ZeroOptions): Promise<void> {
+    const align = this.#alignBytes;
+    const start = alignDown(at, align);
+    const end = alignUp(at + length, align);
+    if (start !== at || end !== at + length) await this.#requests.serialise(request, start, end);
+    else if (this.#requests.serialising > 0) await this.#requests.wait(request);
+    for (const hook of this.#hooks) await hook({ at, length });
+    const unmap = (how.unmap ?? false) && this.discardEnabled;
+    await zeroUnaligned(this.#driver, at, length, unmap === (how.unmap ?? false) ? how : { ...how, unmap });
+  }
+
+  async #readCopying(at: number, into: IoVector): Promise<void> {
+    if (this.readOnly) return readUnaligned(this.#driver, at, into);
+    const request = this.#requests.begin(at, into.length);
+    try {
+      const unit = Math.max(this.#alignBytes, this.#driver.limits.zeroAlignBytes ?? 1);
+      await this.#requests.serialise(request, alignDown(at, unit), alignUp(at + into.length, unit));
+      await copyOnRead(this.#driver, at, into, () => this.writeGeneration++);
+    } finally {
+      this.#requests.end(request);
+    }
+  }
+}
+
+/** Whether a driver says that it cannot do something, rather than that it failed. */
+export function isUnsupported(error: unknown): boolean {
+  return errnoOf(error) === "ENOTSUP";
 }

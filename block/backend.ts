@@ -1,0 +1,428 @@
+/**
+ * A backend: what joins a device, a monitor command or a job to a node.
+ *
+ * It holds what belongs to the drive rather than to the image: the name, the guest-visible write cache, the error
+ * policy, the counters, the medium and its tray. Requests are checked against the end of the medium here, and held back
+ * while somebody below drains.
+ *
+ * @module
+ */
+import { Events } from "../base/events.ts";
+import type { IoVector } from "../base/io_vector.ts";
+import type { Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
+import { BlockError, errnoOf, ioError, type Operation } from "./errors.ts";
+import type { BlockGraph } from "./graph.ts";
+import type { BlockNode } from "./node.ts";
+import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission } from "./permissions.ts";
+import { type AccountedKind, BackendStatistics } from "./statistics.ts";
+
+/** What the device behind a backend answers to. */
+export interface DeviceHooks {
+  /** In the object tree: `/machine/unattached/device[23]`. */
+  readonly path: string;
+  /** The device's `id`, or an empty string. */
+  readonly id: string;
+  /** A medium came or went, as the guest sees it. */
+  mediumChanged(loaded: boolean): void;
+  /** The user wants the medium back: the guest is told, as by the button. */
+  ejectRequest(force: boolean): void;
+  isTrayOpen(): boolean;
+  isMediumLocked(): boolean;
+  /** The medium has a new size. */
+  resized(): void;
+  /** Whether the device has a tray and exchangeable media at all. */
+  readonly removable?: boolean;
+}
+
+export type WriteErrorPolicy = "report" | "ignore" | "stop" | "enospc";
+export type ReadErrorPolicy = "report" | "ignore" | "stop";
+export type ErrorAction = "report" | "ignore" | "stop";
+
+/** A request as watchers see it. */
+export interface BackendRequest {
+  readonly backend: string;
+  readonly operation: "read" | "write" | "flush" | "discard" | "write-zeroes";
+  readonly at: number;
+  readonly length: number;
+  readonly result: "ok" | string;
+  readonly startNs: number;
+  readonly durationNs: number;
+}
+
+export interface BackendEvents {
+  /** A request failed and the policy was asked: BLOCK_IO_ERROR. */
+  error: {
+    readonly backend: BlockBackend;
+    readonly operation: "read" | "write";
+    readonly action: ErrorAction;
+    readonly noSpace: boolean;
+    readonly reason: string;
+  };
+  "tray-moved": { readonly backend: BlockBackend; readonly open: boolean };
+  request: BackendRequest;
+}
+
+export interface BackendOptions {
+  readonly graph: BlockGraph;
+  /** `"ide0-hd0"`; empty for a backend without a name. */
+  readonly name?: string;
+  readonly readOnly?: boolean;
+  /** What the user of the backend does with the node; by default reading, and writing unless `readOnly`. */
+  readonly used?: number;
+  readonly shared?: number;
+  readonly writeCache?: boolean;
+  readonly werror?: WriteErrorPolicy;
+  readonly rerror?: ReadErrorPolicy;
+  /** False for jobs and tools that go on while the node is drained. */
+  readonly queueWhileDrained?: boolean;
+}
+
+/** How a request is counted. */
+export interface RequestHow {
+  /** Durable when it returns. */
+  readonly fua?: boolean;
+  /** Count it in the statistics; by default requests are. */
+  readonly account?: boolean;
+}
+
+/** A drive. */
+export class BlockBackend implements EdgeOwner, AsyncDisposable {
+  readonly name: string;
+  readonly graph: BlockGraph;
+  readonly events: Events<BackendEvents> = new Events<BackendEvents>();
+  readonly stats: BackendStatistics = new BackendStatistics();
+  /** Guest visible: off means that each write is durable before it ends. */
+  writeCacheEnabled: boolean;
+  werror: WriteErrorPolicy;
+  rerror: ReadErrorPolicy;
+  /** What became of requests so far: `io-status`. */
+  ioStatus: "ok" | "failed" | "nospace" = "ok";
+
+  readonly #readOnly: boolean;
+  readonly #used: number;
+  readonly #shared: number;
+  readonly #queueWhileDrained: boolean;
+  #edge: BlockEdge | undefined;
+  #node: BlockNode | undefined;
+  #device: DeviceHooks | undefined;
+  #trayOpen = false;
+  #inFlight = 0;
+  #quiesced = 0;
+  #held: (() => void)[] = [];
+  #idle: (() => void)[] = [];
+
+  constructor(options: BackendOptions) {
+    this.graph = options.graph;
+    this.name = options.name ?? "";
+    this.writeCacheEnabled = options.writeCache ?? true;
+    this.werror = options.werror ?? "enospc";
+    this.rerror = options.rerror ?? "report";
+    this.#readOnly = options.readOnly ?? false;
+    this.#used = options.used ?? Permission.consistentRead | (this.#readOnly ? 0 : Permission.write);
+    this.#shared = options.shared ?? ALL_PERMISSIONS;
+    this.#queueWhileDrained = options.queueWhileDrained ?? true;
+  }
+
+  /** The medium; `undefined` for an empty drive. */
+  get node(): BlockNode | undefined {
+    return this.#node;
+  }
+
+  get isInserted(): boolean {
+    return this.#node !== undefined;
+  }
+
+  /** Bytes of the medium; 0 without one. */
+  get sizeBytes(): number {
+    return this.#node?.size ?? 0;
+  }
+
+  get readOnly(): boolean {
+    return this.#readOnly || (this.#node?.readOnly ?? false);
+  }
+
+  get device(): DeviceHooks | undefined {
+    return this.#device;
+  }
+
+  /** Requests in flight. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Joins a device to the drive, or takes it off. */
+  setDevice(hooks: DeviceHooks | undefined): void {
+    this.#device = hooks;
+  }
+
+  /** Reads `into.length` bytes at `at`. @throws {BlockError} EIO beyond the end, ENOMEDIUM without a medium. */
+  async read(at: number, into: IoVector, how?: RequestHow): Promise<void> {
+    if (this.#quiesced > 0) await this.#wait();
+    const node = this.#check("read", at, into.length);
+    const { blkRead } = this.graph.traces;
+    if (blkRead.enabled) blkRead.emit({ backend: this.name, node: node.name, at, length: into.length });
+    const startNs = this.graph.clocks.realtime.nowNs();
+    this.#inFlight++;
+    try {
+      await node.read(at, into);
+      if (how?.account !== false) this.#account("read", "read", at, into.length, startNs);
+    } catch (error) {
+      this.#failed("read", "read", at, into.length, startNs, error, how);
+      throw error;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Writes `from` at `at`; durable when it returns if `fua` is set or the write cache is off. */
+  async write(at: number, from: IoVector, how?: RequestHow): Promise<void> {
+    if (this.#quiesced > 0) await this.#wait();
+    const node = this.#check("write", at, from.length);
+    const { blkWrite } = this.graph.traces;
+    if (blkWrite.enabled) blkWrite.emit({ backend: this.name, node: node.name, at, length: from.length });
+    const startNs = this.graph.clocks.realtime.nowNs();
+    this.#inFlight++;
+    try {
+      await node.write(at, from);
+      if (!this.writeCacheEnabled || how?.fua) await node.flush();
+      if (how?.account !== false) this.#account("write", "write", at, from.length, startNs);
+    } catch (error) {
+      this.#failed("write", "write", at, from.length, startNs, error, how);
+      throw error;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Writes zeroes. */
+  writeZeroes(at: number, length: number, how: ZeroOptions & RequestHow = {}): Promise<void> {
+    return this.#run("write-zeroes", "write", at, length, how, async (node) => {
+      await node.writeZeroes(at, length, how);
+      if (!this.writeCacheEnabled && !how.fua) await node.flush();
+    });
+  }
+
+  /** The area's content is of no further use. */
+  discard(at: number, length: number, how: RequestHow = {}): Promise<void> {
+    return this.#run("discard", "unmap", at, length, how, (node) => node.discard(at, length));
+  }
+
+  /** Makes all that was written durable. */
+  flush(how: RequestHow = {}): Promise<void> {
+    return this.#run("flush", "flush", 0, 0, how, (node) => node.flush());
+  }
+
+  /** The state of the first run of `length` bytes at `at`. */
+  async status(at: number, length: number): Promise<Extent> {
+    return await this.#check("status", at, length).status(at, length);
+  }
+
+  /** Changes the size of the image and tells the device. */
+  async truncate(size: number, how?: TruncateOptions): Promise<void> {
+    await this.#medium("truncate").truncate(size, how);
+  }
+
+  /** Resolves when nothing is in flight. New requests may come while it waits. */
+  async drain(): Promise<void> {
+    while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** The same, under the name that the graph knows. */
+  settle(): Promise<void> {
+    return this.drain();
+  }
+
+  /** Holds new requests back: somebody below drains. */
+  quiesce(): void {
+    if (this.#queueWhileDrained) this.#quiesced++;
+  }
+
+  unquiesce(): void {
+    if (!this.#queueWhileDrained || --this.#quiesced > 0) return;
+    const held = this.#held;
+    this.#held = [];
+    for (const resume of held) resume();
+  }
+
+  childResized(): void {
+    this.#device?.resized();
+  }
+
+  /** Says what the device is to do with a request that failed, as werror and rerror have it, and tells the machine. */
+  reportError(operation: "read" | "write", error: unknown): ErrorAction {
+    const errno = errnoOf(error);
+    const policy = operation === "read" ? this.rerror : this.werror;
+    const noSpace = errno === "ENOSPC";
+    const action: ErrorAction = policy === "enospc" ? noSpace ? "stop" : "report" : policy;
+    if (action === "stop" && this.ioStatus === "ok") this.ioStatus = noSpace ? "nospace" : "failed";
+    this.events.emit("error", {
+      backend: this,
+      operation,
+      action,
+      noSpace,
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    return action;
+  }
+
+  /** Forgets earlier errors: `cont` does. */
+  resetIoStatus(): void {
+    this.ioStatus = "ok";
+  }
+
+  /** Whether the tray is open, as far as anybody knows. */
+  get isTrayOpen(): boolean {
+    return this.#device?.isTrayOpen() ?? this.#trayOpen;
+  }
+
+  /** Puts a medium in; the drive is empty. The backend holds the node from now on. */
+  async insertMedium(node: BlockNode): Promise<void> {
+    if (this.#node !== undefined) throw stateError(`There already is a medium in the device`);
+    this.#edge = await this.graph.attach(
+      this,
+      node,
+      "root",
+      node.readOnly ? this.#used & ~Permission.write : this.#used,
+      this.#shared,
+    );
+    this.#node = node;
+    this.#device?.mediumChanged(true);
+  }
+
+  /** Takes the medium out and lets it go; waits for what is in flight. */
+  async removeMedium(): Promise<void> {
+    const edge = this.#edge;
+    if (edge === undefined) return;
+    this.#device?.mediumChanged(false);
+    await this.drain();
+    this.#node = undefined;
+    this.#edge = undefined;
+    await this.graph.detach(edge);
+  }
+
+  /** Opens the tray; with a locked one, the guest is asked unless `force`. Says whether it is open now. */
+  openTray(force: boolean): boolean {
+    if (this.#device === undefined) {
+      this.#moveTray(true);
+      return true;
+    }
+    if (this.isTrayOpen) return true;
+    const locked = this.#device.isMediumLocked();
+    if (locked) this.#device.ejectRequest(force);
+    if (locked && !force) return false;
+    this.#device.mediumChanged(false);
+    return true;
+  }
+
+  /** Closes the tray; the guest sees a medium where there is one. */
+  closeTray(): void {
+    if (this.#device === undefined) this.#moveTray(false);
+    else if (this.isTrayOpen) this.#device.mediumChanged(this.isInserted);
+  }
+
+  /** Devices call it when their tray has moved. */
+  trayMoved(open: boolean): void {
+    this.events.emit("tray-moved", { backend: this, open });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#device = undefined;
+    await this.removeMedium();
+  }
+
+  #moveTray(open: boolean): void {
+    if (this.#trayOpen === open) return;
+    this.#trayOpen = open;
+    this.trayMoved(open);
+  }
+
+  #medium(operation: Operation): BlockNode {
+    const node = this.#node;
+    if (node === undefined) throw ioError(operation, "ENOMEDIUM");
+    return node;
+  }
+
+  #check(operation: Operation, at: number, length: number): BlockNode {
+    const node = this.#medium(operation);
+    if (at < 0 || at + length > node.size) {
+      throw ioError(operation, "EIO", { node: node.name, offsetBytes: at, lengthBytes: length });
+    }
+    return node;
+  }
+
+  async #run(
+    operation: "flush" | "discard" | "write-zeroes",
+    kind: AccountedKind,
+    at: number,
+    length: number,
+    how: RequestHow,
+    work: (node: BlockNode) => Promise<void>,
+  ): Promise<void> {
+    if (this.#quiesced > 0) await this.#wait();
+    const node = this.#check(operation, at, length);
+    const startNs = this.graph.clocks.realtime.nowNs();
+    this.#inFlight++;
+    try {
+      await work(node);
+      if (how.account !== false) this.#account(kind, operation, at, length, startNs);
+    } catch (error) {
+      this.#failed(kind, operation, at, length, startNs, error, how);
+      throw error;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #account(
+    kind: AccountedKind,
+    operation: BackendRequest["operation"],
+    at: number,
+    length: number,
+    startNs: number,
+  ): void {
+    const nowNs = this.graph.clocks.realtime.nowNs();
+    this.stats.done(kind, length, startNs, nowNs);
+    if (this.events.has("request")) this.#tell(operation, at, length, startNs, nowNs, "ok");
+  }
+
+  #failed(
+    kind: AccountedKind,
+    operation: BackendRequest["operation"],
+    at: number,
+    length: number,
+    startNs: number,
+    error: unknown,
+    how: RequestHow | undefined,
+  ): void {
+    const nowNs = this.graph.clocks.realtime.nowNs();
+    if (how?.account !== false) this.stats.failed(kind, startNs, nowNs);
+    if (this.events.has("request")) this.#tell(operation, at, length, startNs, nowNs, errnoOf(error));
+  }
+
+  #tell(
+    operation: BackendRequest["operation"],
+    at: number,
+    length: number,
+    startNs: number,
+    nowNs: number,
+    result: string,
+  ): void {
+    const durationNs = nowNs - startNs;
+    this.events.emit("request", { backend: this.name, operation, at, length, result, startNs, durationNs });
+  }
+
+  #leave(): void {
+    if (--this.#inFlight > 0 || this.#idle.length === 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const wake of waiting) wake();
+  }
+
+  async #wait(): Promise<void> {
+    while (this.#quiesced > 0) await new Promise<void>((resolve) => this.#held.push(resolve));
+  }
+}
+
+function stateError(text: string): BlockError {
+  return new BlockError({ kind: "state", text });
+}

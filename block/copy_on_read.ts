@@ -1,0 +1,47 @@
+/**
+ * Copy on read: what a read finds only in the backing image is written into the image that was read.
+ *
+ * The copy is made in whole units of allocation (the driver's zero alignment, which for a format is its cluster). A copy
+ * that fails fails the read, as in QEMU.
+ *
+ * @module
+ */
+import { alignDown, alignUp } from "../base/bits.ts";
+import { IoVector } from "../base/io_vector.ts";
+import { readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
+import type { BlockDriver } from "./driver.ts";
+
+const MAX_COPY_BYTES = 1024 * 1024;
+
+/** Reads as the driver does and allocates what was not; `changed` is told of each write. */
+export async function copyOnRead(
+  driver: BlockDriver,
+  at: number,
+  into: IoVector,
+  changed: () => void,
+): Promise<void> {
+  const unit = Math.max(driver.limits.alignBytes, driver.limits.zeroAlignBytes ?? 1);
+  const end = Math.min(at + into.length, driver.size);
+  let position = at;
+  while (position < end) {
+    const extent = await driver.status(position, end - position);
+    const runEnd = Math.min(position + extent.lengthBytes, end);
+    if (extent.kind !== "unallocated") {
+      await readUnaligned(driver, position, into.slice(position - at, runEnd - position));
+      position = runEnd;
+      continue;
+    }
+    const start = alignDown(position, unit);
+    const stop = Math.min(alignUp(runEnd, unit), start + Math.max(unit, MAX_COPY_BYTES), driver.size);
+    const bounce = IoVector.allocate(stop - start);
+    await readUnaligned(driver, start, bounce);
+    driver.debugEvent?.("cor_write");
+    if (bounce.isZero()) await zeroUnaligned(driver, start, bounce.length, {});
+    else await writeUnaligned(driver, start, bounce);
+    changed();
+    const used = Math.min(stop, runEnd) - position;
+    into.slice(position - at, used).copyFromVector(bounce.slice(position - start, used));
+    position += used;
+  }
+  if (position < at + into.length) into.fill(0, Math.max(0, position - at));
+}

@@ -1,0 +1,27 @@
+/**
+ * The only place that knows which drivers there are: a table from QEMU's name to the module that holds it, loaded when
+ * it is first opened.
+ *
+ * @module
+ */
+import type { DriverDefinition } from "./driver.ts";
+
+/** Finds drivers by name. */
+export interface DriverTable {
+  /** All names, in the order in which formats are probed. */
+  readonly names: readonly string[];
+  load(name: string): Promise<DriverDefinition> | undefined;
+}
+
+const LOADERS: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
+  raw: async () => (await import("./formats/raw/raw.ts")).raw as DriverDefinition,
+  "null-co": async () => (await import("./protocols/null/null.ts")).nullCo as DriverDefinition,
+  "null-aio": async () => (await import("./protocols/null/null.ts")).nullAio as DriverDefinition,
+  memory: async () => (await import("./protocols/memory/memory.ts")).memory as DriverDefinition,
+};
+
+/** The drivers that come with moa. */
+export const builtinDrivers: DriverTable = {
+  names: Object.keys(LOADERS),
+  load: (name) => Object.hasOwn(LOADERS, name) ? LOADERS[name]!() : undefined,
+};

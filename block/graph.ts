@@ -1,0 +1,213 @@
+/**
+ * The block graph of one machine or tool: all nodes by name, who uses which, and when each is closed.
+ *
+ * A node lives while somebody refers to it: an edge from above, or a hold taken by {@link BlockGraph.open}. What a node
+ * brought with it (its file, its backing chain) goes when the node goes. How a description becomes nodes is in `open.ts`.
+ *
+ * @module
+ */
+import type { Clocks } from "../base/clocks.ts";
+import type { Random } from "../base/random.ts";
+import { TraceEvents } from "../base/trace.ts";
+import { closedDriver } from "./closed.ts";
+import { builtinDrivers, type DriverTable } from "./drivers.ts";
+import { BlockError } from "./errors.ts";
+import type { BlockNode } from "./node.ts";
+import { type ImageRequest, openReference } from "./open.ts";
+import { applyPermissions, type BlockEdge, checkEdge, type EdgeOwner } from "./permissions.ts";
+import type { BlockdevOptions } from "./options/blockdev.ts";
+import { NodeTraces } from "./traces.ts";
+
+/** What a graph is made with. */
+export interface GraphOptions {
+  readonly clocks: Clocks;
+  readonly random: Random;
+  readonly trace?: TraceEvents;
+  /** Takes messages that are no errors, one line each, without the program's name. */
+  readonly warn?: (message: string) => void;
+  readonly drivers?: DriverTable;
+  /** Makes an empty file for `snapshot=on` and tells its name; the graph removes it through the second function. */
+  readonly temporary?: TemporaryFiles;
+}
+
+/** Where `snapshot=on` keeps its overlays. */
+export interface TemporaryFiles {
+  create(): Promise<string>;
+  remove(filename: string): Promise<void>;
+}
+
+/** All nodes of one machine or tool. */
+export class BlockGraph implements AsyncDisposable {
+  readonly clocks: Clocks;
+  readonly random: Random;
+  readonly drivers: DriverTable;
+  readonly traces: NodeTraces;
+  readonly warn: (message: string) => void;
+  readonly temporary: TemporaryFiles | undefined;
+  readonly #nodes = new Map<string, BlockNode>();
+  readonly #holds = new Map<BlockNode, number>();
+  readonly #atClose = new Map<BlockNode, () => Promise<void>>();
+  #nameCounter = 0;
+
+  constructor(options: GraphOptions) {
+    this.clocks = options.clocks;
+    this.random = options.random;
+    this.drivers = options.drivers ?? builtinDrivers;
+    this.traces = new NodeTraces(options.trace ?? new TraceEvents());
+    this.warn = options.warn ?? (() => {});
+    this.temporary = options.temporary;
+  }
+
+  /** All nodes, the oldest first. `query-named-block-nodes` lists them the other way round. */
+  get nodes(): readonly BlockNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  find(name: string): BlockNode | undefined {
+    return this.#nodes.get(name);
+  }
+
+  /**
+   * Opens a tree of nodes as `-blockdev` describes it, or finds a node by name, and holds it for the caller.
+   * @throws {BlockError}
+   */
+  open(options: BlockdevOptions | string, how: { readonly signal?: AbortSignal } = {}): Promise<BlockNode> {
+    return this.openImage({ options, ...how });
+  }
+
+  /** Opens by file name, as `-drive` and the tools do: prefixes, `json:`, probing. Holds the node for the caller. */
+  async openImage(request: ImageRequest): Promise<BlockNode> {
+    const node = await openReference(this, request);
+    this.hold(node);
+    return node;
+  }
+
+  /** Keeps the node open until {@link release}. */
+  hold(node: BlockNode): void {
+    this.#holds.set(node, (this.#holds.get(node) ?? 0) + 1);
+  }
+
+  /** Ends one hold; the node is closed when it was the last reference. */
+  async release(node: BlockNode): Promise<void> {
+    const holds = this.#holds.get(node) ?? 0;
+    if (holds <= 1) this.#holds.delete(node);
+    else this.#holds.set(node, holds - 1);
+    await this.#closeUnused(node);
+  }
+
+  /** Whether the caller of {@link open} still holds the node. */
+  isHeld(node: BlockNode): boolean {
+    return this.#holds.has(node);
+  }
+
+  /** Joins a user to a node. @throws {BlockError} `permission` where that conflicts with another user. */
+  async attach(
+    owner: EdgeOwner,
+    node: BlockNode,
+    role: string,
+    used: number,
+    shared: number,
+  ): Promise<BlockEdge> {
+    const edge: BlockEdge = { role, owner, node, used, shared };
+    checkEdge(edge);
+    node.parents.push(edge);
+    try {
+      await applyPermissions(node);
+    } catch (error) {
+      node.parents.splice(node.parents.indexOf(edge), 1);
+      throw error;
+    }
+    if (node.quiesced) owner.quiesce();
+    return edge;
+  }
+
+  /** Changes what a user does with a node and lets others do. */
+  async setEdgePermissions(edge: BlockEdge, used: number, shared: number): Promise<void> {
+    const before = { used: edge.used, shared: edge.shared };
+    checkEdge({ ...edge, used, shared }, edge);
+    Object.assign(edge, { used, shared });
+    try {
+      await applyPermissions(edge.node);
+    } catch (error) {
+      Object.assign(edge, before);
+      throw error;
+    }
+  }
+
+  /** Takes a user off a node, which is closed when it was the last. */
+  async detach(edge: BlockEdge): Promise<void> {
+    const { node, owner } = edge;
+    const index = node.parents.indexOf(edge);
+    if (index < 0) return;
+    node.parents.splice(index, 1);
+    if (node.quiesced) owner.unquiesce();
+    await this.#closeUnused(node);
+    if (this.#nodes.get(node.name) === node) await applyPermissions(node);
+  }
+
+  /** Runs `clean` after the node was closed. */
+  atClose(node: BlockNode, clean: () => Promise<void>): void {
+    this.#atClose.set(node, clean);
+  }
+
+  /** A name as QEMU makes them: `#block`, a counter, two random digits. */
+  nextName(): string {
+    const digits = this.random.below(100).toString().padStart(2, "0");
+    return `#block${this.#nameCounter++}${digits}`;
+  }
+
+  /** Enters a node that is being opened under its name. @throws {BlockError} where the name is taken. */
+  enter(node: BlockNode): void {
+    if (this.#nodes.has(node.name)) {
+      throw new BlockError({ kind: "state", text: `Duplicate nodes with node-name='${node.name}'` });
+    }
+    this.#nodes.set(node.name, node);
+  }
+
+  /** Closes a node whatever refers to it, then what only it referred to. Part of opening that failed, and of the end. */
+  async closeNode(node: BlockNode): Promise<void> {
+    if (this.#nodes.get(node.name) !== node) return;
+    this.#nodes.delete(node.name);
+    this.#holds.delete(node);
+    let failure: unknown;
+    try {
+      await node.settle();
+      await node.flush();
+    } catch (error) {
+      failure = error;
+    }
+    const { driver } = node;
+    try {
+      await driver[Symbol.asyncDispose]();
+    } catch (error) {
+      failure ??= error;
+    }
+    node.attachDriver(closedDriver);
+    for (const edge of node.children.splice(0).reverse()) await this.detach(edge);
+    const clean = this.#atClose.get(node);
+    this.#atClose.delete(node);
+    await clean?.();
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Closes all nodes, users first. @throws the first error that a driver met; all are closed all the same. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const failures: unknown[] = [];
+    this.#holds.clear();
+    while (this.#nodes.size > 0) {
+      const nodes = this.nodes;
+      const node = nodes.findLast((one) => !one.parents.some((edge) => this.#isNode(edge.owner))) ?? nodes.at(-1)!;
+      node.parents.length = 0;
+      await this.closeNode(node).catch((error) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #isNode(owner: EdgeOwner): boolean {
+    return this.#nodes.get(owner.name) as EdgeOwner | undefined === owner;
+  }
+
+  async #closeUnused(node: BlockNode): Promise<void> {
+    if (node.parents.length === 0 && !this.#holds.has(node)) await this.closeNode(node);
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What `info blockstats` and `query-blockstats` tell of a backend.
+ *
+ * Sources: qapi/block-core.json, BlockDeviceStats.
+ *
+ * @module
+ */
+
+/** Kinds of requests that are counted apart. */
+export type AccountedKind = "read" | "write" | "flush" | "unmap";
+
+/** Counters of one kind. */
+export interface KindStatistics {
+  bytes: number;
+  operations: number;
+  totalTimeNs: number;
+  merged: number;
+  failed: number;
+  invalid: number;
+}
+
+function zero(): KindStatistics {
+  return { bytes: 0, operations: 0, totalTimeNs: 0, merged: 0, failed: 0, invalid: 0 };
+}
+
+/** Counters of one backend, from its start. */
+export class BackendStatistics {
+  readonly read: KindStatistics = zero();
+  readonly write: KindStatistics = zero();
+  readonly flush: KindStatistics = zero();
+  readonly unmap: KindStatistics = zero();
+  /** When the last request ended; `undefined` before the first. */
+  lastAccessNs: number | undefined = undefined;
+  /** Whether failed and invalid requests count in time and idle time (`account-failed`, `account-invalid`). */
+  accountFailed = true;
+  accountInvalid = true;
+
+  /** A request has ended well. */
+  done(kind: AccountedKind, bytes: number, startNs: number, nowNs: number): void {
+    const row = this[kind];
+    row.bytes += bytes;
+    row.operations++;
+    row.totalTimeNs += nowNs - startNs;
+    this.lastAccessNs = nowNs;
+  }
+
+  /** A request has failed. */
+  failed(kind: AccountedKind, startNs: number, nowNs: number): void {
+    const row = this[kind];
+    row.failed++;
+    if (!this.accountFailed) return;
+    row.totalTimeNs += nowNs - startNs;
+    this.lastAccessNs = nowNs;
+  }
+
+  /** The guest asked for something that cannot be. */
+  invalid(kind: AccountedKind, nowNs: number): void {
+    this[kind].invalid++;
+    if (this.accountInvalid) this.lastAccessNs = nowNs;
+  }
+
+  /** Requests that were joined to others before they came here. */
+  merged(kind: AccountedKind, count: number): void {
+    this[kind].merged += count;
+  }
+}
