@@ -11,6 +11,8 @@
 import { assert } from "../../../base/assert.ts";
 
 export const CONFIG_BYTES = 256;
+/** Where a function's own registers begin. */
+const HEADER_BYTES = 0x40;
 
 /** One register. Values are little-endian. */
 export interface ConfigRegister {
@@ -35,6 +37,11 @@ export class ConfigSpace {
   readonly #clearable = new Uint8Array(CONFIG_BYTES);
   readonly #kept = new Uint8Array(CONFIG_BYTES);
   readonly #registers = new Map<string, ConfigRegister>();
+
+  /** Beyond the header all is plain storage until a register says otherwise, as QEMU's functions have it. */
+  constructor() {
+    this.#writable.fill(0xff, HEADER_BYTES);
+  }
 
   /** Declares `registers`; a later row of the same name takes an earlier one's place. */
   define(registers: readonly ConfigRegister[]): void {
