@@ -18,6 +18,8 @@ export class Bus {
   readonly context: DeviceContext;
   /** Its place in the object tree, below its parent once that has one. */
   readonly node: ObjectNode;
+  /** Whether devices come and go while the machine runs. */
+  readonly hotpluggable: boolean = false;
   readonly #devices: Device[] = [];
 
   /** Without a `name` it is called after its parent's id, or after its type with a number counted over the machine. */

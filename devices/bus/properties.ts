@@ -32,6 +32,8 @@ export interface Property<T> {
   readonly description: string | undefined;
   /** Whether `info qtree` leaves it out. */
   readonly hidden: boolean;
+  /** Whether its value is a drive, so that the name may be a node's as well. */
+  readonly isDrive?: boolean;
   /** @throws {PropertyError} */
   parse(text: string, scope: PropertyScope): T;
   /** As `info qtree` prints it: `112 (0x70)`. */
@@ -253,6 +255,7 @@ function drive<Drive extends NamedDrive>(): Property<Drive | undefined> {
     ...row<Drive | undefined>("str", undefined, undefined, {
       description: "Node name or ID of a block device to use as a backend",
     }),
+    isDrive: true,
     parse(text, scope) {
       if (text === "") return undefined;
       const found = scope.drive?.(text);

@@ -1,0 +1,73 @@
+/**
+ * What a board is: a name, and a way to build its chips into a machine.
+ *
+ * @module
+ */
+import type { BlockBackend } from "../../block/mod.ts";
+import type {
+  AddressSpace,
+  Device,
+  DeviceContext,
+  DeviceTypes,
+  GuestRam,
+  MemoryRegion,
+  SystemBus,
+} from "../../devices/bus/mod.ts";
+import type { Accelerator } from "../cpu/mod.ts";
+
+/** A drive that the board's own controllers take (`-hda`, `-drive if=ide`, `-drive if=floppy`). */
+export interface BoardDrive {
+  readonly interface: "ide" | "floppy";
+  readonly bus: number;
+  readonly unit: number;
+  readonly backend: BlockBackend;
+  /** What kind of device it is behind. */
+  readonly media: "disk" | "cdrom";
+}
+
+/** What a board builds with. */
+export interface BoardSite {
+  readonly context: DeviceContext;
+  readonly types: DeviceTypes;
+  readonly systemBus: SystemBus;
+  /** The root of memory, `system`. */
+  readonly systemMemory: MemoryRegion;
+  /** The root of ports, `io`. */
+  readonly systemPorts: MemoryRegion;
+  readonly ram: GuestRam;
+  readonly accelerator: Accelerator;
+  readonly drives: readonly BoardDrive[];
+  readonly bootOrder: string;
+  /** What `-bios` and its like give: the firmware's bytes. */
+  readonly firmware: Uint8Array | undefined;
+  /** Tells of an address space, so that `info mtree` shows it. */
+  addAddressSpace(space: AddressSpace): void;
+}
+
+/** What a built board can be asked. */
+export interface BuiltBoard {
+  /** The vector of the waiting interrupt. */
+  acknowledgeInterrupt(): number;
+  /** Interrupt line 0 to 23 as wired to the interrupt controllers, for those who play the guest. */
+  watchInterrupt(line: number, changed: (level: 0 | 1) => void): () => void;
+  interruptLevel(line: number): 0 | 1;
+  /** Changes the order in which the firmware boots: `boot_set`. Says what is wrong with it. */
+  setBootOrder(order: string): string | undefined;
+  /** The power button. */
+  powerButton(): void;
+  /** What QEMU's board has and this one does not, by name. */
+  readonly missing: readonly string[];
+  /** Devices without a bus, in order of realization; those on buses are found there. */
+  readonly loose: readonly Device[];
+}
+
+/** A type of machine. */
+export interface Board {
+  /** `"pc-i440fx-7.2"`. */
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly description: string;
+  readonly isDefault: boolean;
+  readonly defaultRamBytes: number;
+  build(site: BoardSite): Promise<BuiltBoard>;
+}

@@ -1,0 +1,58 @@
+/**
+ * What runs guest code, or stands in its place. Devices cannot tell which one it is.
+ *
+ * The accelerator owns guest RAM: it may lie inside WebAssembly memory that grows, so nobody keeps views of it.
+ *
+ * @module
+ */
+import type { Clock } from "../../base/clocks.ts";
+import type { AddressSpace, GuestRam, PortSpace } from "../../devices/bus/mod.ts";
+
+/** What an accelerator can do. */
+export interface AcceleratorAbilities {
+  readonly maxRamBytes: number;
+  readonly longMode: boolean;
+  readonly smp: boolean;
+  /** Whether it brings PIC and APIC, or takes the board's. */
+  readonly interruptControllers: "its own" | "ours";
+  readonly romProtection: boolean;
+  /** Whether it has a virtual clock of its own. */
+  readonly virtualClock: boolean;
+}
+
+/** The machine as a CPU sees it. Accesses are synchronous and never throw. */
+export interface MachineBus {
+  readonly memory: AddressSpace;
+  readonly ports: PortSpace;
+  /** The vector of the interrupt that is waiting, taken from the interrupt controller. */
+  acknowledgeInterrupt(): number;
+}
+
+/** A CPU and the RAM that it works on. */
+export interface Accelerator extends AsyncDisposable {
+  /** As `-accel` names it. */
+  readonly name: string;
+  readonly can: AcceleratorAbilities;
+  /** The virtual clock, where it has one of its own. */
+  readonly clock: Clock | undefined;
+  /** Makes guest RAM; once, before {@link attach}. */
+  mapRam(sizeBytes: number): GuestRam;
+  /** Says that `bytes` lie at `address` and cannot be written. */
+  mapRom(address: number, bytes: Uint8Array): void;
+  /** Takes the finished board. */
+  attach(bus: MachineBus): Promise<void>;
+  /** Drives a line into the CPU: 0 is INTR. */
+  setInterrupt(line: number, level: 0 | 1): void;
+  /** A message-signalled interrupt. */
+  signalMessage(address: bigint, data: number): void;
+  /** Resolves when the CPU runs. */
+  run(): Promise<void>;
+  /** Resolves when it stands still between two instructions. */
+  stop(): Promise<void>;
+  /** Makes it look at interrupts and timers soon. */
+  kick(): void;
+  reset(): void;
+  /** The CPU's state; RAM is saved by machine/snapshot. */
+  save(): Uint8Array;
+  load(state: Uint8Array): void;
+}

@@ -1,0 +1,7 @@
+/**
+ * Accelerators: what runs guest code, or stands in its place.
+ *
+ * @module
+ */
+export type { Accelerator, AcceleratorAbilities, MachineBus } from "./accelerator.ts";
+export { type AccessWidth, QtestAccelerator } from "./qtest.ts";

@@ -1,0 +1,8 @@
+/**
+ * A machine's structure as data, for the monitor to print.
+ *
+ * @module
+ */
+export { type Mtree, mtree, type MtreeRow, type MtreeSection } from "./mtree.ts";
+export { type PciFunctionInfo, pciFunctions } from "./pci.ts";
+export { qtree, type QtreeBus, type QtreeDevice, type QtreePci } from "./qtree.ts";

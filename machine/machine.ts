@@ -1,0 +1,387 @@
+/**
+ * A machine: a board over an accelerator, its drives, and the state that it is in.
+ *
+ * Changes of state (stop, cont, reset, snapshots) run one after the other, whoever asks. A machine stops in this order:
+ * the CPU, then devices and drives until nothing is in flight, then the state; so whoever sees "paused" sees a machine
+ * at rest.
+ *
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import type { Clocks } from "../base/clocks.ts";
+import { Events } from "../base/events.ts";
+import type { Random } from "../base/random.ts";
+import { TraceEvents } from "../base/trace.ts";
+import type { BlockBackend, BlockGraph } from "../block/mod.ts";
+import {
+  AddressSpace,
+  ALL_ADDRESSES,
+  Device,
+  type DeviceContext,
+  type DeviceRequest,
+  type DeviceTypes,
+  type GuestRam,
+  MemoryRegion,
+  ObjectTree,
+  PciDevice,
+  portRegion,
+  PortSpace,
+  SystemBus,
+} from "../devices/bus/mod.ts";
+import { BackendSet } from "./backends.ts";
+import type { Board, BoardDrive, BuiltBoard } from "./boards/board.ts";
+import type { Accelerator } from "./cpu/mod.ts";
+import { addDevice, type DeviceRequestOptions, removeDevice } from "./devices.ts";
+import { RequestRing } from "./request_ring.ts";
+import type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";
+
+/** What a machine is made of. It owns accelerator, graph and backends from then on. */
+export interface MachineOptions {
+  readonly board: Board;
+  readonly accelerator: Accelerator;
+  readonly graph: BlockGraph;
+  /** The virtual clock is the accelerator's where that has one. */
+  readonly clocks: Clocks;
+  readonly random: Random;
+  readonly types: DeviceTypes;
+  readonly trace?: TraceEvents;
+  /** The board's default where absent. */
+  readonly ramBytes?: number;
+  /** Drives for the board's own controllers; their backends are among {@link backends} as well. */
+  readonly drives?: readonly BoardDrive[];
+  readonly backends?: readonly BlockBackend[];
+  readonly bootOrder?: string;
+  readonly firmware?: Uint8Array;
+  /** What `-no-reboot` says: a guest's reset switches off. */
+  readonly noReboot?: boolean;
+  readonly name?: string;
+  /** One line for the user. */
+  readonly warn?: (text: string) => void;
+}
+
+/**
+ * A running or standing machine.
+ *
+ * It begins in `prelaunch`; {@link Machine.cont} starts it.
+ */
+export class Machine implements AsyncDisposable {
+  readonly events: Events<MachineEvents> = new Events<MachineEvents>();
+  readonly board: Board;
+  readonly accelerator: Accelerator;
+  readonly graph: BlockGraph;
+  readonly backends: BackendSet;
+  readonly clocks: Clocks;
+  readonly trace: TraceEvents;
+  readonly types: DeviceTypes;
+  readonly objects: ObjectTree;
+  readonly context: DeviceContext;
+  readonly systemBus: SystemBus;
+  readonly memory: AddressSpace;
+  readonly ports: PortSpace;
+  readonly ram: GuestRam;
+  readonly name: string | undefined;
+  /** The last 50 guest requests. */
+  readonly requests: RequestRing = new RequestRing();
+  readonly #addressSpaces: AddressSpace[] = [];
+  readonly #noReboot: boolean;
+  readonly #boardDrives: ReadonlySet<BlockBackend>;
+  #built: BuiltBoard | undefined;
+  #runState: RunState = "prelaunch";
+  #queue: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  private constructor(options: MachineOptions) {
+    const { board, accelerator, graph, types } = options;
+    const ramBytes = options.ramBytes ?? board.defaultRamBytes;
+    this.board = board;
+    this.accelerator = accelerator;
+    this.graph = graph;
+    this.types = types;
+    this.trace = options.trace ?? new TraceEvents();
+    this.clocks = { ...options.clocks, virtual: accelerator.clock ?? options.clocks.virtual };
+    this.objects = new ObjectTree(board.name);
+    this.name = options.name;
+    this.#noReboot = options.noReboot ?? false;
+    this.#boardDrives = new Set((options.drives ?? []).map(({ backend }) => backend));
+    const systemMemory = MemoryRegion.container("system", ALL_ADDRESSES);
+    this.memory = new AddressSpace("memory", systemMemory);
+    this.ports = new PortSpace(portRegion());
+    this.#addressSpaces.push(this.memory, this.ports);
+    this.ram = allocateRam(accelerator, ramBytes);
+    this.context = {
+      clocks: this.clocks,
+      random: options.random,
+      trace: this.trace,
+      ram: this.memory,
+      memory: this.memory,
+      ports: this.ports,
+      objects: this.objects,
+      warn: options.warn ?? (() => {}),
+      request: (request) => this.#note(request),
+      requestReset: () => this.#guestReset(),
+      requestShutdown: () => this.#guestShutdown(),
+    };
+    this.systemBus = new SystemBus(this.context);
+    this.backends = new BackendSet({
+      failed: (event) => this.#backendFailed(event),
+      trayMoved: (event) => this.events.emit("DEVICE_TRAY_MOVED", event),
+    });
+  }
+
+  /**
+   * Builds a machine.
+   *
+   * @throws {MachineError} when the board cannot be built: RAM that is not to be had, a firmware that does not fit
+   * @throws {PropertyError} when a drive does not fit its device
+   */
+  static async create(options: MachineOptions): Promise<Machine> {
+    const machine = new Machine(options);
+    for (const backend of options.backends ?? []) machine.backends.add(backend);
+    for (const { backend } of options.drives ?? []) {
+      if (!machine.backends.has(backend)) machine.backends.add(backend);
+    }
+    try {
+      machine.#built = await options.board.build({
+        context: machine.context,
+        types: options.types,
+        systemBus: machine.systemBus,
+        systemMemory: machine.memory.root,
+        systemPorts: machine.ports.root,
+        ram: machine.ram,
+        accelerator: options.accelerator,
+        drives: options.drives ?? [],
+        bootOrder: options.bootOrder ?? "cad",
+        firmware: options.firmware,
+        addAddressSpace: (space) => void machine.#addressSpaces.push(space),
+      });
+      await options.accelerator.attach({
+        memory: machine.memory,
+        ports: machine.ports,
+        acknowledgeInterrupt: () => machine.built.acknowledgeInterrupt(),
+      });
+      await machine.#resetAll();
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      throw error;
+    }
+    return machine;
+  }
+
+  /** The built board. */
+  get built(): BuiltBoard {
+    assert(this.#built !== undefined, "the board is not built yet");
+    return this.#built;
+  }
+
+  get runState(): RunState {
+    return this.#runState;
+  }
+
+  get isRunning(): boolean {
+    return this.#runState === "running";
+  }
+
+  /** Whether the board's own controllers took this drive. */
+  isBoardDrive(backend: BlockBackend): boolean {
+    return this.#boardDrives.has(backend);
+  }
+
+  get ramBytes(): number {
+    return this.ram.sizeBytes;
+  }
+
+  /** Every device, in order of placement in the object tree below each parent. */
+  get devices(): Device[] {
+    const devices: Device[] = [];
+    for (const { value } of this.objects.machine.walk()) if (value instanceof Device) devices.push(value);
+    return devices;
+  }
+
+  /** The device at an object path, with an id, or behind the drive of that name. */
+  findDevice(name: string): Device | undefined {
+    const node = name.startsWith("/") ? this.objects.find(name) : this.objects.peripheral.child(name);
+    if (node?.value instanceof Device) return node.value;
+    const path = this.backends.find(name)?.device?.path;
+    const behind = path === undefined ? undefined : this.objects.find(path)?.value;
+    return behind instanceof Device ? behind : undefined;
+  }
+
+  /** All address spaces: memory, ports, CPUs', then those of bus masters. */
+  get addressSpaces(): readonly AddressSpace[] {
+    const masters = this.devices.filter((device) => device instanceof PciDevice).map((device) => device.dmaSpace);
+    return [...this.#addressSpaces, ...masters];
+  }
+
+  /** Starts or goes on; requests that stopped the machine are tried once more. */
+  cont(): Promise<void> {
+    return this.exclusive(() => this.#start());
+  }
+
+  /** Stands still; resolves when nothing is in flight. */
+  stop(state: RunState = "paused"): Promise<void> {
+    return this.exclusive(() => this.#halt(state));
+  }
+
+  /** Presses the reset button; resolves when everything has its power-on state. */
+  reset(cause: ShutdownCause = "host-qmp-system-reset"): Promise<void> {
+    return this.exclusive(() => this.#reset(cause));
+  }
+
+  /** Presses the power button. */
+  powerDown(): void {
+    this.events.emit("POWERDOWN", {});
+    this.built.powerButton();
+  }
+
+  /** Says that the machine ends; who owns it then disposes of it. */
+  announceShutdown(reason: ShutdownCause): void {
+    this.events.emit("SHUTDOWN", { guest: reason.startsWith("guest"), reason });
+  }
+
+  /** Makes a device by type and properties: `-device`, `device_add`. @throws PropertyError, MachineError */
+  addDevice(request: DeviceRequestOptions): Promise<Device> {
+    return addDevice(this, request);
+  }
+
+  /** Takes a device out: `device_del`. */
+  async removeDevice(device: Device): Promise<void> {
+    const { id } = device;
+    const { path } = device;
+    await this.exclusive(() => removeDevice(device));
+    this.events.emit("DEVICE_DELETED", { ...(id === undefined ? {} : { device: id }), path });
+  }
+
+  /**
+   * Runs `work` when no other change of state is going on.
+   *
+   * Inside, {@link stop} and {@link cont} must not be called: those would wait for `work` itself.
+   */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Stands still in `state` while `work` runs, then goes on as before. Not re-entrant. */
+  pauseFor<T>(state: "save-vm" | "restore-vm", work: () => Promise<T>): Promise<T> {
+    return this.exclusive(async () => {
+      const before = this.#runState;
+      if (before === "running") await this.#halt(state);
+      else await this.#rest();
+      try {
+        return await work();
+      } finally {
+        if (before === "running") await this.#start();
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.exclusive(async () => {
+      await this.accelerator.stop();
+      await this.#rest();
+    }).catch(() => {});
+    await this.backends[Symbol.asyncDispose]();
+    await this.graph[Symbol.asyncDispose]();
+    await this.accelerator[Symbol.asyncDispose]();
+  }
+
+  async #start(): Promise<void> {
+    if (this.#runState === "running") return;
+    for (const backend of this.backends.list()) backend.resetIoStatus();
+    await this.accelerator.run();
+    this.#setState("running");
+    this.events.emit("RESUME", {});
+    for (const device of this.devices) device.resume();
+  }
+
+  async #halt(state: RunState): Promise<void> {
+    if (this.#runState !== "running") return await this.#rest();
+    await this.accelerator.stop();
+    await this.#rest();
+    this.#setState(state);
+    this.events.emit("STOP", {});
+    await this.#flush();
+  }
+
+  /** Resolves when nothing is in flight. */
+  async #rest(): Promise<void> {
+    for (const device of this.devices) await device.stop();
+    for (const backend of this.backends.list()) await backend.drain();
+  }
+
+  /** What a stopped machine wrote is durable; a drive that cannot says so at its next flush. */
+  async #flush(): Promise<void> {
+    for (const backend of this.backends.list()) {
+      if (backend.isInserted && !backend.readOnly) await backend.flush({ account: false }).catch(() => {});
+    }
+  }
+
+  async #reset(cause: ShutdownCause): Promise<void> {
+    const running = this.isRunning;
+    if (running) await this.accelerator.stop();
+    await this.#resetAll();
+    this.events.emit("RESET", { guest: cause.startsWith("guest"), reason: cause });
+    if (running) await this.accelerator.run();
+    else this.#setState("prelaunch");
+  }
+
+  /** Children before what they are plugged into, as a reset goes down a tree of buses. */
+  async #resetAll(): Promise<void> {
+    for (const device of this.systemBus.walk()) await device.reset();
+    for (const device of this.#built?.loose ?? []) await device.reset();
+    this.accelerator.reset();
+  }
+
+  #setState(now: RunState): void {
+    const before = this.#runState;
+    if (before === now) return;
+    this.#runState = now;
+    this.events.emit("run-state", { before, now });
+  }
+
+  #guestReset(): void {
+    if (this.#noReboot) this.announceShutdown("guest-reset");
+    else this.#later(() => this.#reset("guest-reset"));
+  }
+
+  #guestShutdown(): void {
+    this.#later(async () => {
+      await this.#halt("shutdown");
+      this.announceShutdown("guest-shutdown");
+    });
+  }
+
+  #backendFailed(event: MachineEvents["BLOCK_IO_ERROR"]): void {
+    this.events.emit("BLOCK_IO_ERROR", event);
+    if (event.action === "stop") this.#later(() => this.#halt("io-error"));
+  }
+
+  /** A change that a device asked for: it happens after the device's own work. */
+  #later(work: () => Promise<void>): void {
+    this.exclusive(async () => {
+      if (!this.#disposed) await work();
+    }).catch((error) => this.context.warn(String(error)));
+  }
+
+  #note(request: DeviceRequest): void {
+    this.requests.push(request);
+    if (this.events.has("request")) this.events.emit("request", request);
+  }
+}
+
+/** What cannot be done with a machine; the message is QEMU's. */
+export class MachineError extends Error {
+  override readonly name = "MachineError";
+}
+
+function allocateRam(accelerator: Accelerator, sizeBytes: number): GuestRam {
+  try {
+    if (sizeBytes <= accelerator.can.maxRamBytes) return accelerator.mapRam(sizeBytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new MachineError("cannot set up guest memory 'pc.ram': Cannot allocate memory");
+}

@@ -1,0 +1,13 @@
+/**
+ * Machines: a board of devices over an accelerator, with drives and a state.
+ *
+ * @module
+ */
+export { BackendSet } from "./backends.ts";
+export type { Board, BoardDrive, BoardSite, BuiltBoard } from "./boards/board.ts";
+export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAccelerator } from "./cpu/mod.ts";
+export { buses, type DeviceRequestOptions } from "./devices.ts";
+export * from "./inspect/mod.ts";
+export { Machine, MachineError, type MachineOptions } from "./machine.ts";
+export { RequestRing } from "./request_ring.ts";
+export type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";
