@@ -1,0 +1,118 @@
+/**
+ * The C library over Deno's foreign functions: opened once, when somebody first asks, and only with `--allow-ffi`.
+ *
+ * This is the one piece of state that the process shares. Every function returns what the C function returns, as a
+ * 32-bit number where that is enough: transfers here stay below 2 GiB, and a signed 32-bit result of -1 reads the same.
+ * What went wrong is then in {@link HostLibrary.errno}, valid until the next call.
+ *
+ * Left out: everything but Linux on x86-64, whose structures and call numbers these are. Elsewhere
+ * {@link hostLibrary} answers `undefined`, as it does without permission.
+ *
+ * Source: the manual pages of section 2, and io_uring_setup(2) and io_uring_enter(2) for the two raw system calls.
+ *
+ * @module
+ */
+
+const SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+  // variadic in C; on x86-64 the fixed form is the same call
+  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  dup: { parameters: ["i32"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
+  preadv: { parameters: ["i32", "buffer", "i32", "i64"], result: "i32" },
+  pwritev: { parameters: ["i32", "buffer", "i32", "i64"], result: "i32" },
+  preadv2: { parameters: ["i32", "buffer", "i32", "i64", "i32"], result: "i32" },
+  fsync: { parameters: ["i32"], result: "i32" },
+  fdatasync: { parameters: ["i32"], result: "i32" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
+  unlink: { parameters: ["buffer"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  fcntl_int: { name: "fcntl", parameters: ["i32", "i32", "i64"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  ioctl_int: { name: "ioctl", parameters: ["i32", "u64", "i64"], result: "i32" },
+  posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32" },
+  copy_file_range: { parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"], result: "i32" },
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  io_uring_setup: { name: "syscall", parameters: ["i64", "u32", "buffer"], result: "i32" },
+  io_uring_enter: {
+    name: "syscall",
+    parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
+    result: "i32",
+  },
+  // the same on Deno's pool of threads: nothing stands still meanwhile, but errno stays in the thread
+  pread_pool: {
+    name: "pread",
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "i32",
+    nonblocking: true,
+  },
+  preadv_pool: {
+    name: "preadv",
+    parameters: ["i32", "buffer", "i32", "i64"],
+    result: "i32",
+    nonblocking: true,
+  },
+  pwritev_pool: {
+    name: "pwritev",
+    parameters: ["i32", "buffer", "i32", "i64"],
+    result: "i32",
+    nonblocking: true,
+  },
+  fdatasync_pool: { name: "fdatasync", parameters: ["i32"], result: "i32", nonblocking: true },
+  fallocate_pool: {
+    name: "fallocate",
+    parameters: ["i32", "i32", "i64", "i64"],
+    result: "i32",
+    nonblocking: true,
+  },
+  ioctl_pool: { name: "ioctl", parameters: ["i32", "u64", "buffer"], result: "i32", nonblocking: true },
+  io_uring_enter_pool: {
+    name: "syscall",
+    parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The C functions by name; those that end in `_pool` return a promise and leave no errno. */
+export type HostSymbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/** The opened library. */
+export interface HostLibrary {
+  readonly symbols: HostSymbols;
+  /** The error number that the last synchronous call left; it means something only if that call said that it failed. */
+  errno(): number;
+}
+
+let opened: HostLibrary | null | undefined;
+
+/** Why {@link hostLibrary} has nothing to give: no permission, or no Linux on x86-64. */
+export function hostLibraryMissing(): "permission" | "platform" | undefined {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return "platform";
+  return hostLibrary() === undefined ? "permission" : undefined;
+}
+
+/** The library, opened at the first call; `undefined` without `--allow-ffi` (nothing is asked of the user). */
+export function hostLibrary(): HostLibrary | undefined {
+  if (opened === undefined) opened = open();
+  return opened ?? undefined;
+}
+
+function open(): HostLibrary | null {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return null;
+  // `querySync` is asked first, since `dlopen` would prompt on a terminal
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
+  const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+  const location = symbols.__errno_location();
+  if (location === null) return null;
+  const view = new Deno.UnsafePointerView(location);
+  return { symbols, errno: () => view.getInt32(0) };
+}

@@ -1,0 +1,128 @@
+/**
+ * What moves bytes between memory and a file without holding up the event loop: the one interface behind which there
+ * are three engines, io_uring, Deno's pool of threads, and the page cache's quick path in front of both.
+ *
+ * An engine makes one attempt and tells what the system call told. Short transfers, bounce buffers and messages are the
+ * business of `transfer.ts` and of the driver.
+ *
+ * @module
+ */
+import { EIO_RESULT } from "./results.ts";
+import { Ring, RING_FSYNC_DATASYNC, RingOperation } from "../../../base/host/io_uring.ts";
+import type { HostLibrary } from "../../../base/host/libc.ts";
+import { fillIovecs, IOVEC_BYTES } from "../../../base/host/pointers.ts";
+
+/** Results are numbers of bytes, or 0, or negative error numbers. */
+export interface FileEngine {
+  /** `"io_uring"` or `"threads"`. */
+  readonly name: string;
+  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number>;
+  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number>;
+  /** fdatasync. */
+  flush(descriptor: number): Promise<number>;
+  /** fallocate with `mode`. */
+  allocate(descriptor: number, mode: number, at: number, length: number): Promise<number>;
+  /** Lets go of everything; nothing is in flight. */
+  close(): void;
+}
+
+/** Slices in one system call. */
+export const MAX_SLICES = 1024;
+
+/** Requests of one file through a ring of its own. */
+export class RingEngine implements FileEngine {
+  readonly name = "io_uring";
+  readonly #ring: Ring;
+
+  /** @throws HostError where there is no io_uring */
+  constructor(host: HostLibrary) {
+    this.#ring = Ring.open(host);
+  }
+
+  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    const operation = slices.length === 1 ? RingOperation.read : RingOperation.readv;
+    return this.#ring.request({ operation, descriptor, offset: at, slices });
+  }
+
+  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    const operation = slices.length === 1 ? RingOperation.write : RingOperation.writev;
+    return this.#ring.request({ operation, descriptor, offset: at, slices });
+  }
+
+  flush(descriptor: number): Promise<number> {
+    return this.#ring.request({ operation: RingOperation.fsync, descriptor, flags: RING_FSYNC_DATASYNC });
+  }
+
+  allocate(descriptor: number, mode: number, at: number, length: number): Promise<number> {
+    return this.#ring.request({
+      operation: RingOperation.fallocate,
+      descriptor,
+      offset: at,
+      rangeBytes: length,
+      mode,
+    });
+  }
+
+  close(): void {
+    this.#ring.close();
+  }
+}
+
+/**
+ * Requests on Deno's threads, where the kernel gives no ring. A failure's errno stays in the thread that had it, so
+ * failed calls are told as EIO, except where asking again without waiting shows the true one.
+ */
+export class PoolEngine implements FileEngine {
+  readonly name = "threads";
+  readonly #host: HostLibrary;
+
+  constructor(host: HostLibrary) {
+    this.#host = host;
+  }
+
+  async read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    const table = vectorTable(slices);
+    return told(await this.#host.symbols.preadv_pool(descriptor, table, slices.length, BigInt(at)));
+  }
+
+  async write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    const table = vectorTable(slices);
+    const result = await this.#host.symbols.pwritev_pool(descriptor, table, slices.length, BigInt(at));
+    if (result >= 0) return result;
+    // a full disk or a limit answers at once, and callers act on which it was
+    const again = this.#host.symbols.pwritev(descriptor, table, slices.length, BigInt(at));
+    return again >= 0 ? again : -this.#host.errno();
+  }
+
+  async flush(descriptor: number): Promise<number> {
+    return told(await this.#host.symbols.fdatasync_pool(descriptor));
+  }
+
+  async allocate(descriptor: number, mode: number, at: number, length: number): Promise<number> {
+    const result = await this.#host.symbols.fallocate_pool(descriptor, mode, BigInt(at), BigInt(length));
+    if (result >= 0) return result;
+    const again = this.#host.symbols.fallocate(descriptor, mode, BigInt(at), BigInt(length));
+    return again >= 0 ? again : -this.#host.errno();
+  }
+
+  close(): void {}
+}
+
+function vectorTable(slices: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const table = new Uint8Array(slices.length * IOVEC_BYTES);
+  fillIovecs(new DataView(table.buffer), slices);
+  return table;
+}
+
+function told(result: number): number {
+  return result < 0 ? EIO_RESULT : result;
+}
+
+/** A ring where the kernel gives one, else threads. */
+export function chooseEngine(host: HostLibrary): FileEngine {
+  try {
+    return new RingEngine(host);
+  } catch {
+    return new PoolEngine(host);
+  }
+}
