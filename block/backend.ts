@@ -14,6 +14,7 @@ import { BlockError, errnoOf, ioError, type Operation } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
 import type { BlockNode } from "./node.ts";
 import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission } from "./permissions.ts";
+import { type ErrorAction, errorAction, type ReadErrorPolicy, type WriteErrorPolicy } from "./policy.ts";
 import { type AccountedKind, BackendStatistics } from "./statistics.ts";
 
 /** What the device behind a backend answers to. */
@@ -33,10 +34,6 @@ export interface DeviceHooks {
   /** Whether the device has a tray and exchangeable media at all. */
   readonly removable?: boolean;
 }
-
-export type WriteErrorPolicy = "report" | "ignore" | "stop" | "enospc";
-export type ReadErrorPolicy = "report" | "ignore" | "stop";
-export type ErrorAction = "report" | "ignore" | "stop";
 
 /** A request as watchers see it. */
 export interface BackendRequest {
@@ -99,8 +96,8 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   ioStatus: "ok" | "failed" | "nospace" = "ok";
 
   readonly #readOnly: boolean;
-  readonly #used: number;
-  readonly #shared: number;
+  #used: number;
+  #shared: number;
   readonly #queueWhileDrained: boolean;
   #edge: BlockEdge | undefined;
   #node: BlockNode | undefined;
@@ -121,6 +118,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     this.#used = options.used ?? Permission.consistentRead | (this.#readOnly ? 0 : Permission.write);
     this.#shared = options.shared ?? ALL_PERMISSIONS;
     this.#queueWhileDrained = options.queueWhileDrained ?? true;
+    this.#register();
   }
 
   /** The medium; `undefined` for an empty drive. */
@@ -143,6 +141,18 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   get device(): DeviceHooks | undefined {
     return this.#device;
+  }
+
+  /** As messages name it: by its own name, else by its device's. */
+  get description(): string {
+    return `block device '${this.name || this.#device?.id || this.#device?.path || ""}'`;
+  }
+
+  /** Changes what the user of the backend does with the medium, and lets others do. @throws {BlockError} on conflict. */
+  async setPermissions(used: number, shared: number): Promise<void> {
+    if (this.#edge !== undefined) await this.graph.setEdgePermissions(this.#edge, used, shared);
+    this.#used = used;
+    this.#shared = shared;
   }
 
   /** Requests in flight. */
@@ -253,7 +263,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const errno = errnoOf(error);
     const policy = operation === "read" ? this.rerror : this.werror;
     const noSpace = errno === "ENOSPC";
-    const action: ErrorAction = policy === "enospc" ? noSpace ? "stop" : "report" : policy;
+    const action = errorAction(policy, noSpace);
     if (action === "stop" && this.ioStatus === "ok") this.ioStatus = noSpace ? "nospace" : "failed";
     this.events.emit("error", {
       backend: this,
@@ -327,7 +337,16 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#device = undefined;
+    if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);
     await this.removeMedium();
+  }
+
+  #register(): void {
+    const { name, graph } = this;
+    if (name === "") return;
+    if (graph.backends.has(name)) throw stateError(`Device with id '${name}' already exists`);
+    if (graph.find(name) !== undefined) throw stateError(`Device name '${name}' conflicts with an existing node name`);
+    graph.backends.set(name, this);
   }
 
   #moveTray(open: boolean): void {

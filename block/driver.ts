@@ -172,6 +172,8 @@ export interface SnapshotStore {
   /** Makes the active state that of the snapshot; `id` from {@link list}. */
   apply(id: string): Promise<void>;
   delete(id: string): Promise<void>;
+  /** Reads VM state that a snapshot keeps, without applying it: what is refused is refused before anything changes. */
+  readVmState?(id: string, at: number, into: IoVector): Promise<void>;
   /** A read-only view of a snapshot's disk, for `convert -l` and `-snapshot` readers. */
   load?(id: string): Promise<void>;
 }
@@ -201,9 +203,10 @@ export interface OpenContext {
   readonly signal?: AbortSignal;
   /**
    * Opens or finds a child node and joins it to the node that is being opened: at its end it is let go, and closed
-   * when nobody else holds it. A string is the name of a node that is there already.
+   * when nobody else holds it. A string is the name of a node that is there already; `undefined` leaves it to
+   * `how.filename`, as a backing file that only the header names.
    */
-  openChild(role: ChildRole, options: BlockdevOptions | string, how?: ChildOptions): Promise<BlockNode>;
+  openChild(role: ChildRole, options: BlockdevOptions | string | undefined, how?: ChildOptions): Promise<BlockNode>;
   /** A message for the user that is no error: one line, without the program's name. */
   warn(message: string): void;
 }
@@ -212,6 +215,11 @@ export interface OpenContext {
 export type ChildRole = "file" | "backing" | "data-file" | "filtered" | "target" | (string & Record<never, never>);
 
 export interface ChildOptions {
+  /**
+   * The name that the image itself gives the child (a backing file's, from the header): a path relative to the image,
+   * `json:{...}` or `protocol:rest`. Given even where `options` say something else, so that the difference can be told.
+   */
+  readonly filename?: string;
   /** Take this read-only flag instead of the parent's. */
   readonly readOnly?: boolean;
   /** The format to take where the options name none, instead of probing. */
@@ -224,6 +232,8 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   readonly kind: "format" | "protocol" | "filter";
   /** How sure the driver is that an image is its own, from its first 2 KiB and its name: 0 (no) to 100 (magic found). */
   probe?(head: Uint8Array, filename: string): number;
+  /** Reads a name with the protocol's prefix into options; without it, the name becomes `filename`. */
+  parseFilename?(filename: string): Readonly<Record<string, unknown>>;
   open(options: Options, context: OpenContext): Promise<BlockDriver>;
   /** Rows of `-o help`, in QEMU's order. */
   readonly createOptions?: readonly CreateOption[];

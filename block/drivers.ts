@@ -8,8 +8,9 @@ import type { DriverDefinition } from "./driver.ts";
 
 /** Finds drivers by name. */
 export interface DriverTable {
-  /** All names, in the order in which formats are probed. */
   readonly names: readonly string[];
+  /** Names of those that are probed, in this order. */
+  readonly formats: readonly string[];
   load(name: string): Promise<DriverDefinition> | undefined;
 }
 
@@ -20,8 +21,11 @@ const LOADERS: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
   memory: async () => (await import("./protocols/memory/memory.ts")).memory as DriverDefinition,
 };
 
+const FORMATS = ["raw"];
+
 /** The drivers that come with moa. */
 export const builtinDrivers: DriverTable = {
   names: Object.keys(LOADERS),
+  formats: FORMATS,
   load: (name) => Object.hasOwn(LOADERS, name) ? LOADERS[name]!() : undefined,
 };

@@ -14,7 +14,7 @@ import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { BlockError } from "./errors.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
-import { applyPermissions, type BlockEdge, checkEdge, type EdgeOwner } from "./permissions.ts";
+import { applyPermissions, type BlockEdge, type EdgeOwner, restorePermissions } from "./permissions.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 import { NodeTraces } from "./traces.ts";
 
@@ -25,6 +25,8 @@ export interface GraphOptions {
   readonly trace?: TraceEvents;
   /** Takes messages that are no errors, one line each, without the program's name. */
   readonly warn?: (message: string) => void;
+  /** Takes what QEMU prints as it is, such as the three lines on a guessed raw format; by default it goes to `warn`. */
+  readonly notice?: (line: string) => void;
   readonly drivers?: DriverTable;
   /** Makes an empty file for `snapshot=on` and tells its name; the graph removes it through the second function. */
   readonly temporary?: TemporaryFiles;
@@ -36,6 +38,12 @@ export interface TemporaryFiles {
   remove(filename: string): Promise<void>;
 }
 
+/** A drive as the graph knows it. */
+export interface NamedBackend {
+  readonly name: string;
+  readonly node: BlockNode | undefined;
+}
+
 /** All nodes of one machine or tool. */
 export class BlockGraph implements AsyncDisposable {
   readonly clocks: Clocks;
@@ -43,6 +51,9 @@ export class BlockGraph implements AsyncDisposable {
   readonly drivers: DriverTable;
   readonly traces: NodeTraces;
   readonly warn: (message: string) => void;
+  readonly notice: (line: string) => void;
+  /** Drives that have a name, by it, in order of making. */
+  readonly backends: Map<string, NamedBackend> = new Map<string, NamedBackend>();
   readonly temporary: TemporaryFiles | undefined;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #holds = new Map<BlockNode, number>();
@@ -55,6 +66,7 @@ export class BlockGraph implements AsyncDisposable {
     this.drivers = options.drivers ?? builtinDrivers;
     this.traces = new NodeTraces(options.trace ?? new TraceEvents());
     this.warn = options.warn ?? (() => {});
+    this.notice = options.notice ?? this.warn;
     this.temporary = options.temporary;
   }
 
@@ -65,6 +77,14 @@ export class BlockGraph implements AsyncDisposable {
 
   find(name: string): BlockNode | undefined {
     return this.#nodes.get(name);
+  }
+
+  /** The node of a name, or of the drive of that name. @throws {BlockError} where there is neither. */
+  lookup(name: string): BlockNode {
+    const node = this.#nodes.get(name) ?? this.backends.get(name)?.node;
+    if (node !== undefined) return node;
+    const text = `Cannot find device='${name}' nor node-name='${name}'`;
+    throw new BlockError({ kind: "state", text, errno: "ENODEV" });
   }
 
   /**
@@ -92,7 +112,7 @@ export class BlockGraph implements AsyncDisposable {
     const holds = this.#holds.get(node) ?? 0;
     if (holds <= 1) this.#holds.delete(node);
     else this.#holds.set(node, holds - 1);
-    await this.#closeUnused(node);
+    await this.closeIfUnused(node);
   }
 
   /** Whether the caller of {@link open} still holds the node. */
@@ -109,12 +129,12 @@ export class BlockGraph implements AsyncDisposable {
     shared: number,
   ): Promise<BlockEdge> {
     const edge: BlockEdge = { role, owner, node, used, shared };
-    checkEdge(edge);
     node.parents.push(edge);
     try {
       await applyPermissions(node);
     } catch (error) {
       node.parents.splice(node.parents.indexOf(edge), 1);
+      await restorePermissions(node);
       throw error;
     }
     if (node.quiesced) owner.quiesce();
@@ -124,12 +144,12 @@ export class BlockGraph implements AsyncDisposable {
   /** Changes what a user does with a node and lets others do. */
   async setEdgePermissions(edge: BlockEdge, used: number, shared: number): Promise<void> {
     const before = { used: edge.used, shared: edge.shared };
-    checkEdge({ ...edge, used, shared }, edge);
     Object.assign(edge, { used, shared });
     try {
       await applyPermissions(edge.node);
     } catch (error) {
       Object.assign(edge, before);
+      await restorePermissions(edge.node);
       throw error;
     }
   }
@@ -141,8 +161,8 @@ export class BlockGraph implements AsyncDisposable {
     if (index < 0) return;
     node.parents.splice(index, 1);
     if (node.quiesced) owner.unquiesce();
-    await this.#closeUnused(node);
-    if (this.#nodes.get(node.name) === node) await applyPermissions(node);
+    await this.closeIfUnused(node);
+    if (this.#nodes.get(node.name) === node) await restorePermissions(node);
   }
 
   /** Runs `clean` after the node was closed. */
@@ -207,7 +227,10 @@ export class BlockGraph implements AsyncDisposable {
     return this.#nodes.get(owner.name) as EdgeOwner | undefined === owner;
   }
 
-  async #closeUnused(node: BlockNode): Promise<void> {
-    if (node.parents.length === 0 && !this.#holds.has(node)) await this.closeNode(node);
+  /** Closes a node that nobody refers to. */
+  async closeIfUnused(node: BlockNode): Promise<void> {
+    if (this.#nodes.get(node.name) === node && node.parents.length === 0 && !this.#holds.has(node)) {
+      await this.closeNode(node);
+    }
   }
 }

@@ -20,6 +20,7 @@ import { copyOnRead } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
 import { errnoOf, ioError } from "./errors.ts";
+import type { OptionTree } from "./options/tree.ts";
 import type { BlockEdge } from "./permissions.ts";
 import { RequestTracker, type TrackedRequest } from "./request.ts";
 import { NodeTraces } from "./traces.ts";
@@ -59,11 +60,14 @@ export class BlockNode {
   readonly cacheDirect: boolean;
   readonly cacheNoFlush: boolean;
   readonly discardEnabled: boolean;
-  readonly detectZeroes: "off" | "on" | "unmap";
   readonly forceShare: boolean;
   readonly autoReadOnly: boolean;
-  /** What `info block` shows. */
+  /** What `info block` shows: a path, or `json:{...}`. */
   filename: string;
+  /** The path that alone opens the same disk; empty where there is none. */
+  exactFilename = "";
+  /** The options that open the same disk. */
+  fullOptions: OptionTree = {};
   /** False for a node that the user did not name: it goes with its last parent. */
   readOnly: boolean;
   /** Set when the format was guessed. */
@@ -81,6 +85,7 @@ export class BlockNode {
   writeGeneration = 0;
 
   #driver: BlockDriver;
+  #detectZeroes: "off" | "on" | "unmap";
   #alignBytes = 1;
   #maxTransferBytes = Infinity;
   #maxSlices = Infinity;
@@ -102,7 +107,7 @@ export class BlockNode {
     this.cacheDirect = options.cacheDirect ?? false;
     this.cacheNoFlush = options.cacheNoFlush ?? false;
     this.discardEnabled = options.discard ?? false;
-    this.detectZeroes = options.detectZeroes ?? "off";
+    this.#detectZeroes = options.detectZeroes ?? "off";
     this.forceShare = options.forceShare ?? false;
     this.autoReadOnly = options.autoReadOnly ?? false;
     this.filename = options.filename ?? "";
@@ -114,6 +119,31 @@ export class BlockNode {
 
   get driver(): BlockDriver {
     return this.#driver;
+  }
+
+  /** The child in `role`. */
+  child(role: string): BlockNode | undefined {
+    return this.children.find((edge) => edge.role === role)?.node;
+  }
+
+  /** The backing node: what shows where this one holds nothing. */
+  get backing(): BlockNode | undefined {
+    return this.child("backing");
+  }
+
+  /** Whether writes of zeroes are made into zero writes; `unmap` may free their space too. */
+  get detectZeroes(): "off" | "on" | "unmap" {
+    return this.#detectZeroes;
+  }
+
+  set detectZeroes(mode: "off" | "on" | "unmap") {
+    this.#detectZeroes = mode;
+    this.#watched = this.#hooks.length > 0 || mode !== "off";
+  }
+
+  /** As messages name it. */
+  get description(): string {
+    return `node '${this.name}'`;
   }
 
   /** Bytes that users of the node see: the driver's size in whole sectors. */

@@ -1,93 +1,140 @@
 /**
- * From a description or a file name to open nodes: QEMU's order of names, what children inherit, probing.
+ * From a description or a file name to open nodes, step by step in QEMU's order, which node names depend on: the file
+ * below a format first, then the format, then its backing file.
+ *
+ * Left to others: what a driver does with its options, and names and holds, which are the graph's.
  *
  * @module
  */
-import type { BlockDriver, ChildOptions, DriverDefinition, OpenContext } from "./driver.ts";
+import { isIdentifier } from "../base/keyval.ts";
+import type { ChildOptions, DriverDefinition, OpenContext } from "./driver.ts";
 import { BlockError } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
+import { childFlags, flagsOf, type Inherited, TOP_FLAGS } from "./inherit.ts";
+import { nameNode } from "./node_filename.ts";
 import { BlockNode } from "./node.ts";
-import { ALL_PERMISSIONS } from "./permissions.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
+import { protocolDriver, resolveAgainst, stripProtocol } from "./options/filename.ts";
+import { parseJsonName } from "./options/json.ts";
+import { QEMU_DRIVERS } from "./options/schema.ts";
+import { convertOptions, isTree, optionError, type OptionTree } from "./options/tree.ts";
+import { childPermissions, cumulative } from "./permissions.ts";
+import { guardProbedRaw, probeFormat } from "./probe.ts";
 
 /** What is to be opened. */
 export interface ImageRequest {
   /** As typed: a path, `json:{...}`, `driver:rest`. */
   readonly filename?: string;
   /** A description, possibly without `driver` where there is a file name; or a node's name. */
-  readonly options?: Partial<BlockdevOptions> | string;
+  readonly options?: Partial<BlockdevOptions> | OptionTree | string;
   readonly signal?: AbortSignal;
 }
 
-/** Options whose driver is not known yet. */
-export type OptionTree = Readonly<Record<string, unknown>>;
-
-/** What a child takes from its parent where it says nothing of its own. */
-export interface Inherited {
-  readonly readOnly: boolean;
-  readonly autoReadOnly: boolean;
-  readonly forceShare: boolean;
-  readonly direct: boolean;
-  readonly noFlush: boolean;
-  readonly discard: boolean;
+/** What goes down the tree while it is opened. */
+interface Opening {
+  readonly graph: BlockGraph;
+  readonly signal: AbortSignal | undefined;
+  readonly flags: Inherited;
+  /** The parent is a format: a protocol is wanted, nothing is probed. */
+  readonly protocolOnly: boolean;
+  /** Paths of the images whose backing file this is, to find loops. */
+  readonly overlays: readonly string[];
 }
 
-const TOP: Inherited = {
-  readOnly: false,
-  autoReadOnly: false,
-  forceShare: false,
-  direct: false,
-  noFlush: false,
-  discard: false,
-};
+const MAX_NODE_NAME = 31;
 
 /** Opens what `request` says; the node is not held yet. */
 export async function openReference(graph: BlockGraph, request: ImageRequest): Promise<BlockNode> {
-  if (typeof request.options === "string") return findNode(graph, request.options);
-  return await openTree(graph, request.filename, (request.options ?? {}) as OptionTree, TOP, request.signal);
+  if (typeof request.options === "string") return graph.lookup(request.options);
+  const opening = { graph, signal: request.signal, flags: TOP_FLAGS, protocolOnly: false, overlays: [] };
+  return await openTree(opening, request.filename, (request.options ?? {}) as OptionTree);
 }
 
-function findNode(graph: BlockGraph, name: string): BlockNode {
-  const node = graph.find(name);
-  if (node === undefined) {
-    throw new BlockError({ kind: "state", text: `Cannot find device='' nor node-name='${name}'`, errno: "ENODEV" });
+async function openTree(opening: Opening, typedName: string | undefined, tree: OptionTree): Promise<BlockNode> {
+  const { graph } = opening;
+  opening.signal?.throwIfAborted();
+  let filename = typedName;
+  let options = tree;
+  if (filename?.startsWith("json:")) {
+    options = { ...parseJsonName(filename), ...options };
+    filename = undefined;
   }
-  return node;
+  let name = options["driver"];
+  if (name !== undefined && typeof name !== "string") throw optionError("Parameter 'driver' expects a string");
+  if (name === undefined && opening.protocolOnly) {
+    filename ??= options["filename"] as string | undefined;
+    if (filename === undefined) throw optionError("Must specify either driver or file");
+    name = await protocolDriver(filename, graph.drivers);
+  }
+  let definition = name === undefined ? undefined : await loadDriver(graph, name);
+  if (definition !== undefined && definition.kind !== "format") {
+    return await openNode(opening, definition, withFilename(definition, options, filename), undefined);
+  }
+  const file = await openFile(opening, filename, options);
+  try {
+    if (definition === undefined) {
+      if (file === undefined) throw optionError("Must specify either driver or file");
+      const guess = await probeFormat(graph, file);
+      definition = await loadDriver(graph, guess);
+      return await openNode(opening, definition, options, file, guess === "raw");
+    }
+    if (file === undefined) throw optionError(`A block device must be specified for "file"`, "file");
+    return await openNode(opening, definition, options, file);
+  } catch (error) {
+    if (file !== undefined) await graph.closeIfUnused(file).catch(() => {});
+    throw error;
+  }
 }
 
-async function openTree(
-  graph: BlockGraph,
+async function loadDriver(graph: BlockGraph, name: string): Promise<DriverDefinition> {
+  const loading = graph.drivers.load(name);
+  if (loading !== undefined) return await loading;
+  const help = QEMU_DRIVERS.includes(name) ? { help: `moa has no driver '${name}' yet.` } : {};
+  throw new BlockError({ kind: "option", option: "driver", text: `Unknown driver '${name}'` }, help);
+}
+
+/** The options of a protocol that is opened by a file's name. */
+function withFilename(definition: DriverDefinition, options: OptionTree, filename: string | undefined): OptionTree {
+  const given = filename ?? options["filename"];
+  if (filename !== undefined && options["filename"] !== undefined && options["filename"] !== filename) {
+    throw optionError("Can't specify 'file' and 'filename' options at the same time", "filename");
+  }
+  if (typeof given !== "string") return options;
+  if (definition.parseFilename !== undefined && filename !== undefined) {
+    const { filename: _typed, ...rest } = options;
+    return { ...definition.parseFilename(filename) as OptionTree, ...rest, driver: definition.name };
+  }
+  const path = filename === undefined ? given : stripProtocol(definition.name, filename);
+  return { ...options, driver: definition.name, filename: path };
+}
+
+/** Opens the file below a format: by name, by description, or finds it by the name of a node. */
+async function openFile(
+  opening: Opening,
   filename: string | undefined,
   options: OptionTree,
-  inherited: Inherited,
-  signal: AbortSignal | undefined,
-): Promise<BlockNode> {
-  const name = options["driver"] as string | undefined;
-  const loading = name === undefined ? undefined : graph.drivers.load(name);
-  if (name === undefined || loading === undefined) {
-    throw new BlockError({ kind: "option", option: "driver", text: `Unknown driver '${name ?? ""}'` });
-  }
-  return await openWith(graph, await loading, options, inherited, filename, signal);
+): Promise<BlockNode | undefined> {
+  const described = options["file"];
+  if (typeof described === "string") return opening.graph.lookup(described);
+  if (described === undefined && filename === undefined) return undefined;
+  const flags = childFlags("file", flagsOf(convertOptions("", options).options, opening.flags));
+  const tree = isTree(described) ? described : {};
+  return await openTree({ ...opening, flags, protocolOnly: true }, filename, tree);
 }
 
-async function openWith(
-  graph: BlockGraph,
+async function openNode(
+  opening: Opening,
   definition: DriverDefinition,
-  options: OptionTree,
-  inherited: Inherited,
-  filename: string | undefined,
-  signal: AbortSignal | undefined,
+  tree: OptionTree,
+  file: BlockNode | undefined,
+  probedRaw = false,
 ): Promise<BlockNode> {
-  const flags = flagsOf(options, inherited);
-  const early = new Map<string, BlockNode>();
-  let file: BlockNode | undefined;
-  if (definition.kind === "format" && typeof options["file"] === "object") {
-    // The file is opened before its format, which therefore has the later name.
-    file = await openTree(graph, undefined, options["file"] as OptionTree, childFlags("file", flags, {}), signal);
-    early.set("file", file);
-  }
+  const { graph } = opening;
+  const { options, unknown } = convertOptions(definition.name, tree);
+  const flags = flagsOf(options, opening.flags);
+  checkFlags(options, flags);
   const node = new BlockNode({
-    name: (options["node-name"] as string | undefined) ?? graph.nextName(),
+    name: nodeName(graph, options["node-name"] as string | undefined),
     kind: definition.kind,
     readOnly: flags.readOnly,
     cacheDirect: flags.direct,
@@ -96,30 +143,52 @@ async function openWith(
     detectZeroes: (options["detect-zeroes"] as "off" | "on" | "unmap" | undefined) ?? "off",
     forceShare: flags.forceShare,
     autoReadOnly: flags.autoReadOnly,
-    filename: filename ?? (options["filename"] as string | undefined) ?? file?.filename ?? "",
+    filename: file?.filename ?? (typeof options["filename"] === "string" ? options["filename"] : ""),
     traces: graph.traces,
   });
   graph.enter(node);
+  if (graph.traces.open.enabled) {
+    graph.traces.open.emit({ node: node.name, filename: node.filename, format: definition.name });
+  }
   try {
-    const context = contextFor(graph, node, flags, early, signal);
-    const driver: BlockDriver = await definition.open(options as unknown as BlockdevOptions, context);
-    if (driver.readOnly === true) node.readOnly = true;
-    node.attachDriver(driver);
+    const inner: Opening = {
+      ...opening,
+      flags,
+      overlays: file === undefined ? [] : [...opening.overlays, file.filename],
+    };
+    const state = { file, headerBacking: undefined };
+    const context = contextFor(inner, node, options, state, probedRaw);
+    if (probedRaw && !node.readOnly) warnProbed(graph, file?.filename ?? node.filename);
+    node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
+    if (node.driver.readOnly === true) node.readOnly = true;
+    refuseUnknown(definition, unknown);
+    await nameNode(node, definition.name, options, state.headerBacking);
+    node.probed = probedRaw;
+    if (probedRaw && !node.readOnly) guardProbedRaw(graph, node);
+    await settleChildren(graph, node);
     return node;
   } catch (error) {
     await graph.closeNode(node).catch(() => {});
-    for (const child of early.values()) if (child.parents.length === 0) await graph.closeNode(child).catch(() => {});
     throw error;
   }
 }
 
+/** Tells the children what a node with nobody above it asks of them, now that its driver is known. */
+async function settleChildren(graph: BlockGraph, node: BlockNode): Promise<void> {
+  for (const edge of node.children) {
+    const { used, shared } = childPermissions(node, edge.role, cumulative(node));
+    await graph.setEdgePermissions(edge, used, shared);
+  }
+}
+
 function contextFor(
-  graph: BlockGraph,
+  opening: Opening,
   node: BlockNode,
-  flags: Inherited,
-  early: Map<string, BlockNode>,
-  signal: AbortSignal | undefined,
+  options: OptionTree,
+  state: { file: BlockNode | undefined; headerBacking: string | undefined },
+  probed: boolean,
 ): OpenContext {
+  const { graph, flags, signal } = opening;
   return {
     nodeName: node.name,
     readOnly: flags.readOnly,
@@ -127,42 +196,128 @@ function contextFor(
     cacheNoFlush: flags.noFlush,
     autoReadOnly: flags.autoReadOnly,
     forceShare: flags.forceShare,
+    probed,
     clocks: graph.clocks,
     random: graph.random,
     ...(signal === undefined ? {} : { signal }),
     warn: graph.warn,
-    async openChild(role, options, how = {}) {
-      const child = early.get(role) ??
-        (typeof options === "string"
-          ? findNode(graph, options)
-          : await openTree(graph, undefined, options as unknown as OptionTree, childFlags(role, flags, how), signal));
-      early.delete(role);
-      node.children.push(await graph.attach(node, child, role, 0, ALL_PERMISSIONS));
+    async openChild(role, described, how = {}) {
+      let child: BlockNode;
+      if (role === "file" && state.file !== undefined) {
+        child = state.file;
+      } else if (role === "backing") {
+        const resolved = how.filename === undefined ? undefined : resolveAgainst(node.filename, how.filename);
+        state.headerBacking = resolved;
+        child = await openBacking(opening, described, resolved, how, options["backing"]);
+      } else child = await openOther(opening, node, role, described, how);
+      const wanted = childPermissions(node, role, cumulative(node));
+      try {
+        node.children.push(await graph.attach(node, child, role, wanted.used, wanted.shared));
+      } catch (error) {
+        await graph.closeIfUnused(child).catch(() => {});
+        throw error;
+      }
       return child;
     },
   };
 }
 
-function flagsOf(options: OptionTree, inherited: Inherited): Inherited {
-  const cache = (options["cache"] ?? {}) as { direct?: boolean; "no-flush"?: boolean };
-  const bool = (name: string, otherwise: boolean) => (options[name] as boolean | undefined) ?? otherwise;
-  return {
-    readOnly: bool("read-only", inherited.readOnly),
-    autoReadOnly: bool("auto-read-only", inherited.autoReadOnly),
-    forceShare: bool("force-share", inherited.forceShare),
-    direct: cache.direct ?? inherited.direct,
-    noFlush: cache["no-flush"] ?? inherited.noFlush,
-    discard: options["discard"] === undefined ? inherited.discard : options["discard"] === "unmap",
-  };
+async function openOther(
+  opening: Opening,
+  node: BlockNode,
+  role: string,
+  described: BlockdevOptions | string | undefined,
+  how: ChildOptions,
+): Promise<BlockNode> {
+  if (typeof described === "string") return opening.graph.lookup(described);
+  if (described === undefined && how.filename === undefined) {
+    throw optionError(`A block device must be specified for "${role}"`, role);
+  }
+  const protocolOnly = node.kind === "format" || (node.kind !== "filter" && opening.protocolOnly);
+  const flags = childFlags(role, opening.flags, how.readOnly);
+  return await openTree({ ...opening, flags, protocolOnly }, how.filename, (described ?? {}) as OptionTree);
 }
 
-function childFlags(role: string, parent: Inherited, how: ChildOptions): Inherited {
-  const copied = role === "backing";
-  return {
-    ...parent,
-    readOnly: how.readOnly ?? (copied || parent.readOnly),
-    autoReadOnly: copied ? false : parent.autoReadOnly,
-    // Formats send discards and flushes down with care, so that what lies below them may always pass them on.
-    discard: true,
-  };
+async function openBacking(
+  opening: Opening,
+  described: BlockdevOptions | string | undefined,
+  resolved: string | undefined,
+  how: ChildOptions,
+  given: unknown,
+): Promise<BlockNode> {
+  const { graph } = opening;
+  try {
+    if (typeof described === "string") return graph.lookup(described);
+    let tree = (described ?? {}) as OptionTree;
+    // Options that name a file of their own leave the header's name out; others refine how it is opened.
+    const own = isTree(given) && (given["file"] !== undefined || given["filename"] !== undefined);
+    const filename = own || tree["file"] !== undefined ? undefined : resolved;
+    if (tree["driver"] === undefined && how.driver !== undefined) tree = { ...tree, driver: how.driver };
+    if (filename !== undefined && opening.overlays.includes(filename)) {
+      throw new BlockError({ kind: "state", text: `Backing file '${filename}' creates an infinite loop.` });
+    }
+    const flags = childFlags("backing", opening.flags, how.readOnly);
+    return await openTree({ ...opening, flags, protocolOnly: false }, filename, tree);
+  } catch (error) {
+    throw prefixed("Could not open backing file: ", error);
+  }
+}
+
+/** The same error with words before its message. */
+function prefixed(prefix: string, error: unknown): unknown {
+  if (!(error instanceof BlockError)) return error;
+  const text = prefix + error.message;
+  const { failure, errno } = error;
+  const outer = failure.kind === "open" || failure.kind === "io" ? { kind: "state", text, errno } as const : undefined;
+  if (failure.kind === "locked") return error;
+  const help = error.help === undefined ? {} : { help: error.help };
+  return new BlockError(outer ?? ("text" in failure ? { ...failure, text } : { kind: "state", text }), {
+    cause: error,
+    ...help,
+  });
+}
+
+function checkFlags(options: OptionTree, flags: Inherited): void {
+  if (flags.forceShare && !flags.readOnly) {
+    throw optionError("force-share=on can only be used with read-only images", "force-share");
+  }
+  if (options["detect-zeroes"] === "unmap" && !flags.discard) {
+    throw optionError(
+      "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap",
+      "detect-zeroes",
+    );
+  }
+}
+
+function nodeName(graph: BlockGraph, wanted: string | undefined): string {
+  if (wanted === undefined) return graph.nextName();
+  if (!isIdentifier(wanted)) throw optionError(`Invalid node-name: '${wanted}'`, "node-name");
+  if (graph.backends.has(wanted)) {
+    throw optionError(`node-name=${wanted} is conflicting with a device id`, "node-name");
+  }
+  if (graph.find(wanted) !== undefined) {
+    throw new BlockError({ kind: "state", text: `Duplicate nodes with node-name='${wanted}'` });
+  }
+  if (wanted.length > MAX_NODE_NAME) throw optionError("Node name too long", "node-name");
+  return wanted;
+}
+
+function refuseUnknown(definition: DriverDefinition, unknown: readonly string[]): void {
+  const name = unknown[0];
+  if (name === undefined) return;
+  throw optionError(
+    definition.kind === "format"
+      ? `Block format '${definition.name}' does not support the option '${name}'`
+      : `Block protocol '${definition.name}' doesn't support the option '${name}'`,
+    name,
+  );
+}
+
+function warnProbed(graph: BlockGraph, filename: string): void {
+  graph.notice(`WARNING: Image format was not specified for '${filename}' and probing guessed raw.`);
+  graph.notice(
+    "         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be " +
+      "restricted.",
+  );
+  graph.notice("         Specify the 'raw' format explicitly to remove the restrictions.");
 }

@@ -1,8 +1,15 @@
 /**
  * Who uses a node, for what, and what each lets others do with it: QEMU's permission system.
  *
+ * Every edge of the graph says what its owner does with the node below (`used`) and what it lets others do meanwhile
+ * (`shared`). All edges of a node must go together; what they say together is what the node itself asks of its children,
+ * translated by their role. Drivers are told at the end: the file driver turns it into locks and open modes.
+ *
+ * Graph-mod, which QEMU has given up, is not here.
+ *
  * @module
  */
+import { BlockError } from "./errors.ts";
 import type { BlockNode } from "./node.ts";
 
 /** Things that a user of a node may want, or let others do. A bit each; the numbers are those of QEMU's image locks. */
@@ -11,9 +18,26 @@ export const Permission = { consistentRead: 1, write: 2, writeUnchanged: 4, resi
 /** All permissions. */
 export const ALL_PERMISSIONS = 15;
 
+/** What a device that keeps its disk to itself lets others do. */
+export const DEVICE_SHARED: number = Permission.consistentRead | Permission.writeUnchanged | Permission.resize;
+
+const NAMES: readonly (readonly [number, string])[] = [
+  [Permission.consistentRead, "consistent read"],
+  [Permission.write, "write"],
+  [Permission.writeUnchanged, "write unchanged"],
+  [Permission.resize, "resize"],
+];
+
+/** Bits as QEMU's messages list them: `"write, resize"`. */
+export function permissionNames(bits: number): string {
+  return NAMES.filter(([bit]) => (bits & bit) !== 0).map(([, name]) => name).join(", ");
+}
+
 /** What stands above an edge: a node, a backend or a job. */
 export interface EdgeOwner {
   readonly name: string;
+  /** As messages name it: `node 'a'`, `block device 'ide0-hd0'`. */
+  readonly description: string;
   quiesce(): void;
   unquiesce(): void;
   settle(): Promise<void>;
@@ -31,17 +55,14 @@ export interface BlockEdge {
   shared: number;
 }
 
-/** Throws where `edge` and another user of its node do not go together. `without` is left out of the comparison. */
-export function checkEdge(_edge: BlockEdge, _without?: BlockEdge): void {}
-
-/** Tells the driver of `node` what all users together do, and the nodes below. */
-export async function applyPermissions(node: BlockNode): Promise<void> {
-  const { used, shared } = cumulative(node);
-  await node.driver.setPermissions?.(used, shared);
+/** A pair of permission sets. */
+export interface PermissionPair {
+  readonly used: number;
+  readonly shared: number;
 }
 
 /** What all users of a node together do with it, and what all of them let others do. */
-export function cumulative(node: BlockNode): { used: number; shared: number } {
+export function cumulative(node: BlockNode): PermissionPair {
   let used = 0;
   let shared = ALL_PERMISSIONS;
   for (const edge of node.parents) {
@@ -49,4 +70,89 @@ export function cumulative(node: BlockNode): { used: number; shared: number } {
     shared &= edge.shared;
   }
   return { used, shared };
+}
+
+/** What a node asks of a child in `role`, given what is asked of the node itself. */
+export function childPermissions(node: BlockNode, role: string, asked: PermissionPair): PermissionPair {
+  const { consistentRead, write, writeUnchanged, resize } = Permission;
+  if (role === "backing") {
+    const shared = consistentRead | writeUnchanged | ((asked.shared & write) !== 0 ? write | resize : 0);
+    return { used: asked.used & consistentRead, shared };
+  }
+  const passesThrough = node.kind === "filter" || role === "filtered" || node.driver.name === "raw";
+  if (passesThrough) return asked;
+  const writing = node.readOnly ? 0 : write | resize;
+  return { used: asked.used | consistentRead | writing, shared: asked.shared & ~(write | resize) };
+}
+
+/** Checks what all users of `node`, and of the nodes below, want of one another, then tells the drivers. */
+export async function applyPermissions(node: BlockNode): Promise<void> {
+  const touched: BlockNode[] = [];
+  const before = new Map<BlockEdge, PermissionPair>();
+  try {
+    spread(node, touched, before);
+    for (const one of touched) await tell(one);
+  } catch (error) {
+    for (const [edge, { used, shared }] of before) Object.assign(edge, { used, shared });
+    throw error;
+  }
+}
+
+/** Tells the drivers again what stands now: after an edge was taken back since {@link applyPermissions} refused it. */
+export async function restorePermissions(node: BlockNode): Promise<void> {
+  await applyPermissions(node).catch(() => {});
+}
+
+function spread(node: BlockNode, touched: BlockNode[], before: Map<BlockEdge, PermissionPair>): void {
+  checkUsers(node);
+  const asked = cumulative(node);
+  checkNode(node, asked.used);
+  touched.push(node);
+  for (const edge of node.children) {
+    const wanted = childPermissions(node, edge.role, asked);
+    if (wanted.used === edge.used && wanted.shared === edge.shared) continue;
+    if (!before.has(edge)) before.set(edge, { used: edge.used, shared: edge.shared });
+    Object.assign(edge, wanted);
+    spread(edge.node, touched, before);
+  }
+}
+
+async function tell(node: BlockNode): Promise<void> {
+  const { used, shared } = cumulative(node);
+  await node.driver.setPermissions?.(used, shared);
+}
+
+/** Compares each user with each other, the newest first, as QEMU does: so that messages name the same two. */
+function checkUsers(node: BlockNode): void {
+  for (const a of node.parents.toReversed()) {
+    for (const b of node.parents.toReversed()) {
+      const conflict = a === b ? 0 : b.used & ~a.shared;
+      if (conflict === 0) continue;
+      throw new BlockError({
+        kind: "permission",
+        node: node.name,
+        text: `Permission conflict on node '${node.name}': permissions '${permissionNames(conflict)}' are both ` +
+          `required by ${describeUse(b)} and unshared by ${describeUse(a)}.`,
+      });
+    }
+  }
+}
+
+function describeUse(edge: BlockEdge): string {
+  return `${edge.owner.description} (uses node '${edge.node.name}' as '${edge.role}' child)`;
+}
+
+function checkNode(node: BlockNode, used: number): void {
+  const { write, writeUnchanged, resize } = Permission;
+  if ((used & (write | writeUnchanged)) !== 0 && node.readOnly) {
+    throw new BlockError({ kind: "permission", node: node.name, text: "Block node is read-only" });
+  }
+  const { alignBytes } = node.driver.limits;
+  if ((used & write) !== 0 && (used & resize) === 0 && node.size % alignBytes !== 0) {
+    throw new BlockError({
+      kind: "permission",
+      node: node.name,
+      text: "Cannot get 'write' permission without 'resize': Image size is not a multiple of request alignment",
+    });
+  }
 }
