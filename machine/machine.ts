@@ -262,18 +262,28 @@ export class Machine implements AsyncDisposable {
     return result;
   }
 
-  /** Stands still in `state` while `work` runs, then goes on as before. Not re-entrant. */
+  /**
+   * Stands still in `state` while `work` runs, then goes on as before; where `work` fails while restoring, the machine
+   * stays as it is, in `restore-vm`, as QEMU's does.
+   */
   pauseFor<T>(state: "save-vm" | "restore-vm", work: () => Promise<T>): Promise<T> {
     return this.exclusive(async () => {
       const before = this.#runState;
-      if (before === "running") await this.#halt(state);
-      else await this.#rest();
+      await this.#halt(state);
+      let done = false;
       try {
-        return await work();
+        const result = await work();
+        done = true;
+        return result;
       } finally {
-        if (before === "running") await this.#start();
+        if (before === "running" && (done || state === "save-vm")) await this.#start();
       }
     });
+  }
+
+  /** Power-on state everywhere, as part of loading a snapshot: no event. Inside {@link pauseFor} only. */
+  resetForLoad(): Promise<void> {
+    return this.#resetAll();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

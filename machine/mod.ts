@@ -9,5 +9,6 @@ export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAcce
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export * from "./inspect/mod.ts";
 export { Machine, MachineError, type MachineOptions } from "./machine.ts";
+export * from "./snapshot/mod.ts";
 export { RequestRing } from "./request_ring.ts";
 export type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";

@@ -28,13 +28,19 @@ export interface MachineBus {
   acknowledgeInterrupt(): number;
 }
 
+/** A virtual clock that a snapshot can set. */
+export interface AcceleratorClock extends Clock {
+  /** Sets the time; fires nothing. */
+  restore(nowNs: number): void;
+}
+
 /** A CPU and the RAM that it works on. */
 export interface Accelerator extends AsyncDisposable {
   /** As `-accel` names it. */
   readonly name: string;
   readonly can: AcceleratorAbilities;
   /** The virtual clock, where it has one of its own. */
-  readonly clock: Clock | undefined;
+  readonly clock: AcceleratorClock | undefined;
   /** Makes guest RAM; once, before {@link attach}. */
   mapRam(sizeBytes: number): GuestRam;
   /** Says that `bytes` lie at `address` and cannot be written. */

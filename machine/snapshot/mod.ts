@@ -1,0 +1,7 @@
+/**
+ * Snapshots of a whole machine.
+ *
+ * @module
+ */
+export { listSnapshots, type SnapshotDisk, snapshotDisks, type SnapshotLists } from "./disks.ts";
+export { defaultTag, deleteSnapshot, loadSnapshot, saveSnapshot } from "./snapshot.ts";
