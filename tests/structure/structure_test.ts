@@ -47,6 +47,7 @@ Deno.test("canary: each rule finds its planted violation", () => {
     ["machine/guest/a.ts", 'import { x } from "../machine.ts";', "guest must not know machine"],
     ["scripts/a.ts", 'import { x } from "../monitor/mod.ts";', "scripts must not know monitor"],
     ["monitor/a.ts", 'import "../tools/moa.ts";', "monitor must not know tools"],
+    ["block/filters/throttle.ts", 'import { x } from "../protocols/file.ts";', "never import one another"],
     ["tools/a.ts", 'import { x } from "../tests/support/temp.ts";', "no layer has tests/support/temp.ts"],
     ["block/formats/raw/a.ts", 'import { x } from "../qcow2/mod.ts";', "never import one another"],
     ["block/open.ts", 'import { x } from "./formats/qcow2/mod.ts";', "only block/drivers.ts knows the drivers"],
