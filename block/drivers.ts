@@ -15,13 +15,18 @@ export interface DriverTable {
 }
 
 const LOADERS: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
+  file: async () => (await import("./protocols/file.ts")).file as DriverDefinition,
+  host_device: async () => (await import("./protocols/host_device.ts")).hostDevice as DriverDefinition,
+  host_cdrom: async () => (await import("./protocols/host_cdrom.ts")).hostCdrom as DriverDefinition,
   raw: async () => (await import("./formats/raw/raw.ts")).raw as DriverDefinition,
+  qcow2: async () => (await import("./formats/qcow2/mod.ts")).qcow2 as DriverDefinition,
+  blkdebug: async () => (await import("./filters/blkdebug.ts")).blkdebug as DriverDefinition,
   "null-co": async () => (await import("./protocols/null/null.ts")).nullCo as DriverDefinition,
   "null-aio": async () => (await import("./protocols/null/null.ts")).nullAio as DriverDefinition,
   memory: async () => (await import("./protocols/memory/memory.ts")).memory as DriverDefinition,
 };
 
-const FORMATS = ["raw"];
+const FORMATS = ["raw", "qcow2"];
 
 /** The drivers that come with moa. */
 export const builtinDrivers: DriverTable = {

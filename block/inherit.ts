@@ -13,6 +13,8 @@ export interface Inherited {
   readonly direct: boolean;
   readonly noFlush: boolean;
   readonly discard: boolean;
+  /** The engine of files, as `-drive aio=` has it for a whole tree. */
+  readonly aio?: string | undefined;
 }
 
 /** A node with no parent and no options. */
@@ -36,6 +38,7 @@ export function flagsOf(options: OptionTree, inherited: Inherited): Inherited {
     direct: cache.direct ?? inherited.direct,
     noFlush: cache["no-flush"] ?? inherited.noFlush,
     discard: options["discard"] === undefined ? inherited.discard : options["discard"] === "unmap",
+    aio: inherited.aio,
   };
 }
 

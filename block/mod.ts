@@ -5,6 +5,9 @@
  */
 export * from "./backend.ts";
 export * from "./bitmap.ts";
+export * from "./create.ts";
+export * from "./create_options.ts";
+export * from "./drive.ts";
 export * from "./driver.ts";
 export * from "./drivers.ts";
 export * from "./errors.ts";

@@ -92,6 +92,8 @@ export class BlockNode {
   #flushedGeneration = 0;
   #flushing: Promise<void> | undefined;
   #copyOnRead = 0;
+  /** The driver is told of points with names. */
+  #debugs = false;
   #hooks: BeforeWrite[] = [];
   /** A write takes the slow path: hooks, or zeroes to be detected. */
   #watched = false;
@@ -113,7 +115,7 @@ export class BlockNode {
     this.filename = options.filename ?? "";
     this.#traces = options.traces ?? NodeTraces.none();
     this.#driver = closedDriver;
-    this.#watched = this.detectZeroes !== "off";
+    this.#watch();
     if (options.driver !== undefined) this.attachDriver(options.driver);
   }
 
@@ -138,7 +140,7 @@ export class BlockNode {
 
   set detectZeroes(mode: "off" | "on" | "unmap") {
     this.#detectZeroes = mode;
-    this.#watched = this.#hooks.length > 0 || mode !== "off";
+    this.#watch();
   }
 
   /** As messages name it. */
@@ -155,6 +157,8 @@ export class BlockNode {
   /** Joins the driver that was opened for this node; or, at its end, the closed one. */
   attachDriver(driver: BlockDriver): void {
     this.#driver = driver;
+    this.#debugs = driver.debugEvent !== undefined;
+    this.#watch();
     this.refreshLimits();
   }
 
@@ -235,6 +239,7 @@ export class BlockNode {
       const generation = this.writeGeneration;
       if (this.#flushedGeneration === generation) return;
       if (this.kind === "protocol" && this.cacheNoFlush) return;
+      if (this.#debugs) this.#driver.debugEvent?.("flush_to_disk");
       const flush = this.#driver.flush();
       // Those who wait for this flush look again; whether it failed is told to the one who asked for it.
       this.#flushing = flush.then(() => {}, () => {});
@@ -311,10 +316,10 @@ export class BlockNode {
   /** Calls `handler` before each write, in order of registration; the returned function ends that. */
   beforeWrite(handler: BeforeWrite): () => void {
     this.#hooks = [...this.#hooks, handler];
-    this.#watched = true;
+    this.#watch();
     return () => {
       this.#hooks = this.#hooks.filter((other) => other !== handler);
-      this.#watched = this.#hooks.length > 0 || this.detectZeroes !== "off";
+      this.#watch();
     };
   }
 
@@ -383,6 +388,10 @@ export class BlockNode {
     if (--this.inFlight === 0) this.#becameIdle();
   }
 
+  #watch(): void {
+    this.#watched = this.#hooks.length > 0 || this.#detectZeroes !== "off" || this.#debugs;
+  }
+
   #becameIdle(): void {
     if (this.#idleWaiters.length === 0) return;
     const waiters = this.#idleWaiters;
@@ -402,13 +411,16 @@ export class BlockNode {
       await this.#requests.serialise(request, alignDown(at, align), alignUp(at + from.length, align));
     } else if (this.#requests.serialising > 0) await this.#requests.wait(request);
     for (const hook of this.#hooks) await hook({ at, length: from.length, from });
-    if (this.detectZeroes !== "off" && from.length > 0 && from.isZero()) {
+    if (this.#detectZeroes !== "off" && from.length > 0 && from.isZero()) {
+      this.#driver.debugEvent?.("pwritev_zero");
       return zeroUnaligned(this.#driver, at, from.length, {
-        unmap: this.detectZeroes === "unmap" && this.discardEnabled,
+        unmap: this.#detectZeroes === "unmap" && this.discardEnabled,
       });
     }
-    if (this.#fits(at, from)) return this.#driver.write(at, from);
-    await writeUnaligned(this.#driver, at, from);
+    this.#driver.debugEvent?.("pwritev");
+    if (this.#fits(at, from)) await this.#driver.write(at, from);
+    else await writeUnaligned(this.#driver, at, from);
+    this.#driver.debugEvent?.("pwritev_done");
   }
 
   /** A write that needs cutting, and a read-modify-write where its ends are not aligned. */

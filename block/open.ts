@@ -16,7 +16,7 @@ import { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 import { protocolDriver, resolveAgainst, stripProtocol } from "./options/filename.ts";
 import { parseJsonName } from "./options/json.ts";
-import { QEMU_DRIVERS } from "./options/schema.ts";
+import { optionRow, QEMU_DRIVERS } from "./options/schema.ts";
 import { convertOptions, isTree, optionError, type OptionTree } from "./options/tree.ts";
 import { childPermissions, cumulative } from "./permissions.ts";
 import { guardProbedRaw, probeFormat } from "./probe.ts";
@@ -27,6 +27,8 @@ export interface ImageRequest {
   readonly filename?: string;
   /** A description, possibly without `driver` where there is a file name; or a node's name. */
   readonly options?: Partial<BlockdevOptions> | OptionTree | string;
+  /** The engine of files below, where their own options name none. */
+  readonly aio?: "threads" | "native" | "io_uring";
   readonly signal?: AbortSignal;
 }
 
@@ -46,7 +48,8 @@ const MAX_NODE_NAME = 31;
 /** Opens what `request` says; the node is not held yet. */
 export async function openReference(graph: BlockGraph, request: ImageRequest): Promise<BlockNode> {
   if (typeof request.options === "string") return graph.lookup(request.options);
-  const opening = { graph, signal: request.signal, flags: TOP_FLAGS, protocolOnly: false, overlays: [] };
+  const flags: Inherited = { ...TOP_FLAGS, aio: request.aio };
+  const opening = { graph, signal: request.signal, flags, protocolOnly: false, overlays: [] };
   return await openTree(opening, request.filename, (request.options ?? {}) as OptionTree);
 }
 
@@ -130,8 +133,10 @@ async function openNode(
   probedRaw = false,
 ): Promise<BlockNode> {
   const { graph } = opening;
-  const { options, unknown } = convertOptions(definition.name, tree);
-  const flags = flagsOf(options, opening.flags);
+  const { options: converted, unknown } = convertOptions(definition.name, tree);
+  const flags = flagsOf(converted, opening.flags);
+  const takesAio = converted["aio"] === undefined && flags.aio !== undefined && takesOption(definition.name, "aio");
+  const options = takesAio ? { ...converted, aio: flags.aio } : converted;
   checkFlags(options, flags);
   const node = new BlockNode({
     name: nodeName(graph, options["node-name"] as string | undefined),
@@ -173,6 +178,10 @@ async function openNode(
   }
 }
 
+function takesOption(driver: string, name: string): boolean {
+  return optionRow(driver, name) !== undefined;
+}
+
 /** Tells the children what a node with nobody above it asks of them, now that its driver is known. */
 async function settleChildren(graph: BlockGraph, node: BlockNode): Promise<void> {
   for (const edge of node.children) {
@@ -206,9 +215,9 @@ function contextFor(
       if (role === "file" && state.file !== undefined) {
         child = state.file;
       } else if (role === "backing") {
-        const resolved = how.filename === undefined ? undefined : resolveAgainst(node.filename, how.filename);
-        state.headerBacking = resolved;
-        child = await openBacking(opening, described, resolved, how, options["backing"]);
+        const header = headerBacking(node, described, how, options["backing"]);
+        state.headerBacking = header.filename;
+        child = await openBacking(opening, header, how, options["backing"]);
       } else child = await openOther(opening, node, role, described, how);
       const wanted = childPermissions(node, role, cumulative(node));
       try {
@@ -238,21 +247,44 @@ async function openOther(
   return await openTree({ ...opening, flags, protocolOnly }, how.filename, (described ?? {}) as OptionTree);
 }
 
+interface HeaderBacking {
+  /** Seen from where the program runs. */
+  readonly filename: string | undefined;
+  readonly format: string | undefined;
+  /** What the user says of the backing node. */
+  readonly described: OptionTree | string | undefined;
+}
+
+/** What the image and the user say of the backing file. A driver may have resolved the header's name itself. */
+function headerBacking(
+  node: BlockNode,
+  described: BlockdevOptions | string | undefined,
+  how: ChildOptions,
+  given: unknown,
+): HeaderBacking {
+  const tree = described as OptionTree | string | undefined;
+  if (given === undefined && isTree(tree) && typeof tree["filename"] === "string") {
+    return { filename: tree["filename"], format: tree["driver"] as string | undefined, described: undefined };
+  }
+  const filename = how.filename === undefined ? undefined : resolveAgainst(node.filename, how.filename);
+  return { filename, format: how.driver, described: tree };
+}
+
 async function openBacking(
   opening: Opening,
-  described: BlockdevOptions | string | undefined,
-  resolved: string | undefined,
+  header: HeaderBacking,
   how: ChildOptions,
   given: unknown,
 ): Promise<BlockNode> {
   const { graph } = opening;
+  const { described } = header;
   try {
     if (typeof described === "string") return graph.lookup(described);
-    let tree = (described ?? {}) as OptionTree;
+    let tree = described ?? {};
     // Options that name a file of their own leave the header's name out; others refine how it is opened.
     const own = isTree(given) && (given["file"] !== undefined || given["filename"] !== undefined);
-    const filename = own || tree["file"] !== undefined ? undefined : resolved;
-    if (tree["driver"] === undefined && how.driver !== undefined) tree = { ...tree, driver: how.driver };
+    const filename = own || tree["file"] !== undefined ? undefined : header.filename;
+    if (tree["driver"] === undefined && header.format !== undefined) tree = { ...tree, driver: header.format };
     if (filename !== undefined && opening.overlays.includes(filename)) {
       throw new BlockError({ kind: "state", text: `Backing file '${filename}' creates an infinite loop.` });
     }

@@ -74,10 +74,45 @@ export interface BlockdevOptionsQcow2 extends BlockdevOptionsBase {
   readonly "cache-clean-interval"?: number;
 }
 
+/** A rule of blkdebug that fails requests. Numbers may be strings, as `-drive` has them. */
+export interface BlkdebugInjectError {
+  readonly event: string;
+  /** 0: in any state. */
+  readonly state?: number | string;
+  readonly iotype?: "read" | "write" | "write-zeroes" | "discard" | "flush" | "block-status";
+  /** Linux error number; 5 (EIO) by default. */
+  readonly errno?: number | string;
+  readonly sector?: number | string;
+  readonly once?: boolean | string;
+}
+
+/** A rule of blkdebug that changes its state; the first state is 1. */
+export interface BlkdebugSetState {
+  readonly event: string;
+  readonly state?: number | string;
+  readonly new_state: number | string;
+}
+
+export interface BlockdevOptionsBlkdebug extends BlockdevOptionsBase {
+  readonly driver: "blkdebug";
+  readonly image: BlockdevRef;
+  readonly config?: string;
+  /** Bytes, a power of two. */
+  readonly align?: number;
+  readonly "max-transfer"?: number;
+  readonly "opt-write-zero"?: number;
+  readonly "max-write-zero"?: number;
+  readonly "opt-discard"?: number;
+  readonly "max-discard"?: number;
+  readonly "inject-error"?: readonly BlkdebugInjectError[];
+  readonly "set-state"?: readonly BlkdebugSetState[];
+}
+
 /** The description of one node. */
 export type BlockdevOptions =
   | BlockdevOptionsFile
   | BlockdevOptionsNull
   | BlockdevOptionsMemory
   | BlockdevOptionsRaw
-  | BlockdevOptionsQcow2;
+  | BlockdevOptionsQcow2
+  | BlockdevOptionsBlkdebug;

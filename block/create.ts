@@ -1,0 +1,201 @@
+/**
+ * Making images: the file by its protocol, the format in it, in the steps and with the messages of `qemu-img create`.
+ *
+ * @module
+ */
+import { errnoText } from "../base/errno.ts";
+import { alignUp } from "../base/bits.ts";
+import type { OptionPair } from "../base/keyval.ts";
+import { SECTOR_BYTES } from "../base/units.ts";
+import { createOptionsText, mergeCreateOptions, parseCreateOptions } from "./create_options.ts";
+import type { CreateOption, CreateValues, DriverDefinition } from "./driver.ts";
+import { BlockError } from "./errors.ts";
+import type { BlockGraph } from "./graph.ts";
+import { BlockNode } from "./node.ts";
+import { protocolDriver, protocolOf, resolveAgainst, stripProtocol } from "./options/filename.ts";
+import { optionError, type OptionTree } from "./options/tree.ts";
+
+/** What is to be made. */
+export interface CreateRequest {
+  readonly filename: string;
+  /** `"raw"` where it is not given. */
+  readonly format?: string;
+  /** As typed behind `-o`, in order. */
+  readonly options?: readonly OptionPair[];
+  /** The same under QEMU's names with their types; they come after `options`. */
+  readonly values?: CreateValues;
+  /** Bytes; without it, the backing file's. */
+  readonly size?: number;
+  readonly backingFile?: string;
+  readonly backingFormat?: string;
+  /** Do not open the backing file: `-u`. */
+  readonly unsafe?: boolean;
+  /** Told once everything is parsed, before anything is made: `Formatting 'F', fmt=...`. */
+  readonly onFormatting?: (line: string) => void;
+}
+
+/** What a format can be made with in a place. */
+export interface CreationDrivers {
+  readonly format: DriverDefinition;
+  readonly protocol: DriverDefinition;
+  readonly rows: readonly CreateOption[];
+}
+
+/** Finds format, protocol and their options; without `filename` the protocol's are left out. */
+export async function creationDrivers(
+  graph: BlockGraph,
+  formatName: string,
+  filename: string | undefined,
+): Promise<CreationDrivers> {
+  const format = await graph.drivers.load(formatName);
+  if (format === undefined) throw optionError(`Unknown file format '${formatName}'`, "format");
+  const protocolName = filename === undefined ? "file" : await protocolDriver(filename, graph.drivers);
+  const protocol = (await graph.drivers.load(protocolName))!;
+  if (format.createOptions === undefined) {
+    throw optionError(`Format driver '${formatName}' does not support image creation`, "format");
+  }
+  if (protocol.createOptions === undefined && filename !== undefined) {
+    throw optionError(`Protocol driver '${protocolName}' does not support image creation`, "filename");
+  }
+  return { format, protocol, rows: mergeCreateOptions(format, filename === undefined ? undefined : protocol) };
+}
+
+/**
+ * Makes an image. What was at `filename` before is gone.
+ * @throws {BlockError} in `qemu-img`'s words; {@link OptionError} for values of a wrong type.
+ * @example
+ * ```ts
+ * import { ManualClock } from "../base/clocks.ts";
+ * import { SeededRandom } from "../base/random.ts";
+ * import { BlockGraph } from "./graph.ts";
+ * import { createImage } from "./create.ts";
+ *
+ * const clock = new ManualClock();
+ * const clocks = { virtual: clock, realtime: clock, host: clock };
+ * await using graph = new BlockGraph({ clocks, random: new SeededRandom(1) });
+ * const filename = await Deno.makeTempFile();
+ * await createImage(graph, { filename, format: "raw", size: 1024 * 1024 });
+ * await Deno.remove(filename);
+ * ```
+ */
+export async function createImage(graph: BlockGraph, request: CreateRequest): Promise<CreateValues> {
+  const formatName = request.format ?? "raw";
+  const { format, protocol, rows } = await creationDrivers(graph, formatName, request.filename);
+  const values = { ...parseCreateOptions(rows, request.options ?? []), ...request.values };
+  applyBacking(values, rows, request, formatName);
+  if (values["size"] !== undefined && request.size !== undefined) {
+    throw optionError("The image size must be specified only once", "size");
+  }
+  if (request.size !== undefined) values["size"] = request.size;
+  await checkBacking(graph, values, request);
+  if (values["size"] === undefined) throw optionError("Image creation needs a size parameter", "size");
+  request.onFormatting?.(`Formatting '${request.filename}', ${createOptionsText(formatName, rows, values)}`);
+  try {
+    await make(graph, format, protocol, rows, request.filename, values);
+  } catch (error) {
+    if (error instanceof BlockError && error.errno === "EFBIG") {
+      throw optionError(`The image size is too large for file format '${formatName}'`, "size");
+    }
+    throw error;
+  }
+  return values;
+}
+
+function applyBacking(
+  values: Record<string, string | number | boolean>,
+  rows: readonly CreateOption[],
+  request: CreateRequest,
+  format: string,
+): void {
+  const takes = (name: string) => rows.some((row) => row.name === name);
+  if (request.backingFile !== undefined) {
+    if (!takes("backing_file")) throw optionError(`Backing file not supported for file format '${format}'`);
+    values["backing_file"] = request.backingFile;
+  }
+  if (request.backingFormat !== undefined) {
+    if (!takes("backing_fmt")) throw optionError(`Backing format not supported for file format '${format}'`);
+    values["backing_fmt"] = request.backingFormat;
+  }
+}
+
+/** Opens the backing file, as a check and for its size. */
+async function checkBacking(
+  graph: BlockGraph,
+  values: Record<string, string | number | boolean>,
+  request: CreateRequest,
+): Promise<void> {
+  const name = values["backing_file"] as string | undefined;
+  if (name === undefined || name === "") return;
+  if (name === request.filename) {
+    throw optionError("Error: Trying to create an image with the same filename as the backing file", "backing_file");
+  }
+  const format = values["backing_fmt"] as string | undefined;
+  if (format !== undefined && graph.drivers.load(format) === undefined) {
+    throw optionError(`Unknown backing file format '${format}'`, "backing_fmt");
+  }
+  const sized = values["size"] !== undefined;
+  if (request.unsafe === true) return;
+  const resolved = resolveAgainst(request.filename, name);
+  let backing: BlockNode;
+  try {
+    const driver: OptionTree = format === undefined ? {} : { driver: format };
+    backing = await graph.openImage({ filename: resolved, options: { ...driver, "read-only": true } });
+  } catch (error) {
+    const text = `${(error as Error).message}\nCould not open backing image.`;
+    throw new BlockError({ kind: "state", text, errno: error instanceof BlockError ? error.errno : "EIO" });
+  }
+  try {
+    if (format === undefined) {
+      const text = "Backing file specified without backing format";
+      const hint = `\nDetected format of ${backing.driver.name}.`;
+      throw new BlockError({ kind: "option", option: "backing_fmt", text: text + hint });
+    }
+    if (!sized) values["size"] = backing.size;
+  } finally {
+    await graph.release(backing);
+  }
+}
+
+async function make(
+  graph: BlockGraph,
+  format: DriverDefinition,
+  protocol: DriverDefinition,
+  rows: readonly CreateOption[],
+  filename: string,
+  values: CreateValues,
+): Promise<void> {
+  const { clocks, random } = graph;
+  const openBacking = (name: string, backingFormat: string | undefined) =>
+    graph.openImage({
+      filename: resolveAgainst(filename, name),
+      options: { ...(backingFormat === undefined ? {} : { driver: backingFormat }), "read-only": true },
+    });
+  const context = { filename, clocks, random, openBacking };
+  const own = new Set((protocol.createOptions ?? []).map((row) => row.name));
+  const passed: Record<string, string | number | boolean> = {};
+  for (const row of rows) {
+    const value = values[row.name];
+    const isFormats = format.createOptions?.some((one) => one.name === row.name) === true;
+    if (value !== undefined && own.has(row.name) && (format.name === "raw" || !isFormats)) passed[row.name] = value;
+  }
+  const size = alignUp(Number(values["size"]), SECTOR_BYTES);
+  const closed = new BlockNode({ name: "" });
+  const simple = format.kind === "protocol" || format.create === undefined;
+  passed["size"] = simple ? size : 0;
+  await protocol.create!(passed, { ...context, file: closed });
+  if (simple) return;
+  const path = protocolOf(filename) === undefined ? filename : stripProtocol(protocol.name, filename);
+  const options: OptionTree = { driver: protocol.name, filename: path, discard: "unmap" };
+  const file = await graph.openImage({ options });
+  try {
+    await format.create!({ ...values, size }, { ...context, file });
+    await file.flush();
+  } finally {
+    await graph.release(file);
+  }
+}
+
+/** The text of an error number, as tools print it behind a message of their own. */
+export function reasonOf(error: unknown): string {
+  return error instanceof BlockError ? errnoText(error.errno) : String(error);
+}

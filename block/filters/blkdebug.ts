@@ -1,0 +1,190 @@
+/**
+ * `blkdebug`: a filter that lets requests fail on purpose, when and where rules say.
+ *
+ * A rule waits for an event (a point in a driver that has a name: `read_aio`, `write_aio`, `flush_to_disk`, `l2_load`)
+ * in a state; `inject-error` then fails what matches its kind and sector, `set-state` changes the state. An event
+ * `none` is always in force. What rules fire is the newest event's: one that comes later replaces them.
+ *
+ * Source: QEMU's docs/devel/blkdebug.txt and qapi/block-core.json. Left out: rules in a file (`config`), suspending
+ * requests.
+ *
+ * @module
+ */
+import { errnoFromNumber } from "../../base/errno.ts";
+import type { IoVector } from "../../base/io_vector.ts";
+import { SECTOR_BYTES } from "../../base/units.ts";
+import type { BlockDriver, DriverDefinition, Extent, RequestLimits, TruncateOptions, ZeroOptions } from "../driver.ts";
+import { BlockError, ioError, type Operation } from "../errors.ts";
+import type { BlockNode } from "../node.ts";
+import type { BlkdebugInjectError, BlkdebugSetState, BlockdevOptionsBlkdebug } from "../options/blockdev.ts";
+
+const DEFAULT_KINDS = ["read", "write", "write-zeroes", "discard", "flush"];
+
+interface Injection {
+  readonly event: string;
+  readonly state: number;
+  readonly kinds: readonly string[];
+  readonly errno: number;
+  /** Bytes; `undefined`: anywhere. */
+  readonly at: number | undefined;
+  readonly once: boolean;
+}
+
+interface Transition {
+  readonly event: string;
+  readonly state: number;
+  readonly next: number;
+}
+
+class BlkdebugDriver implements BlockDriver {
+  readonly name = "blkdebug";
+  readonly #image: BlockNode;
+  readonly #limits: RequestLimits;
+  #injections: readonly Injection[];
+  readonly #transitions: readonly Transition[];
+  #active: readonly Injection[];
+  #state = 1;
+
+  constructor(image: BlockNode, options: BlockdevOptionsBlkdebug) {
+    this.#image = image;
+    this.#limits = limitsOf(options);
+    this.#injections = (options["inject-error"] ?? []).map(readInjection);
+    this.#transitions = (options["set-state"] ?? []).map(readTransition);
+    this.#active = this.#injections.filter((rule) => rule.event === "none");
+  }
+
+  get size(): number {
+    return this.#image.size;
+  }
+
+  get limits(): RequestLimits {
+    const below = this.#image.driver.limits;
+    return { ...below, ...this.#limits, alignBytes: Math.max(below.alignBytes, this.#limits.alignBytes) };
+  }
+
+  async read(at: number, into: IoVector): Promise<void> {
+    this.#check("read", at, into.length);
+    await this.#image.read(at, into);
+  }
+
+  async write(at: number, from: IoVector): Promise<void> {
+    this.#check("write", at, from.length);
+    await this.#image.write(at, from);
+  }
+
+  async writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void> {
+    this.#check("write-zeroes", at, length);
+    await this.#image.writeZeroes(at, length, how);
+  }
+
+  async discard(at: number, length: number): Promise<void> {
+    this.#check("discard", at, length);
+    await this.#image.discard(at, length);
+  }
+
+  async flush(): Promise<void> {
+    this.#check("flush", 0, 0);
+    await this.#image.flush();
+  }
+
+  async status(at: number, length: number): Promise<Extent> {
+    this.#check("block-status", at, length);
+    const { lengthBytes, kind } = await this.#image.status(at, length);
+    return { lengthBytes, kind, hostOffset: at, node: this.#image, allocated: true };
+  }
+
+  truncate(size: number, how?: TruncateOptions): Promise<void> {
+    return this.#image.truncate(size, how);
+  }
+
+  allocatedBytes(): Promise<number> {
+    return this.#image.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  }
+
+  debugEvent(name: string): void {
+    const fired = this.#injections.filter((rule) => rule.event === name && this.#inState(rule.state));
+    if (fired.length > 0) this.#active = fired;
+    const change = this.#transitions.findLast((rule) => rule.event === name && this.#inState(rule.state));
+    if (change !== undefined) this.#state = change.next;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #inState(state: number): boolean {
+    return state === 0 || state === this.#state;
+  }
+
+  #check(kind: string, at: number, length: number): void {
+    const rule = this.#active.find((one) =>
+      one.kinds.includes(kind) && (one.at === undefined || (length > 0 && one.at >= at && one.at < at + length))
+    );
+    if (rule === undefined) return;
+    if (rule.once) {
+      this.#active = this.#active.filter((other) => other !== rule);
+      this.#injections = this.#injections.filter((other) => other !== rule);
+    }
+    const operation: Operation = kind === "block-status" ? "status" : kind as Operation;
+    throw ioError(operation, errnoFromNumber(rule.errno), { offsetBytes: at, lengthBytes: length });
+  }
+}
+
+/** Values are strings where they came from `-drive`. */
+function numberOf(value: number | string | undefined, otherwise: number): number {
+  return value === undefined ? otherwise : Number(value);
+}
+
+function readInjection(rule: BlkdebugInjectError): Injection {
+  const sector = numberOf(rule.sector, -1);
+  return {
+    event: rule.event,
+    state: numberOf(rule.state, 0),
+    kinds: rule.iotype === undefined ? DEFAULT_KINDS : [rule.iotype],
+    errno: numberOf(rule.errno, 5),
+    at: sector < 0 ? undefined : sector * SECTOR_BYTES,
+    once: rule.once === true || rule.once === "on",
+  };
+}
+
+function readTransition(rule: BlkdebugSetState): Transition {
+  return { event: rule.event, state: numberOf(rule.state, 0), next: numberOf(rule.new_state, 1) };
+}
+
+function limitsOf(options: BlockdevOptionsBlkdebug): RequestLimits {
+  const align = options.align ?? 1;
+  if (align < 1 || !Number.isInteger(Math.log2(align))) {
+    throw new BlockError({ kind: "option", option: "align", text: `Cannot meet constraints with align ${align}` });
+  }
+  const given: [keyof RequestLimits, number | undefined][] = [
+    ["maxTransferBytes", options["max-transfer"]],
+    ["zeroAlignBytes", options["opt-write-zero"]],
+    ["maxZeroBytes", options["max-write-zero"]],
+    ["discardAlignBytes", options["opt-discard"]],
+    ["maxDiscardBytes", options["max-discard"]],
+  ];
+  return { alignBytes: align, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
+}
+
+/** The `blkdebug` filter. */
+export const blkdebug: DriverDefinition<BlockdevOptionsBlkdebug> = {
+  name: "blkdebug",
+  kind: "filter",
+  parseFilename(filename) {
+    const rest = filename.slice("blkdebug:".length);
+    const colon = rest.indexOf(":");
+    if (!filename.startsWith("blkdebug:") || colon < 0) return { image: { filename } };
+    const config = rest.slice(0, colon);
+    return { ...(config === "" ? {} : { config }), image: { filename: rest.slice(colon + 1) } };
+  },
+  async open(options, context) {
+    if (options.config !== undefined) {
+      const text = "blkdebug rules in a file are not read; give inject-error and set-state as options";
+      throw new BlockError({ kind: "unsupported", feature: "blkdebug config", text });
+    }
+    for (const rule of [...options["inject-error"] ?? [], ...options["set-state"] ?? []]) {
+      if (typeof rule?.event !== "string") {
+        throw new BlockError({ kind: "option", option: "event", text: "Missing event name for rule" });
+      }
+    }
+    return new BlkdebugDriver(await context.openChild("image", options.image), options);
+  },
+};
