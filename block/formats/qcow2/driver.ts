@@ -1,0 +1,283 @@
+/**
+ * The qcow2 driver: what a node sees of an open image.
+ *
+ * Reads and writes in place of cached, contiguous data go to the file at once; everything else takes the long way through
+ * read.ts and write.ts.
+ *
+ * @module
+ */
+import { alignUp } from "../../../base/bits.ts";
+import type { IoVector } from "../../../base/io_vector.ts";
+import type { Timer } from "../../../base/clocks.ts";
+import { NS_PER_S } from "../../../base/units.ts";
+import type {
+  BlockDriver,
+  CheckResult,
+  DriverDefinition,
+  DriverInfo,
+  Extent,
+  OpenContext,
+  ReopenChange,
+  RequestLimits,
+  SnapshotStore,
+  TruncateOptions,
+  VmStateStore,
+  ZeroOptions,
+} from "../../driver.ts";
+import type { BlockdevOptions, BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
+import { resolveBackingName } from "./backing_name.ts";
+import { checkImage, repairImage } from "./check.ts";
+import { CREATE_OPTIONS, createImage } from "./create.ts";
+import { stateError } from "./failures.ts";
+import { INCOMPATIBLE, looksLikeQcow2, MAX_BACKING_NAME_BYTES } from "./header.ts";
+import { HostFile } from "./host_file.ts";
+import type { Qcow2Image } from "./image.ts";
+import { imageInfo } from "./info.ts";
+import { emptyImage } from "./make_empty.ts";
+import { clearUnknownAutoclear, openImage } from "./open.ts";
+import { readGuest } from "./read.ts";
+import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo } from "./snapshots.ts";
+import { statusOf } from "./status.ts";
+import { truncateImage } from "./truncate.ts";
+import { vmStateOf } from "./vmstate.ts";
+import { Writer } from "./write.ts";
+import { discard, discardClusters, writeZeroes } from "./zeroes.ts";
+
+const DEFAULT_CLEAN_INTERVAL_S = 600;
+
+/** An open image behind a node. */
+export class Qcow2Driver implements BlockDriver {
+  readonly name = "qcow2";
+  readonly limits: RequestLimits;
+  readonly vmState: VmStateStore;
+  readonly snapshots: SnapshotStore;
+  #image: Qcow2Image;
+  readonly #file: HostFile;
+  readonly #writer: Writer;
+  readonly #options: BlockdevOptionsQcow2;
+  readonly #context: OpenContext;
+  #cleaning: Timer | undefined;
+
+  constructor(image: Qcow2Image, options: BlockdevOptionsQcow2, context: OpenContext) {
+    this.#image = image;
+    this.#file = image.file;
+    this.#options = options;
+    this.#context = context;
+    this.#writer = new Writer(image);
+    this.limits = {
+      alignBytes: Math.max(1, image.file.node.driver.limits.alignBytes),
+      zeroAlignBytes: image.clusterSize,
+      discardAlignBytes: image.clusterSize,
+      optimalTransferBytes: image.clusterSize,
+    };
+    this.vmState = vmStateOf(image, this.#writer);
+    this.snapshots = this.#snapshotStore();
+    this.#cleanLater();
+  }
+
+  /** The image itself, for tests and for what lies beside the driver. */
+  get image(): Qcow2Image {
+    return this.#image;
+  }
+
+  get size(): number {
+    return this.#image.header.size;
+  }
+
+  read(at: number, into: IoVector): Promise<void> {
+    const host = this.#image.plainRun(at, into.length, false);
+    return host >= 0 ? this.#file.node.read(host, into) : readGuest(this.#image, at, into);
+  }
+
+  write(at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    const host = image.plainRun(at, from.length, true);
+    if (host < 0 || image.metadata.hit(host, from.length) !== undefined) return this.#writer.write(at, from);
+    return this.#file.writeData(host, from);
+  }
+
+  writeZeroes(at: number, length: number, how: ZeroOptions = {}): Promise<void> {
+    return writeZeroes(this.#image, this.#writer, at, length, how);
+  }
+
+  discard(at: number, length: number): Promise<void> {
+    return discard(this.#image, this.#writer, at, length);
+  }
+
+  writeCompressed(at: number, from: IoVector): Promise<void> {
+    return this.#writer.writeCompressed(at, from);
+  }
+
+  async flush(): Promise<void> {
+    const image = this.#image;
+    image.ensureWorking("flush");
+    if (image.readOnly) return;
+    await image.lock.run(() => image.settle());
+    await this.#file.node.flush();
+  }
+
+  status(at: number, length: number): Promise<Extent> {
+    return statusOf(this.#image, at, length);
+  }
+
+  async truncate(size: number, how: TruncateOptions = {}): Promise<void> {
+    await truncateImage(this.#image, this.#writer, size, how.preallocation ?? "off");
+  }
+
+  async info(): Promise<DriverInfo> {
+    return imageInfo(this.#image);
+  }
+
+  async check(options: { readonly fix: "none" | "leaks" | "all" }): Promise<CheckResult> {
+    const image = this.#image;
+    if (image.readOnly) return await checkImage(image);
+    return await this.#writer.exclusive(0, Infinity, async () => {
+      await image.flushAll();
+      return options.fix === "none" ? await checkImage(image) : await repairImage(image, options.fix);
+    });
+  }
+
+  async makeEmpty(): Promise<void> {
+    await emptyImage(this.#image, this.#writer);
+  }
+
+  async changeBacking(file: string | undefined, format: string | undefined): Promise<void> {
+    const image = this.#image;
+    const name = file ?? "";
+    if (new TextEncoder().encode(name).length > MAX_BACKING_NAME_BYTES) throw stateError("Invalid argument");
+    await image.lock.run(async () => {
+      const before = { name: image.backingName, format: image.extensions.backingFormat };
+      image.backingName = name;
+      image.extensions.backingFormat = name === "" ? undefined : format;
+      try {
+        await image.writeHeader();
+        await this.#file.flush();
+      } catch (error) {
+        image.backingName = before.name;
+        image.extensions.backingFormat = before.format;
+        throw error;
+      }
+    });
+  }
+
+  async invalidate(): Promise<void> {
+    await this.#image.lock.run(async () => {
+      const fresh = await openImage(this.#file, this.#options, { ...this.#context, readOnly: this.#image.readOnly });
+      this.#image.reload(fresh);
+    });
+  }
+
+  async reopen(change: ReopenChange): Promise<void> {
+    const image = this.#image;
+    const corrupt = (image.header.incompatible & BigInt(INCOMPATIBLE.corrupt)) !== 0n;
+    if (!change.readOnly && corrupt) throw stateError("qcow2: Image is corrupt; cannot be opened read/write", "EACCES");
+    if (change.readOnly && !image.readOnly) {
+      await image.lock.run(async () => {
+        await image.flushAll();
+        await image.markClean();
+      });
+    }
+    const wasReadOnly = image.readOnly;
+    image.settings = { ...image.settings, readOnly: change.readOnly };
+    if (wasReadOnly && !change.readOnly) {
+      image.registerMetadata();
+      await prepareForWriting(image);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cleaning?.cancel();
+    const image = this.#image;
+    await image.corruptMarkWritten();
+    if (image.readOnly || image.broken) return;
+    await image.lock.run(async () => {
+      await image.flushAll();
+      await image.markClean();
+    });
+  }
+
+  #snapshotStore(): SnapshotStore {
+    const image = this.#image;
+    const alone = <T>(body: () => Promise<T>) =>
+      this.#writer.exclusive(0, Infinity, async () => {
+        await image.file.settleData();
+        return await body();
+      });
+    return {
+      list: () => image.snapshots.map(snapshotInfo),
+      create: async (wanted) => {
+        const info = await alone(async () => {
+          const created = await createSnapshot(image, wanted);
+          await image.file.settleData();
+          return created;
+        });
+        await this.#dropVmState(info.vmStateBytes);
+        return info;
+      },
+      apply: (id) => alone(() => applySnapshot(image, id)),
+      delete: (id) => alone(() => deleteSnapshot(image, id)),
+    };
+  }
+
+  /** The active state needs no VM state once a snapshot has it; keeping it would make the next one copy it. */
+  async #dropVmState(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    const image = this.#image;
+    const start = image.vmStateOffset;
+    await discardClusters(image, this.#writer, start, start + alignUp(bytes, image.clusterSize), false, "nobody");
+  }
+
+  /** Drops tables that nobody has looked at for a while. */
+  #cleanLater(): void {
+    const seconds = this.#options["cache-clean-interval"] ?? DEFAULT_CLEAN_INTERVAL_S;
+    if (seconds === 0) return;
+    const { realtime } = this.#context.clocks;
+    this.#cleaning = realtime.setTimer(realtime.nowNs() + seconds * NS_PER_S, () => {
+      this.#image.l2.dropUnused();
+      this.#image.refcounts.cache.dropUnused();
+      this.#cleanLater();
+    });
+  }
+}
+
+/** What an image that may be written to gets first: repair after a crash, and no claims that will not be kept. */
+async function prepareForWriting(image: Qcow2Image): Promise<void> {
+  if ((image.header.incompatible & BigInt(INCOMPATIBLE.dirty)) !== 0n) {
+    const result = await repairImage(image, "all");
+    for (const message of result.messages) image.settings.warn(message);
+    if (result.checkErrors > 0) throw stateError("Could not repair dirty image: Input/output error", "EIO");
+    await image.markClean();
+  }
+  await clearUnknownAutoclear(image);
+}
+
+async function open(options: BlockdevOptionsQcow2, context: OpenContext): Promise<BlockDriver> {
+  const file = new HostFile(await context.openChild("file", options.file));
+  const image = await openImage(file, options, context);
+  if (options.backing !== null) {
+    const child = options.backing ?? backingFromHeader(image);
+    if (child !== undefined) image.backing = await context.openChild("backing", child, { readOnly: true });
+  }
+  if (!context.readOnly) await prepareForWriting(image);
+  return new Qcow2Driver(image, options, context);
+}
+
+/** The backing file that the header names; its driver is left to probing where no format is recorded. */
+function backingFromHeader(image: Qcow2Image): BlockdevOptions | undefined {
+  if (image.backingName === "") return undefined;
+  const filename = resolveBackingName(image.file.node.filename, image.backingName);
+  const { backingFormat } = image.extensions;
+  return (backingFormat === undefined
+    ? { filename }
+    : { driver: backingFormat, filename }) as unknown as BlockdevOptions;
+}
+
+/** QEMU's copy-on-write format, versions 2 and 3. */
+export const qcow2: DriverDefinition<BlockdevOptionsQcow2> = {
+  name: "qcow2",
+  kind: "format",
+  probe: (head) => looksLikeQcow2(head) ? 100 : 0,
+  open,
+  createOptions: CREATE_OPTIONS,
+  create: createImage,
+};

@@ -1,0 +1,37 @@
+/**
+ * What `info` shows of an image, under QEMU's keys.
+ *
+ * @module
+ */
+import type { DriverInfo } from "../../driver.ts";
+import { INCOMPATIBLE } from "./header.ts";
+import type { Qcow2Image } from "./image.ts";
+
+/** QEMU's ImageInfoSpecificQCow2. */
+export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown>> {
+  const { header } = image;
+  const bit = (mask: number) => (header.incompatible & BigInt(mask)) !== 0n;
+  const common = { compat: header.version === 2 ? "0.10" : "1.1", "compression-type": "zlib" };
+  if (header.version === 2) return { ...common, "refcount-bits": 16 };
+  return {
+    ...common,
+    "lazy-refcounts": (header.compatible & 1n) !== 0n,
+    "refcount-bits": 2 ** header.refcountOrder,
+    corrupt: bit(INCOMPATIBLE.corrupt),
+    "extended-l2": bit(INCOMPATIBLE.extendedL2),
+  };
+}
+
+/** All that the image's driver tells. */
+export function imageInfo(image: Qcow2Image): DriverInfo {
+  const { header, extensions } = image;
+  return {
+    clusterSizeBytes: image.clusterSize,
+    ...(image.backingName === "" ? {} : { backingFile: image.backingName }),
+    ...(extensions.backingFormat === undefined ? {} : { backingFormat: extensions.backingFormat }),
+    encrypted: false,
+    dirty: (header.incompatible & BigInt(INCOMPATIBLE.dirty)) !== 0n,
+    vmStateOffsetBytes: image.vmStateOffset,
+    specific: specificInfo(image),
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * Reading guest data: run by run, from this image's clusters, from its backing node, or zeroes.
+ *
+ * What lies in one cached run never comes here (driver.ts asks {@link Qcow2Image.plainRun} first).
+ *
+ * @module
+ */
+import { IoVector } from "../../../base/io_vector.ts";
+import { inflate } from "./compressed.ts";
+import type { Qcow2Image } from "./image.ts";
+import { findRun, type Run } from "./runs.ts";
+
+/** Reads `into.length` bytes at guest offset `at`; the VM state's offsets are allowed too. */
+export async function readGuest(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
+  image.ensureWorking("read");
+  for (let done = 0; done < into.length;) {
+    const run = await findRun(image, at + done, into.length - done);
+    await readRun(image, run, at + done, into.slice(done, run.length));
+    done += run.length;
+  }
+}
+
+async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector): Promise<void> {
+  const { mapping } = run;
+  switch (mapping.kind) {
+    case "unallocated":
+      return await readBacking(image, at, into);
+    case "zero":
+      return into.fill(0);
+    case "data":
+      return await image.file.read(mapping.host + at % image.clusterSize, into);
+    case "compressed": {
+      const cluster = inflate(await image.file.readBytes(mapping.host, mapping.length), image.clusterSize);
+      const from = at % image.clusterSize;
+      return into.copyFrom(cluster.subarray(from, from + into.length));
+    }
+  }
+}
+
+/** What shows through from the backing node: its bytes, zeroes behind its end and for the VM state. */
+export async function readBacking(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
+  const { backing } = image;
+  const end = backing === undefined ? 0 : Math.min(backing.size, image.header.size);
+  const inside = Math.max(0, Math.min(into.length, end - at));
+  if (inside < into.length) into.fill(0, inside);
+  if (inside > 0 && backing !== undefined) await backing.read(at, into.slice(0, inside));
+}
+
+/** Whether `length` bytes at `at` read as zeroes without being looked at: by L2 entry, or for want of a backing file. */
+export async function readsAsZero(image: Qcow2Image, at: number, length: number): Promise<boolean> {
+  for (let done = 0; done < length;) {
+    const run = await findRun(image, at + done, length - done);
+    const position = at + done;
+    switch (run.mapping.kind) {
+      case "data":
+      case "compressed":
+        return false;
+      case "unallocated":
+        if (!await backingIsZero(image, position, run.length)) return false;
+        break;
+      case "zero":
+        break;
+    }
+    done += run.length;
+  }
+  return true;
+}
+
+async function backingIsZero(image: Qcow2Image, at: number, length: number): Promise<boolean> {
+  const { backing } = image;
+  if (backing === undefined) return true;
+  const end = Math.min(at + length, backing.size, image.header.size);
+  for (let position = at; position < end;) {
+    const extent = await backing.status(position, end - position);
+    if (extent.kind === "data") return false;
+    if (extent.kind === "unallocated" && extent.allocated !== false) return false;
+    position += extent.lengthBytes;
+  }
+  return true;
+}
+
+/** A fresh buffer with `length` bytes of what the guest sees at `at`. */
+export async function readGuestBytes(image: Qcow2Image, at: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await readGuest(image, at, IoVector.of(bytes));
+  return bytes;
+}

@@ -1,0 +1,42 @@
+/**
+ * What `map` and copying want to know: where the first run of guest bytes comes from.
+ *
+ * @module
+ */
+import type { Extent } from "../../driver.ts";
+import type { Qcow2Image } from "./image.ts";
+import { findRun } from "./runs.ts";
+
+/** The state of the first run of `length` bytes at `at`. */
+export async function statusOf(image: Qcow2Image, at: number, length: number): Promise<Extent> {
+  image.ensureWorking("status");
+  const first = await findRun(image, at, length);
+  let lengthBytes = first.length;
+  const { mapping } = first;
+  // Runs end with an L2 slice; go on while the next one says the same.
+  while (lengthBytes < length) {
+    const next = await findRun(image, at + lengthBytes, length - lengthBytes);
+    if (next.mapping.kind !== mapping.kind || mapping.kind === "compressed") break;
+    if ("host" in mapping && "host" in next.mapping) {
+      const distance = at + lengthBytes - (at - at % image.clusterSize);
+      if (next.mapping.host !== (mapping.host === 0 ? 0 : mapping.host + distance)) break;
+    }
+    lengthBytes += next.length;
+  }
+  switch (mapping.kind) {
+    case "unallocated":
+      return { lengthBytes, kind: "unallocated", allocated: false };
+    case "zero":
+      return mapping.host === 0
+        ? { lengthBytes, kind: "zero", allocated: true }
+        : { lengthBytes, kind: "zero", allocated: true, ...hostOf(image, mapping.host, at) };
+    case "data":
+      return { lengthBytes, kind: "data", allocated: true, ...hostOf(image, mapping.host, at) };
+    case "compressed":
+      return { lengthBytes, kind: "data", allocated: true, compressed: true };
+  }
+}
+
+function hostOf(image: Qcow2Image, host: number, at: number): Pick<Extent, "hostOffset" | "node"> {
+  return { hostOffset: host + at % image.clusterSize, node: image.file.node };
+}

@@ -1,0 +1,152 @@
+/**
+ * A cache of pieces of metadata: L2 slices or refcount blocks, held as they are on disk.
+ *
+ * A hit is synchronous. A piece that has been looked up may be changed until the next await; after that look it up again.
+ * Only clean pieces are dropped for room: who makes too many dirty ones writes them back (metadata.ts).
+ *
+ * @module
+ */
+import { IoVector } from "../../../base/io_vector.ts";
+import type { HostFile } from "./host_file.ts";
+
+/** One piece of metadata, `bytes` big-endian. */
+export class Table {
+  readonly offset: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  dirty = false;
+  /** Looked up since the clock hand went by. */
+  used = true;
+
+  constructor(offset: number, bytes: Uint8Array<ArrayBuffer>) {
+    this.offset = offset;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}
+
+/** Pieces of one size, by their offset in the file. */
+export class TableCache {
+  readonly pieceBytes: number;
+  readonly capacity: number;
+  readonly #file: HostFile;
+  readonly #tables = new Map<number, Table>();
+  readonly #loading = new Map<number, Promise<Table>>();
+  #dirty = 0;
+
+  /** `capacity` in pieces, at least 2. */
+  constructor(file: HostFile, pieceBytes: number, capacity: number) {
+    this.#file = file;
+    this.pieceBytes = pieceBytes;
+    this.capacity = Math.max(2, capacity);
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty;
+  }
+
+  /** The piece at `offset` if it is here. */
+  lookup(offset: number): Table | undefined {
+    const table = this.#tables.get(offset);
+    if (table !== undefined) table.used = true;
+    return table;
+  }
+
+  /** The piece at `offset`, read if need be. Before changing it, ask {@link lookup} whether it is still the one. */
+  async load(offset: number): Promise<Table> {
+    return this.lookup(offset) ?? await (this.#loading.get(offset) ?? this.#read(offset));
+  }
+
+  #read(offset: number): Promise<Table> {
+    const reading = this.#readFresh(offset, () => this.#loading.get(offset) === reading);
+    this.#loading.set(offset, reading);
+    return reading;
+  }
+
+  /** `isWanted`: false once somebody has forgotten or replaced the piece, and so knows better than what is read. */
+  async #readFresh(offset: number, isWanted: () => boolean): Promise<Table> {
+    try {
+      const table = new Table(offset, new Uint8Array(this.pieceBytes));
+      await this.#file.read(offset, IoVector.of(table.bytes));
+      if (!isWanted()) return this.#tables.get(offset) ?? table;
+      this.#insert(table);
+      return table;
+    } finally {
+      if (isWanted()) this.#loading.delete(offset);
+    }
+  }
+
+  /** Puts a new piece at `offset`, of zeroes or of `bytes`, dirty; nothing is read. */
+  create(offset: number, bytes: Uint8Array<ArrayBuffer> = new Uint8Array(this.pieceBytes)): Table {
+    this.forget(offset, this.pieceBytes);
+    const table = new Table(offset, bytes);
+    this.#insert(table);
+    this.markDirty(table);
+    return table;
+  }
+
+  #insert(table: Table): void {
+    if (this.#tables.size >= this.capacity) this.#dropOne();
+    this.#tables.set(table.offset, table);
+  }
+
+  /** The clock rule: the first clean piece not looked up since the hand last passed; where all are dirty, none. */
+  #dropOne(): void {
+    // A piece that is moved to the end with its mark taken off is met again there, so the loop ends.
+    for (const [offset, table] of this.#tables) {
+      if (table.dirty) continue;
+      this.#tables.delete(offset);
+      if (!table.used) return;
+      table.used = false;
+      this.#tables.set(offset, table);
+    }
+  }
+
+  markDirty(table: Table): void {
+    if (table.dirty) return;
+    table.dirty = true;
+    this.#dirty++;
+  }
+
+  /** Drops what is cached of `length` bytes from `offset`, dirty or not: the area is no table any more. */
+  forget(offset: number, length: number): void {
+    for (let at = offset; at < offset + length; at += this.pieceBytes) {
+      this.#loading.delete(at);
+      const table = this.#tables.get(at);
+      if (table === undefined) continue;
+      if (table.dirty) this.#dirty--;
+      this.#tables.delete(at);
+    }
+  }
+
+  /** The dirty pieces, in file order. */
+  dirtyTables(): Table[] {
+    if (this.#dirty === 0) return [];
+    return [...this.#tables.values()].filter((table) => table.dirty).sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Writes one dirty piece; the caller keeps everybody from changing it meanwhile. */
+  async writeBack(table: Table): Promise<void> {
+    await this.#file.write(table.offset, table.bytes);
+    if (table.dirty && this.#tables.get(table.offset) === table) {
+      table.dirty = false;
+      this.#dirty--;
+    }
+  }
+
+  /** Drops all clean pieces that were not looked up since the last call. */
+  dropUnused(): void {
+    for (const [offset, table] of this.#tables) {
+      if (table.dirty) continue;
+      if (!table.used) this.#tables.delete(offset);
+      table.used = false;
+    }
+  }
+
+  /** Drops everything; nothing here may be dirty that is still wanted. */
+  clear(): void {
+    this.#tables.clear();
+    this.#loading.clear();
+    this.#dirty = 0;
+  }
+}

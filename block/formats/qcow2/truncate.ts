@@ -1,0 +1,138 @@
+/**
+ * Changing the size of the guest's disk, and giving it clusters before it asks for them (preallocation).
+ *
+ * @module
+ */
+import { alignUp, divideCeil } from "../../../base/bits.ts";
+import type { PreallocationMode } from "../../driver.ts";
+import { ioError } from "../../errors.ts";
+import { formatError, stateError } from "./failures.ts";
+import { MAX_L1_BYTES } from "./header.ts";
+import type { Qcow2Image } from "./image.ts";
+import { freeL2, growL1, setMapping } from "./l2_update.ts";
+import { ENTRY_BYTES } from "./mapping.ts";
+import { findRun, mappingAt } from "./runs.ts";
+import { writeSize } from "./snapshots.ts";
+import type { Writer } from "./write.ts";
+import { discardClusters, writeZeroes } from "./zeroes.ts";
+
+/** Sets the size to `size` bytes, a multiple of 512. */
+export async function truncateImage(
+  image: Qcow2Image,
+  writer: Writer,
+  size: number,
+  preallocation: PreallocationMode,
+): Promise<void> {
+  image.ensureWorking("truncate");
+  if (size % 512 !== 0) throw stateError("The new size must be a multiple of 512");
+  if (image.snapshots.length > 0 && image.header.version < 3) {
+    throw stateError("Can't resize a v2 image which has snapshots", "ENOTSUP");
+  }
+  const old = image.header.size;
+  if (size < old) {
+    if (preallocation !== "off") throw stateError("Preallocation can't be used for shrinking an image");
+    return await shrink(image, writer, size);
+  }
+  await grow(image, writer, old, size, preallocation);
+}
+
+async function grow(
+  image: Qcow2Image,
+  writer: Writer,
+  old: number,
+  size: number,
+  preallocation: PreallocationMode,
+): Promise<void> {
+  const entries = divideCeil(size, image.bytesPerL1Entry);
+  if (entries * ENTRY_BYTES > MAX_L1_BYTES) {
+    throw formatError("The image size is too large (try using a larger cluster size)", "EFBIG");
+  }
+  await image.lock.run(() => growL1(image, entries, true));
+  if (preallocation === "metadata") await preallocate(image, writer, old, size);
+  if (preallocation === "falloc" || preallocation === "full") {
+    await writer.exclusive(0, Infinity, () => preallocateArea(image, old, size, preallocation));
+  }
+  await image.lock.run(async () => {
+    await image.settle();
+    await writeSize(image, size);
+  });
+  await hideOldBytes(image, writer, old, size);
+}
+
+/** What a longer disk adds reads as zeroes: not as stale bytes of its last cluster, nor as the backing file's. */
+async function hideOldBytes(image: Qcow2Image, writer: Writer, old: number, size: number): Promise<void> {
+  const shown = image.backing === undefined ? old : Math.min(size, image.backing.size);
+  const partEnd = Math.min(size, alignUp(old, image.clusterSize));
+  const end = Math.max(shown, partEnd);
+  if (end <= old) return;
+  if (shown <= old) {
+    const { mapping } = await findRun(image, old, 1);
+    if (mapping.kind === "unallocated" || mapping.kind === "zero") return;
+  }
+  await writeZeroes(image, writer, old, end - old, { unmap: true });
+}
+
+async function shrink(image: Qcow2Image, writer: Writer, size: number): Promise<void> {
+  const { clusterSize, header } = image;
+  const old = header.size;
+  await discardClusters(image, writer, alignUp(size, clusterSize), alignUp(old, clusterSize), true, "other");
+  await writer.exclusive(0, Infinity, async () => {
+    await image.settle();
+    const firstUnused = divideCeil(size, image.bytesPerL1Entry);
+    const end = divideCeil(old, image.bytesPerL1Entry);
+    for (let index = firstUnused; index < Math.min(end, image.l1.length); index++) {
+      const offset = image.l1.l2Offset(index);
+      if (offset === 0) continue;
+      image.l1.set(index, 0, false);
+      await freeL2(image, offset, "other");
+    }
+    await image.settle();
+    await writeSize(image, size);
+    const used = (await lastCluster(image) + 1) * clusterSize;
+    if (used < image.file.size) await image.file.truncate(used);
+  });
+}
+
+/** The last host cluster that is in use. */
+export async function lastCluster(image: Qcow2Image): Promise<number> {
+  let cluster = divideCeil(image.file.size, image.clusterSize) - 1;
+  while (cluster > 0 && await image.allocator.refcount(cluster) === 0) cluster--;
+  return cluster;
+}
+
+/** Gives guest bytes `start` to `end` clusters, one after the other as writes would take them; no data is written. */
+export async function preallocate(image: Qcow2Image, writer: Writer, start: number, end: number): Promise<void> {
+  const last = await writer.preallocate(start, end);
+  if (last > image.file.size) await image.file.truncate(last);
+}
+
+/** One area for all data, behind a new refcount table that describes it; then the L2 tables that lead there. */
+async function preallocateArea(
+  image: Qcow2Image,
+  old: number,
+  size: number,
+  preallocation: "falloc" | "full",
+): Promise<void> {
+  const { clusterSize } = image;
+  const from = alignUp(old, clusterSize);
+  const clusters = Math.max(0, divideCeil(size - from, clusterSize));
+  if (clusters === 0) return;
+  const tables = divideCeil(size, image.bytesPerL1Entry) - Math.floor(from / image.bytesPerL1Entry);
+  await image.settle();
+  const start = await lastCluster(image) + 1;
+  const first = await image.allocator.placeTable(start, clusters + tables, { exact: true, counted: clusters });
+  await image.settle();
+  const end = (first + clusters) * clusterSize;
+  if (image.file.size < first * clusterSize) await image.file.truncate(first * clusterSize);
+  if (image.file.size < end) await image.file.truncate(end, preallocation);
+  for (let i = 0; i < clusters; i++) {
+    const host = (first + i) * clusterSize;
+    const guest = from + i * clusterSize;
+    const slice = image.cachedSlice(guest);
+    if (slice !== undefined && mappingAt(image, slice, image.sliceIndex(guest)).kind !== "unallocated") {
+      throw ioError("truncate", "EEXIST");
+    }
+    await setMapping(image, guest, { kind: "data", host, copied: true });
+    if (i % image.sliceEntries === image.sliceEntries - 1) await image.relieve();
+  }
+}

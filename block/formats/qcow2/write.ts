@@ -1,0 +1,268 @@
+/**
+ * Writing guest data: in place where this image alone holds the cluster, else to fresh clusters that are linked in when
+ * their data has been written.
+ *
+ * An allocating write goes through three steps: clusters are taken (under the lock), data and what surrounds it is
+ * written (not under the lock, so that others go on), the L2 entries are set (under the lock). Until then the guest
+ * clusters count as being allocated, and whoever else wants to change them waits.
+ *
+ * @module
+ */
+import { assert } from "../../../base/assert.ts";
+import { alignDown, alignUp } from "../../../base/bits.ts";
+import { IoVector } from "../../../base/io_vector.ts";
+import { deflate } from "./compressed.ts";
+import type { Qcow2Image } from "./image.ts";
+import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
+import type { Mapping } from "./mapping.ts";
+import { readGuestBytes } from "./read.ts";
+import { hex, mappingAt } from "./runs.ts";
+
+/** Guest clusters that an allocating write has claimed and not yet linked. */
+interface Claim {
+  readonly start: number;
+  readonly end: number;
+  readonly done: Promise<void>;
+}
+
+/** A piece of an allocating write: guest clusters from `start`, host clusters from `host`. */
+interface Allocation {
+  readonly start: number;
+  readonly host: number;
+  readonly clusters: number;
+  /** False: in place, no L2 entry changes. */
+  readonly link: boolean;
+  readonly claim: { readonly end: () => void } | undefined;
+}
+
+/** The write side of one image. */
+export class Writer {
+  readonly #image: Qcow2Image;
+  readonly #claims = new Set<Claim>();
+
+  constructor(image: Qcow2Image) {
+    this.#image = image;
+  }
+
+  /** Writes `from` at guest offset `at`. */
+  async write(at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    image.ensureWorking("write");
+    let expected = 0;
+    for (let done = 0; done < from.length;) {
+      const position = at + done;
+      const allocation = await this.#locate(position, from.length - done, expected);
+      if (allocation === undefined) {
+        expected = 0;
+        continue;
+      }
+      const inCluster = position - allocation.start;
+      const length = Math.min(from.length - done, allocation.clusters * image.clusterSize - inCluster);
+      await this.#perform(allocation, position, from.slice(done, length));
+      expected = allocation.host + allocation.clusters * image.clusterSize;
+      done += length;
+    }
+  }
+
+  /** Under the lock: where the bytes at `at` go. `undefined`: ask again, without expecting a place. */
+  async #locate(at: number, length: number, expected: number): Promise<Allocation | undefined> {
+    const image = this.#image;
+    for (;;) {
+      const start = alignDown(at, image.clusterSize);
+      const blocker = this.#blocker(start, start + image.clusterSize);
+      if (blocker !== undefined) {
+        await blocker.done;
+        image.ensureWorking("write");
+        continue;
+      }
+      const found = await image.lock.run(async () => {
+        image.ensureWorking("write");
+        // Another write may have claimed the cluster while this one waited for the lock.
+        if (this.#blocker(start, start + image.clusterSize) !== undefined) return "again";
+        return await this.#locateLocked(at, length, expected);
+      });
+      if (found !== "again") return found;
+    }
+  }
+
+  async #locateLocked(at: number, length: number, expected: number): Promise<Allocation | undefined> {
+    const image = this.#image;
+    const { clusterSize } = image;
+    const start = alignDown(at, clusterSize);
+    const wanted = Math.min(
+      alignUp(at + length, clusterSize) - start,
+      (image.sliceEntries - image.sliceIndex(at)) * clusterSize,
+      this.#freeUntil(start) - start,
+    ) / clusterSize;
+    const slice = await ensureSlice(image, at);
+    const index = image.sliceIndex(at);
+    const first = mappingAt(image, slice, index);
+    this.#checkAligned(first, start);
+    const inPlace = isOwn(first);
+    let count = 1;
+    if (inPlace) {
+      while (count < wanted && follows(first, mappingAt(image, slice, index + count), count * clusterSize)) count++;
+      const link = first.kind === "zero";
+      return { start, host: first.host, clusters: count, link, claim: link ? this.#claim(start, count) : undefined };
+    }
+    while (count < wanted && !isOwn(mappingAt(image, slice, index + count))) count++;
+    if (expected !== 0) {
+      const taken = await image.allocator.allocateAt(expected, count);
+      if (taken === 0) return undefined;
+      return { start, host: expected, clusters: taken, link: true, claim: this.#claim(start, taken) };
+    }
+    const host = await image.allocator.allocate(count);
+    return { start, host, clusters: count, link: true, claim: this.#claim(start, count) };
+  }
+
+  #checkAligned(mapping: Mapping, guest: number): void {
+    if (mapping.kind !== "data" && mapping.kind !== "zero") return;
+    if (mapping.host % this.#image.clusterSize === 0) return;
+    const what = mapping.kind === "data" ? "Data cluster offset" : "Preallocated zero cluster offset";
+    this.#image.contradiction(`${what} ${hex(mapping.host)} unaligned (guest offset: ${hex(guest)})`, mapping.host);
+  }
+
+  /** Writes the data of one piece, with what surrounds it in fresh clusters, and links these. */
+  async #perform(allocation: Allocation, at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    const inCluster = at - allocation.start;
+    if (!allocation.link) {
+      image.checkOverlap(allocation.host + inCluster, from.length);
+      return await image.file.writeData(allocation.host + inCluster, from);
+    }
+    const bytes = allocation.clusters * image.clusterSize;
+    try {
+      const tail = allocation.start + bytes - (at + from.length);
+      const before = inCluster > 0 ? await readGuestBytes(image, allocation.start, inCluster) : EMPTY;
+      const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
+      image.checkOverlap(allocation.host, bytes);
+      await image.file.writeData(allocation.host, IoVector.from([before, ...from.slices, after]));
+      await image.lock.run(() => this.#link(allocation));
+    } catch (error) {
+      if (!image.broken) await image.lock.run(() => this.#giveBack(allocation));
+      throw error;
+    } finally {
+      allocation.claim?.end();
+    }
+  }
+
+  async #link(allocation: Allocation): Promise<void> {
+    const image = this.#image;
+    image.ensureWorking("write");
+    for (let i = 0; i < allocation.clusters; i++) {
+      const guest = allocation.start + i * image.clusterSize;
+      const host = allocation.host + i * image.clusterSize;
+      const old = await setMapping(image, guest, { kind: "data", host, copied: true });
+      if ("host" in old && old.host !== host) await releaseMapping(image, old, "nobody");
+    }
+    await image.relieve();
+  }
+
+  /** After a failed write: clusters that were taken for it are free again, unless they were kept for it before. */
+  async #giveBack(allocation: Allocation): Promise<void> {
+    const slice = await this.#image.loadSlice(allocation.start);
+    if (slice === undefined) return;
+    const mapping = mappingAt(this.#image, slice, this.#image.sliceIndex(allocation.start));
+    if ("host" in mapping && mapping.host === allocation.host) return;
+    await this.#image.allocator.free(allocation.host, allocation.clusters * this.#image.clusterSize, "nobody");
+  }
+
+  /** Writes one compressed cluster, or plain where that is no shorter. */
+  async writeCompressed(at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    image.ensureWorking("write");
+    const { clusterSize } = image;
+    for (let done = 0; done < from.length; done += clusterSize) {
+      const cluster = new Uint8Array(clusterSize);
+      const piece = from.slice(done, Math.min(clusterSize, from.length - done));
+      piece.copyTo(cluster);
+      const packed = await deflate(cluster);
+      if (packed === undefined) await this.write(at + done, piece);
+      else await this.#writePacked(at + done, packed);
+    }
+  }
+
+  async #writePacked(guest: number, packed: Uint8Array): Promise<void> {
+    const image = this.#image;
+    await this.exclusive(guest, guest + image.clusterSize, async () => {
+      await ensureSlice(image, guest);
+      const host = await image.allocator.allocateBytes(packed.length);
+      image.checkOverlap(host, packed.length);
+      await image.file.writeData(host, IoVector.of(packed));
+      const old = await setMapping(image, guest, { kind: "compressed", host, length: packed.length });
+      await releaseMapping(image, old, "other");
+    });
+  }
+
+  /** Takes clusters for guest bytes `start` to `end` as writes would, without data; says where the last one ends. */
+  async preallocate(start: number, end: number): Promise<number> {
+    let last = 0;
+    let expected = 0;
+    for (let at = start; at < end;) {
+      const allocation = await this.#locate(at, end - at, expected);
+      if (allocation === undefined) {
+        expected = 0;
+        continue;
+      }
+      if (allocation.link) await this.#image.lock.run(() => this.#link(allocation));
+      allocation.claim?.end();
+      expected = allocation.host + allocation.clusters * this.#image.clusterSize;
+      last = Math.max(last, expected);
+      at = allocation.start + allocation.clusters * this.#image.clusterSize;
+    }
+    return last;
+  }
+
+  /** Runs `body` under the lock, at a moment when nobody allocates in guest bytes `start` to `end`. */
+  async exclusive<T>(start: number, end: number, body: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const blocker = this.#blocker(start, end);
+      if (blocker !== undefined) {
+        await blocker.done;
+        continue;
+      }
+      const outcome = await this.#image.lock.run(async () => {
+        if (this.#blocker(start, end) !== undefined) return undefined;
+        this.#image.ensureWorking("write");
+        return { value: await body() };
+      });
+      if (outcome !== undefined) return outcome.value;
+    }
+  }
+
+  #blocker(start: number, end: number): Claim | undefined {
+    for (const claim of this.#claims) if (claim.start < end && start < claim.end) return claim;
+    return undefined;
+  }
+
+  /** The first claimed offset after `start`, which itself is not claimed. */
+  #freeUntil(start: number): number {
+    let until = Infinity;
+    for (const claim of this.#claims) if (claim.start > start) until = Math.min(until, claim.start);
+    return until;
+  }
+
+  #claim(start: number, clusters: number): { end: () => void } {
+    let resolve = () => {};
+    const done = new Promise<void>((go) => resolve = go);
+    const claim = { start, end: start + clusters * this.#image.clusterSize, done };
+    this.#claims.add(claim);
+    return {
+      end: () => {
+        assert(this.#claims.delete(claim), "a claim ends once");
+        resolve();
+      },
+    };
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Whether the cluster is this image's alone, so that data may be written to it in place. */
+function isOwn(mapping: Mapping): mapping is Mapping & { kind: "data" | "zero" } {
+  return (mapping.kind === "data" || mapping.kind === "zero") && mapping.copied && mapping.host !== 0;
+}
+
+function follows(first: Mapping & { kind: "data" | "zero" }, next: Mapping, distance: number): boolean {
+  return isOwn(next) && next.kind === first.kind && next.host === first.host + distance;
+}
