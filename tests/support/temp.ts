@@ -3,6 +3,8 @@
  *
  * @module
  */
+// a library that a test opens first would count as its leak
+import "../../base/host/preload.ts";
 
 /** The folder, and names inside it. */
 export class TempFolder implements AsyncDisposable {

@@ -7,8 +7,8 @@
  * - a read asks with RWF_NOWAIT, which answers EAGAIN instead of waiting. That flag costs a fifth more than a plain
  *   pread; after a long row of hits most reads go without it, and one in sixteen still asks. A miss ends that, and the
  *   row must be twice as long the next time: a file that is partly cached is soon always asked.
- * - a write goes this way up to 64 KiB. After one that took more than 5 ms (the kernel throttles who dirties too much)
- *   writes go the other way for a second.
+ * - a write goes this way up to 64 KiB. After one that is seen to take more than 5 ms (the kernel throttles who dirties
+ *   too much) writes go the other way for a second.
  * - on network file systems, where any call can wait for ever, reads always ask and writes never go this way.
  * - after a stretch of such calls without a turn of the event loop, one is taken: timers, sockets and signals get theirs.
  *
@@ -32,6 +32,7 @@ const LARGEST_READ = 4096 * KiB;
 const LARGEST_PLAIN_READ = 64 * KiB;
 const SLOW_WRITE_NS = 5 * NS_PER_MS;
 const AFTER_SLOW_WRITE_NS = NS_PER_S;
+const CAREFUL_WRITES = 8;
 /** Work done since the last turn, in units of 4 KiB requests: some 3 ms. */
 const WORK_PER_TURN = 2048;
 const VECTORS = 128;
@@ -52,6 +53,9 @@ export class QuickPath {
   #streak = 0;
   #streakNeeded = FIRST_STREAK;
   #writeAgainNs = 0;
+  #lastWriteNs = 0;
+  /** Writes that are timed from their start. */
+  #carefulWrites = CAREFUL_WRITES;
   #work = 0;
   /** Reads that were answered at once, and those that were not. */
   readonly counts = { hits: 0, misses: 0, slowWrites: 0 };
@@ -73,7 +77,7 @@ export class QuickPath {
     const { length } = bytes;
     if (this.#trust > 0 && length <= LARGEST_PLAIN_READ) {
       this.#trust--;
-      const got = this.#symbols.pread(descriptor, bytes, length as unknown as bigint, at as unknown as bigint);
+      const got = this.#symbols.pread(descriptor, bytes, BigInt(length), BigInt(at));
       return got === -1 ? -this.#host.errno() : got;
     }
     if (!this.#reads || length > LARGEST_READ) return NOT_QUICK;
@@ -117,9 +121,9 @@ export class QuickPath {
   write(descriptor: number, at: number, bytes: Uint8Array<ArrayBuffer>): number {
     const { length } = bytes;
     if (length > LARGEST_WRITE || !this.#writes) return NOT_QUICK;
-    const startNs = this.#clock.nowNs();
+    const startNs = this.#carefulWrites > 0 ? this.#clock.nowNs() : 0;
     if (startNs < this.#writeAgainNs) return NOT_QUICK;
-    const put = this.#symbols.pwrite(descriptor, bytes, length as unknown as bigint, at as unknown as bigint);
+    const put = this.#symbols.pwrite(descriptor, bytes, BigInt(length), BigInt(at));
     const result = put === -1 ? -this.#host.errno() : put;
     this.#timed(startNs);
     return result;
@@ -128,7 +132,7 @@ export class QuickPath {
   /** The same for a vector. */
   writeVector(descriptor: number, at: number, slices: readonly Uint8Array[], length: number): number {
     if (length > LARGEST_WRITE || slices.length > VECTORS || !this.#writes) return NOT_QUICK;
-    const startNs = this.#clock.nowNs();
+    const startNs = this.#carefulWrites > 0 ? this.#clock.nowNs() : 0;
     if (startNs < this.#writeAgainNs) return NOT_QUICK;
     const count = fillIovecs(this.#table, slices);
     const put = this.#symbols.pwritev(descriptor, this.#tableBytes, count, BigInt(at));
@@ -137,11 +141,21 @@ export class QuickPath {
     return result;
   }
 
+  /**
+   * Looks at the time once after each write, since looking costs as much as a tenth of a write. More than 5 ms since
+   * the last one may be idle time or a slow write: then the next few are timed from their start.
+   */
   #timed(startNs: number): void {
     const nowNs = this.#clock.nowNs();
-    if (nowNs - startNs <= SLOW_WRITE_NS) return;
-    this.counts.slowWrites++;
-    this.#writeAgainNs = nowNs + AFTER_SLOW_WRITE_NS;
+    if (this.#carefulWrites > 0) {
+      this.#carefulWrites--;
+      if (nowNs - startNs > SLOW_WRITE_NS) {
+        this.counts.slowWrites++;
+        this.#writeAgainNs = nowNs + AFTER_SLOW_WRITE_NS;
+        this.#carefulWrites = CAREFUL_WRITES;
+      } else if (this.#carefulWrites === 0) this.#writeAgainNs = 0;
+    } else if (nowNs - this.#lastWriteNs > SLOW_WRITE_NS) this.#carefulWrites = CAREFUL_WRITES;
+    this.#lastWriteNs = nowNs;
   }
 
   /** Counts a request of `length` bytes; true when it is time for a turn of the event loop. */
