@@ -32,6 +32,7 @@ import { BackendSet } from "./backends.ts";
 import type { Board, BoardDrive, BuiltBoard } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
 import { addDevice, type DeviceRequestOptions, removeDevice } from "./devices.ts";
+import { MachineError } from "./errors.ts";
 import { RequestRing } from "./request_ring.ts";
 import type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";
 
@@ -89,6 +90,7 @@ export class Machine implements AsyncDisposable {
   #runState: RunState = "prelaunch";
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
+  #started = false;
 
   private constructor(options: MachineOptions) {
     const { board, accelerator, graph, types } = options;
@@ -301,6 +303,8 @@ export class Machine implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#runState === "running") return;
     for (const backend of this.backends.list()) backend.resetIoStatus();
+    if (!this.#started) this.built.ready();
+    this.#started = true;
     await this.accelerator.run();
     this.#setState("running");
     this.events.emit("RESUME", {});
@@ -380,11 +384,6 @@ export class Machine implements AsyncDisposable {
     this.requests.push(request);
     if (this.events.has("request")) this.events.emit("request", request);
   }
-}
-
-/** What cannot be done with a machine; the message is QEMU's. */
-export class MachineError extends Error {
-  override readonly name = "MachineError";
 }
 
 function allocateRam(accelerator: Accelerator, sizeBytes: number): GuestRam {

@@ -6,9 +6,12 @@
 export { BackendSet } from "./backends.ts";
 export type { Board, BoardDrive, BoardSite, BuiltBoard } from "./boards/board.ts";
 export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAccelerator } from "./cpu/mod.ts";
+export { pc } from "./boards/pc.ts";
+export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export * from "./inspect/mod.ts";
-export { Machine, MachineError, type MachineOptions } from "./machine.ts";
+export { MachineError } from "./errors.ts";
+export { Machine, type MachineOptions } from "./machine.ts";
 export * from "./snapshot/mod.ts";
 export { RequestRing } from "./request_ring.ts";
 export type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";

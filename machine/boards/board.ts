@@ -46,6 +46,8 @@ export interface BoardSite {
 
 /** What a built board can be asked. */
 export interface BuiltBoard {
+  /** All devices that the machine begins with are there: tables for the firmware are made. */
+  ready(): void;
   /** The vector of the waiting interrupt. */
   acknowledgeInterrupt(): number;
   /** Interrupt line 0 to 23 as wired to the interrupt controllers, for those who play the guest. */

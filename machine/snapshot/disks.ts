@@ -7,7 +7,8 @@
  * @module
  */
 import type { BlockNode, SnapshotInfo, SnapshotStore, VmStateStore } from "../../block/mod.ts";
-import { type Machine, MachineError } from "../machine.ts";
+import { MachineError } from "../errors.ts";
+import type { Machine } from "../machine.ts";
 
 /** A writable image. */
 export interface SnapshotDisk {

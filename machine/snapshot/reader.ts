@@ -6,7 +6,8 @@
  */
 import { IoVector, isZero } from "../../base/io_vector.ts";
 import type { Device, SavedDevice } from "../../devices/bus/mod.ts";
-import { type Machine, MachineError } from "../machine.ts";
+import { MachineError } from "../errors.ts";
+import type { Machine } from "../machine.ts";
 import {
   FORMAT_VERSION,
   Header,

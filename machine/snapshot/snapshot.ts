@@ -9,7 +9,8 @@
  */
 import type { SnapshotInfo } from "../../block/mod.ts";
 import { NS_PER_S } from "../../base/units.ts";
-import { type Machine, MachineError } from "../machine.ts";
+import { MachineError } from "../errors.ts";
+import type { Machine } from "../machine.ts";
 import { type CapableDisk, capableDisks, findSnapshot, vmStateDisk } from "./disks.ts";
 import { checkMachineState, loadRam, type StateSource } from "./reader.ts";
 import { writeMachineState } from "./writer.ts";

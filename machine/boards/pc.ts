@@ -1,0 +1,248 @@
+/**
+ * The machine `pc` as QEMU 7.2 builds it: i440FX and PIIX3 (pc-i440fx-7.2).
+ *
+ * Devices are realized in QEMU's order, so that paths and numbers in the object tree agree with QEMU's.
+ *
+ * Left out: what {@link MISSING} names.
+ *
+ * @module
+ */
+import type { Bus, Device, IrqLine, IsaBus } from "../../devices/bus/mod.ts";
+import { irqLine, UNCONNECTED } from "../../devices/bus/mod.ts";
+import {
+  addPcItems,
+  bootOrderBytes,
+  cmosBytes,
+  coprocessorErrorPort,
+  type FwCfg,
+  fwCfgIo,
+  hpet,
+  I440fx,
+  I440fxHost,
+  i8042,
+  i8257,
+  ioapic,
+  isaFdc,
+  isaI8259,
+  isaPcspk,
+  isaPit,
+  kvmvapic,
+  mc146818rtc,
+  PC_HPET_INTCAP,
+  type Pic8259,
+  Piix3,
+  type Pit8254,
+  port92,
+  progressPort,
+  type RealTimeClock,
+  vmmouse,
+  vmport,
+} from "../../devices/chipset/mod.ts";
+import { MiB } from "../../base/units.ts";
+import type { Board, BoardSite, BuiltBoard } from "./board.ts";
+import { CpuDevice } from "./cpu_device.ts";
+import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
+import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
+import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
+import { buildPowerManagement, type PowerManagement } from "./pc_power.ts";
+
+/** What QEMU's pc has and this one has not. */
+const MISSING = ["VGA", "e1000", "isa-serial", "isa-parallel", "ACPI tables", "SMBIOS tables", "local APIC registers"];
+
+const IOAPIC_ADDRESS = 0xfec0_0000;
+const HPET_ADDRESS = 0xfed0_0000;
+const SLOT_PIIX3 = 1 << 3;
+
+/** `-machine pc`. */
+export const pc: Board = {
+  name: "pc-i440fx-7.2",
+  aliases: ["pc"],
+  description: "Standard PC (i440FX + PIIX, 1996)",
+  isDefault: true,
+  defaultRamBytes: 128 * MiB,
+  build: (site) => new PcBuilder(site).build(),
+};
+
+/** The steps of building, and what they hand on to one another. */
+class PcBuilder {
+  readonly #site: BoardSite;
+  readonly #interrupts = new BoardInterrupts();
+  readonly #memory: PcMemory;
+  readonly #cpu: CpuDevice;
+
+  constructor(site: BoardSite) {
+    this.#site = site;
+    this.#memory = buildPcMemory(site);
+    const { systemMemory, accelerator, addAddressSpace } = site;
+    this.#cpu = new CpuDevice(site.context, { systemMemory, accelerator, addAddressSpace });
+  }
+
+  async build(): Promise<BuiltBoard> {
+    const { context, systemBus } = this.#site;
+    await this.#cpu.realize();
+    await kvmvapic.create(context).realize(systemBus);
+    const fwCfg = fwCfgIo.create(context);
+    fwCfg.place(context.objects.machine, "fw_cfg");
+    await fwCfg.realize(systemBus);
+    const host = await this.#buildHost();
+    const piix3 = new Piix3(context, this.#site.systemMemory, { addr: SLOT_PIIX3 });
+    await piix3.realize(host.pci);
+    const isa = piix3.isaBus;
+    await i8257.create(context, { "base": 0x00, "page-base": 0x80, "pageh-base": -1, "dshift": 0 }).realize(isa);
+    await i8257.create(context, { "base": 0xc0, "page-base": 0x88, "pageh-base": -1, "dshift": 1 }).realize(isa);
+    this.#connectIsa(isa);
+    const pic = await this.#buildPics(isa);
+    await this.#buildIoApic(host);
+    const rtc = await this.#buildTimers(isa);
+    const floppies = await this.#buildSuperIo(isa);
+    const ide = await buildPcIde(this.#site, host.pci, isa);
+    const power = await buildPowerManagement(this.#site, host.pci, isa);
+    this.#fillFwCfg(fwCfg);
+    const fillCmos = () => this.#fillCmos(rtc, ide, floppies);
+    return this.#built(pic, rtc, power, fillCmos);
+  }
+
+  async #buildHost(): Promise<I440fxHost> {
+    const { context, systemMemory, systemPorts, systemBus, ram } = this.#site;
+    const { pci, ram: ramRegion } = this.#memory;
+    const host = new I440fxHost(context, { ports: systemPorts, memory: pci, memoryOfBusMasters: systemMemory });
+    host.place(context.objects.machine, "i440fx");
+    await host.realize(systemBus);
+    const bridge = new I440fx(
+      context,
+      { system: systemMemory, pci, ram: ramRegion, ramBytes: ram.sizeBytes },
+      { addr: 0 },
+    );
+    await bridge.realize(host.pci);
+    this.#cpu.showSmram(bridge.smram);
+    return host;
+  }
+
+  #connectIsa(isa: IsaBus): void {
+    for (let irq = 0; irq < 16; irq++) isa.irqs[irq] = this.#interrupts.lines[irq]!;
+  }
+
+  /** The pair of interrupt controllers: the second one asks through input 2 of the first. */
+  async #buildPics(isa: IsaBus): Promise<Pic8259> {
+    const { context, accelerator } = this.#site;
+    const first = isaI8259.create(context, { iobase: 0x20, elcr_addr: 0x4d0, elcr_mask: 0xf8, master: true });
+    await first.realize(isa);
+    first.connect(irqLine((level) => accelerator.setInterrupt(0, level)));
+    const second = isaI8259.create(context, { iobase: 0xa0, elcr_addr: 0x4d1, elcr_mask: 0xde, master: false });
+    await second.realize(isa);
+    second.connect(first.input(2));
+    first.cascade = second;
+    for (let line = 0; line < 8; line++) {
+      if (line !== 2) this.#interrupts.connect(line, first.input(line));
+      this.#interrupts.connect(line + 8, second.input(line));
+    }
+    return first;
+  }
+
+  async #buildIoApic(host: I440fxHost): Promise<void> {
+    const { context, systemMemory, systemBus } = this.#site;
+    const chip = ioapic.create(context);
+    chip.place(host.node, "ioapic");
+    await chip.realize(systemBus);
+    chip.map(0, systemMemory, IOAPIC_ADDRESS);
+    for (let line = 0; line < LINE_COUNT; line++) this.#interrupts.connect(line, chip.input(line));
+  }
+
+  /** Progress ports, HPET, real time clock, interval timer and its speaker. */
+  async #buildTimers(isa: IsaBus): Promise<RealTimeClock> {
+    const { context, systemMemory, systemPorts, systemBus } = this.#site;
+    systemPorts.add(progressPort(), 0x80);
+    systemPorts.add(coprocessorErrorPort(isa.irq(13)), 0xf0);
+    const timers = hpet.create(context, { "hpet-intcap": PC_HPET_INTCAP });
+    await timers.realize(systemBus);
+    timers.map(0, systemMemory, HPET_ADDRESS);
+    for (let line = 0; line < LINE_COUNT; line++) timers.connect(this.#interrupts.lines[line]!, line, "sysbus-irq");
+    const rtc = mc146818rtc.create(context);
+    await rtc.realize(isa);
+    const pit: Pit8254 = isaPit.create(context, { iobase: 0x40 });
+    await pit.realize(isa);
+    // In legacy mode the HPET takes the places of both; else it passes them on.
+    pit.connect(timers.input(0));
+    rtc.connect(timers.input(1));
+    timers.connect(pit.input(0));
+    const speaker = isaPcspk.create(context);
+    speaker.pit = pit;
+    await speaker.realize(isa);
+    return rtc;
+  }
+
+  /** Floppy and keyboard controllers and their like; returns the bus of the floppy drives. */
+  async #buildSuperIo(isa: IsaBus): Promise<Bus> {
+    const { context, systemBus } = this.#site;
+    const floppyController = isaFdc.create(context);
+    await floppyController.realize(isa);
+    await buildPcFloppies(this.#site, floppyController.floppyBus);
+    const keyboardController = i8042.create(context);
+    keyboardController.systemBus = systemBus;
+    await keyboardController.realize(isa);
+    await vmport.create(context).realize(isa);
+    const mouse = vmmouse.create(context);
+    await mouse.realize(isa);
+    const a20: IrqLine = UNCONNECTED;
+    const control = port92.create(context);
+    await control.realize(isa);
+    keyboardController.connect(a20, 0, "a20");
+    control.connect(a20, 0, "a20");
+    return floppyController.floppyBus;
+  }
+
+  /** What the firmware finds in CMOS; again whenever drives may have come before the machine first runs. */
+  #fillCmos(rtc: RealTimeClock, ide: Device, floppies: Bus): void {
+    const { lowRamBytes, highRamBytes } = this.#memory;
+    const contents = {
+      lowRamBytes,
+      highRamBytes,
+      cpus: 1,
+      bootOrder: this.#site.bootOrder,
+      disks: cmosDisks(ide),
+      floppies: cmosFloppies(floppies),
+    };
+    for (const [index, value] of cmosBytes(contents)) rtc.poke(index, value);
+  }
+
+  #fillFwCfg(fwCfg: FwCfg): void {
+    addPcItems(fwCfg, {
+      ramBytes: this.#site.ram.sizeBytes,
+      lowRamBytes: this.#memory.lowRamBytes,
+      cpus: 1,
+      maxCpus: 1,
+      noGraphic: false,
+      bootMenu: false,
+    });
+  }
+
+  #built(pic: Pic8259, rtc: RealTimeClock, power: PowerManagement, ready: () => void): BuiltBoard {
+    return {
+      ready,
+      acknowledgeInterrupt: () => pic.acknowledge(),
+      watchInterrupt: (line, changed) => this.#interrupts.watch(line, changed),
+      interruptLevel: (line) => this.#interrupts.level(line),
+      setBootOrder(order) {
+        const problem = bootOrderProblem(order);
+        if (problem === undefined) { for (const [index, value] of bootOrderBytes(order)) rtc.poke(index, value); }
+        return problem;
+      },
+      powerButton: () => power.pressButton(),
+      missing: MISSING,
+      loose: [this.#cpu.apic, this.#cpu],
+    };
+  }
+}
+
+/** What is wrong with a boot order on a pc, in QEMU's words. */
+function bootOrderProblem(order: string): string | undefined {
+  const seen = new Set<string>();
+  for (const letter of order) {
+    if (letter < "a" || letter > "p") return `Invalid boot device '${letter}'`;
+    if (seen.has(letter)) return `Boot device '${letter}' was given twice`;
+    seen.add(letter);
+  }
+  if (order.length > 3) return "Too many boot devices for PC";
+  for (const letter of order) if (!"abcdn".includes(letter)) return `Invalid boot device for PC: '${letter}'`;
+  return undefined;
+}

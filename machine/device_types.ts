@@ -1,0 +1,12 @@
+/**
+ * The device types that a machine is given unless somebody chooses others.
+ *
+ * @module
+ */
+import { DeviceTypes } from "../devices/bus/mod.ts";
+import { chipsetDeviceTypes } from "../devices/chipset/mod.ts";
+
+/** All types there are. */
+export function standardDeviceTypes(): DeviceTypes {
+  return new DeviceTypes(chipsetDeviceTypes);
+}
