@@ -84,7 +84,6 @@ export interface RequestHow {
 
 /** A drive. */
 export class BlockBackend implements EdgeOwner, AsyncDisposable {
-  readonly name: string;
   readonly graph: BlockGraph;
   readonly events: Events<BackendEvents> = new Events<BackendEvents>();
   readonly stats: BackendStatistics = new BackendStatistics();
@@ -99,6 +98,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   #used: number;
   #shared: number;
   readonly #queueWhileDrained: boolean;
+  #name: string;
   #edge: BlockEdge | undefined;
   #node: BlockNode | undefined;
   #device: DeviceHooks | undefined;
@@ -110,7 +110,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   constructor(options: BackendOptions) {
     this.graph = options.graph;
-    this.name = options.name ?? "";
+    this.#name = options.name ?? "";
     this.writeCacheEnabled = options.writeCache ?? true;
     this.werror = options.werror ?? "enospc";
     this.rerror = options.rerror ?? "report";
@@ -119,6 +119,16 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     this.#shared = options.shared ?? ALL_PERMISSIONS;
     this.#queueWhileDrained = options.queueWhileDrained ?? true;
     this.#register();
+  }
+
+  /** What the user calls it; empty for one that only its device knows. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Takes the name away: `drive_del` leaves a device with a drive that nobody can name. */
+  forgetName(): void {
+    this.#name = "";
   }
 
   /** The medium; `undefined` for an empty drive. */

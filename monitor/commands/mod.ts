@@ -1,0 +1,66 @@
+/**
+ * All commands, by the name that scripts use.
+ *
+ * @module
+ */
+import { CommandRegistry } from "../schema/registry.ts";
+import * as block from "./block.ts";
+import * as drives from "./drives.ts";
+import * as help from "./help.ts";
+import * as machine from "./machine.ts";
+import * as memory from "./memory.ts";
+import * as qemuIo from "./qemu_io.ts";
+import * as snapshots from "./snapshots.ts";
+import * as trace from "./trace.ts";
+import * as tree from "./tree.ts";
+
+/** Every command that moa has. */
+export const COMMANDS = {
+  "block_resize": block.blockResize,
+  "boot_set": machine.bootSet,
+  "change": drives.change,
+  "cont": machine.cont,
+  "delvm": snapshots.delvm,
+  "drive_add": drives.driveAdd,
+  "drive_del": drives.driveDel,
+  "eject": drives.eject,
+  "help": help.help,
+  "i": memory.portRead,
+  "info": help.info,
+  "loadvm": snapshots.loadvm,
+  "log": trace.log,
+  "logfile": trace.logfile,
+  "o": memory.portWrite,
+  "print": memory.print,
+  "qemu-io": qemuIo.qemuIo,
+  "query-block": block.infoBlock,
+  "query-blockstats": block.infoBlockstats,
+  "query-history": machine.infoHistory,
+  "query-mtree": tree.infoMtree,
+  "query-name": machine.infoName,
+  "query-pci": tree.infoPci,
+  "query-qtree": tree.infoQtree,
+  "query-registers": machine.infoRegisters,
+  "query-snapshots": snapshots.infoSnapshots,
+  "query-status": machine.infoStatus,
+  "query-trace-events": trace.infoTraceEvents,
+  "query-uuid": machine.infoUuid,
+  "query-version": machine.infoVersion,
+  "quit": machine.quit,
+  "savevm": snapshots.savevm,
+  "stop": machine.stop,
+  "sum": memory.sum,
+  "system_powerdown": machine.systemPowerdown,
+  "system_reset": machine.systemReset,
+  "trace-event": trace.traceEvent,
+  "x": memory.examine,
+  "xp": memory.examinePhysical,
+} as const;
+
+/** The commands' names and types. */
+export type Commands = typeof COMMANDS;
+
+/** A registry of all commands. */
+export function allCommands(): CommandRegistry {
+  return new CommandRegistry(Object.values(COMMANDS));
+}

@@ -1,0 +1,27 @@
+/**
+ * qemu-io's commands, for the prompt's `qemu-io` and for `moa io`.
+ *
+ * @module
+ */
+import type { IoCommand } from "./command.ts";
+import * as inspect from "./inspect.ts";
+import * as transfer from "./transfer.ts";
+
+export {
+  helpLine,
+  type IoCall,
+  type IoCommand,
+  type IoContext,
+  type IoOutput,
+  IoRefusal,
+  parseNumber,
+  runIoLine,
+  usage,
+} from "./command.ts";
+export { getopt } from "./getopt.ts";
+
+/** The commands that work on an open image, by name; a tool adds those that open and close one. */
+export function ioCommands(extra: readonly IoCommand[] = []): readonly IoCommand[] {
+  const all = [...Object.values(transfer), ...Object.values(inspect), ...extra];
+  return all.sort((a, b) => a.name < b.name ? -1 : 1);
+}
