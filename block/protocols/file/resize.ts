@@ -6,12 +6,14 @@
 import { truncateFile } from "../../../base/host/files.ts";
 import type { HostLibrary } from "../../../base/host/libc.ts";
 import { IoVector } from "../../../base/io_vector.ts";
-import { KiB } from "../../../base/units.ts";
+import { KiB, SECTOR_BYTES } from "../../../base/units.ts";
 import type { PreallocationMode } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { errnoText } from "../../../base/errno.ts";
 import { stateError } from "./results.ts";
 import { type TransferTarget, writeAll } from "./transfer.ts";
+
+const PAGE_BYTES = 4 * KiB;
 
 /** Makes a regular file `sizeBytes` long; when it fails the file is as long as before. */
 export async function resizeFile(
@@ -28,7 +30,11 @@ export async function resizeFile(
     const text = "Cannot use preallocation for shrinking files";
     throw new BlockError({ kind: "state", text, errno: "EINVAL" });
   }
-  if (preallocation === "off" || toBytes === fromBytes) return setSize(host, descriptor, toBytes);
+  if (preallocation === "off" || toBytes === fromBytes) {
+    setSize(host, descriptor, toBytes);
+    if (fromBytes === 0 && toBytes > 0) await touchFirstBlock(target, toBytes);
+    return;
+  }
   try {
     if (preallocation === "falloc") {
       const result = await engine.allocate(descriptor, 0, fromBytes, toBytes - fromBytes);
@@ -41,6 +47,18 @@ export async function resizeFile(
     truncateFile(host, descriptor, fromBytes);
     throw error;
   }
+}
+
+/**
+ * Gives a new file its first block, as QEMU does: reads of it then show which alignment O_DIRECT wants, which reads of a
+ * hole do not. Failing to does no harm.
+ */
+async function touchFirstBlock(target: TransferTarget, sizeBytes: number): Promise<void> {
+  const length = sizeBytes < PAGE_BYTES ? SECTOR_BYTES : PAGE_BYTES;
+  if (length > sizeBytes) return;
+  const zeroes = target.bounce.take(length).fill(0);
+  await target.engine.write(target.descriptor, 0, [zeroes]);
+  target.bounce.give(zeroes);
 }
 
 function setSize(host: HostLibrary, descriptor: number, sizeBytes: number): void {
