@@ -10,12 +10,14 @@ import type { Clocks } from "../base/clocks.ts";
 import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import { closedDriver } from "./closed.ts";
+import type { ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { BlockError } from "./errors.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
 import { applyPermissions, type BlockEdge, type EdgeOwner, restorePermissions } from "./permissions.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
+import { reopenChain } from "./reopen.ts";
 import { NodeTraces } from "./traces.ts";
 
 /** What a graph is made with. */
@@ -163,6 +165,19 @@ export class BlockGraph implements AsyncDisposable {
     if (node.quiesced) owner.unquiesce();
     await this.closeIfUnused(node);
     if (this.#nodes.get(node.name) === node) await restorePermissions(node);
+  }
+
+  /**
+   * Changes flags of a node and of the file below it while they are open; all stays as it was when it throws.
+   * @throws {BlockError} where the host, another user or the format stands against it.
+   */
+  async reopen(node: BlockNode, change: Partial<ReopenChange>): Promise<void> {
+    await node.drainedBegin();
+    try {
+      await reopenChain(node, change);
+    } finally {
+      node.drainedEnd();
+    }
   }
 
   /** Runs `clean` after the node was closed. */

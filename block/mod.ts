@@ -15,6 +15,7 @@ export * from "./graph.ts";
 export { BlockNode } from "./node.ts";
 export type { BeforeWrite, NodeOptions, WriteNotice } from "./node.ts";
 export type { ImageRequest } from "./open.ts";
+export * from "./jobs/commit.ts";
 export * from "./options/blockdev.ts";
 export * from "./options/blockdev_add.ts";
 export * from "./options/cache_mode.ts";

@@ -57,8 +57,8 @@ export interface NodeOptions {
 export class BlockNode {
   readonly name: string;
   readonly kind: "format" | "protocol" | "filter";
-  readonly cacheDirect: boolean;
-  readonly cacheNoFlush: boolean;
+  cacheDirect: boolean;
+  cacheNoFlush: boolean;
   readonly discardEnabled: boolean;
   readonly forceShare: boolean;
   readonly autoReadOnly: boolean;
@@ -173,6 +173,7 @@ export class BlockNode {
   /** Reads `into.length` bytes at `at`; what lies beyond the end reads as zeroes. */
   async read(at: number, into: IoVector): Promise<void> {
     if (this.#traces.read.enabled) this.#traces.read.emit({ node: this.name, at, length: into.length });
+    if (into.length === 0) return;
     this.inFlight++;
     try {
       if (this.#copyOnRead > 0) await this.#readCopying(at, into);
@@ -186,6 +187,7 @@ export class BlockNode {
   /** Writes `from` at `at`; with `fua` it is durable when this returns. */
   async write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void> {
     if (this.#traces.write.enabled) this.#traces.write.emit({ node: this.name, at, length: from.length });
+    if (from.length === 0) return;
     const request = this.#begin("write", at, from.length);
     try {
       if (this.#watched || this.#requests.serialising > 0) await this.#writeWatched(request, at, from);

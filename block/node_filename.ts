@@ -20,12 +20,12 @@ export async function nameNode(
   for (const [name, row] of Object.entries(DRIVER_OPTIONS[driver] ?? {})) {
     const value = options[name];
     if (row.strong !== true || value === undefined || row.type === "node") continue;
-    full[name] = value;
+    for (const [flat, one] of flatten(name, value)) full[flat] = one;
     if (name !== "filename") plain = false;
   }
   for (const edge of node.children) {
     if (edge.role === "backing") continue;
-    full[edge.role === "filtered" ? "image" : edge.role] = edge.node.fullOptions;
+    full[edge.role] = edge.node.fullOptions;
   }
   const backing = node.child("backing");
   const header = headerBacking ?? (options["backing"] === undefined ? undefined : await headerName(node));
@@ -38,8 +38,19 @@ export async function nameNode(
   if (node.kind === "protocol" && plain) {
     if (typeof full["filename"] === "string") node.exactFilename = full["filename"];
     else if (driver.startsWith("null-")) node.exactFilename = `${driver}://`;
-  } else if (node.kind === "format" && plain && file?.kind === "protocol") node.exactFilename = file.exactFilename;
+  } else if (driver === "blkdebug" && plain) {
+    const image = node.child("image")?.exactFilename ?? "";
+    if (image !== "") node.exactFilename = `blkdebug::${image}`;
+  } else if (node.kind === "format" && plain && file !== undefined && file.kind !== "format") {
+    node.exactFilename = file.exactFilename;
+  }
   node.filename = node.exactFilename || `json:${formatJson(full)}`;
+}
+
+/** Lists are named by index: `inject-error.0.event`. */
+function flatten(name: string, value: OptionValue): [string, OptionValue][] {
+  if (typeof value !== "object" || value === null) return [[name, value]];
+  return Object.entries(value).flatMap(([inner, one]) => flatten(`${name}.${inner}`, one ?? null));
 }
 
 async function headerName(node: BlockNode): Promise<string | undefined> {

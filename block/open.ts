@@ -30,6 +30,8 @@ export interface ImageRequest {
   /** The engine of files below, where their own options name none. */
   readonly aio?: "threads" | "native" | "io_uring";
   readonly signal?: AbortSignal;
+  /** Leave backing files closed that the image names: its description alone is wanted. */
+  readonly noBacking?: boolean;
 }
 
 /** What goes down the tree while it is opened. */
@@ -39,6 +41,7 @@ interface Opening {
   readonly flags: Inherited;
   /** The parent is a format: a protocol is wanted, nothing is probed. */
   readonly protocolOnly: boolean;
+  readonly noBacking: boolean;
   /** Paths of the images whose backing file this is, to find loops. */
   readonly overlays: readonly string[];
 }
@@ -49,7 +52,8 @@ const MAX_NODE_NAME = 31;
 export async function openReference(graph: BlockGraph, request: ImageRequest): Promise<BlockNode> {
   if (typeof request.options === "string") return graph.lookup(request.options);
   const flags: Inherited = { ...TOP_FLAGS, aio: request.aio };
-  const opening = { graph, signal: request.signal, flags, protocolOnly: false, overlays: [] };
+  const noBacking = request.noBacking ?? false;
+  const opening = { graph, signal: request.signal, flags, protocolOnly: false, noBacking, overlays: [] };
   return await openTree(opening, request.filename, (request.options ?? {}) as OptionTree);
 }
 
@@ -136,7 +140,11 @@ async function openNode(
   const { options: converted, unknown } = convertOptions(definition.name, tree);
   const flags = flagsOf(converted, opening.flags);
   const takesAio = converted["aio"] === undefined && flags.aio !== undefined && takesOption(definition.name, "aio");
-  const options = takesAio ? { ...converted, aio: flags.aio } : converted;
+  let options = takesAio ? { ...converted, aio: flags.aio } : converted;
+  if (options["backing"] === "") {
+    graph.warn('Use of "backing": "" is deprecated; use "backing": null instead');
+    options = { ...options, backing: null };
+  }
   checkFlags(options, flags);
   const node = new BlockNode({
     name: nodeName(graph, options["node-name"] as string | undefined),
@@ -167,7 +175,7 @@ async function openNode(
     node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
     if (node.driver.readOnly === true) node.readOnly = true;
     refuseUnknown(definition, unknown);
-    await nameNode(node, definition.name, options, state.headerBacking);
+    await nameNode(node, definition.name, tree, state.headerBacking);
     node.probed = probedRaw;
     if (probedRaw && !node.readOnly) guardProbedRaw(graph, node);
     await settleChildren(graph, node);
@@ -242,7 +250,7 @@ async function openOther(
   if (described === undefined && how.filename === undefined) {
     throw optionError(`A block device must be specified for "${role}"`, role);
   }
-  const protocolOnly = node.kind === "format" || (node.kind !== "filter" && opening.protocolOnly);
+  const protocolOnly = node.kind === "format" || opening.protocolOnly;
   const flags = childFlags(role, opening.flags, how.readOnly);
   return await openTree({ ...opening, flags, protocolOnly }, how.filename, (described ?? {}) as OptionTree);
 }
@@ -266,8 +274,14 @@ function headerBacking(
   if (given === undefined && isTree(tree) && typeof tree["filename"] === "string") {
     return { filename: tree["filename"], format: tree["driver"] as string | undefined, described: undefined };
   }
-  const filename = how.filename === undefined ? undefined : resolveAgainst(node.filename, how.filename);
+  const filename = how.filename === undefined ? undefined : resolveAgainst(pathOf(node), how.filename);
   return { filename, format: how.driver, described: tree };
+}
+
+/** The path of the file that holds the image: what relative names count from. */
+function pathOf(node: BlockNode): string {
+  const file = node.children.find((edge) => edge.role !== "backing")?.node;
+  return file === undefined ? node.filename : pathOf(file);
 }
 
 async function openBacking(

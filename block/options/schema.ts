@@ -64,7 +64,11 @@ const FILE: Readonly<Record<string, OptionRow>> = {
   "pr-manager": str,
 };
 
-const NULL: Readonly<Record<string, OptionRow>> = { size, "latency-ns": int, "read-zeroes": bool };
+const NULL: Readonly<Record<string, OptionRow>> = {
+  size: { ...size, strong: true },
+  "latency-ns": { ...int, strong: true },
+  "read-zeroes": { ...bool, strong: true },
+};
 
 const OVERLAP_MODES = ["none", "constant", "cached", "all"];
 
@@ -101,8 +105,8 @@ const BLKDEBUG: Readonly<Record<string, OptionRow>> = {
   "max-write-zero": size,
   "opt-discard": size,
   "max-discard": size,
-  "inject-error": { type: "list" },
-  "set-state": { type: "list" },
+  "inject-error": { type: "list", strong: true },
+  "set-state": { type: "list", strong: true },
 };
 
 /** Rows by driver. */

@@ -24,8 +24,7 @@ import type {
   VmStateStore,
   ZeroOptions,
 } from "../../driver.ts";
-import type { BlockdevOptions, BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
-import { resolveBackingName } from "./backing_name.ts";
+import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { CREATE_OPTIONS, createImage } from "./create.ts";
 import { stateError } from "./failures.ts";
@@ -37,6 +36,7 @@ import { emptyImage } from "./make_empty.ts";
 import { clearUnknownAutoclear, openImage } from "./open.ts";
 import { readGuest } from "./read.ts";
 import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo } from "./snapshots.ts";
+import { readSnapshotVmState } from "./snapshot_vmstate.ts";
 import { statusOf } from "./status.ts";
 import { truncateImage } from "./truncate.ts";
 import { vmStateOf } from "./vmstate.ts";
@@ -216,6 +216,7 @@ export class Qcow2Driver implements BlockDriver {
       },
       apply: (id) => alone(() => applySnapshot(image, id)),
       delete: (id) => alone(() => deleteSnapshot(image, id)),
+      readVmState: (id, at, into) => readSnapshotVmState(image, id, at, into),
     };
   }
 
@@ -254,22 +255,21 @@ async function prepareForWriting(image: Qcow2Image): Promise<void> {
 async function open(options: BlockdevOptionsQcow2, context: OpenContext): Promise<BlockDriver> {
   const file = new HostFile(await context.openChild("file", options.file));
   const image = await openImage(file, options, context);
-  if (options.backing !== null) {
-    const child = options.backing ?? backingFromHeader(image);
-    if (child !== undefined) image.backing = await context.openChild("backing", child, { readOnly: true });
-  }
+  await joinBacking(image, options, context);
   if (!context.readOnly) await prepareForWriting(image);
   return new Qcow2Driver(image, options, context);
 }
 
-/** The backing file that the header names; its driver is left to probing where no format is recorded. */
-function backingFromHeader(image: Qcow2Image): BlockdevOptions | undefined {
-  if (image.backingName === "") return undefined;
-  const filename = resolveBackingName(image.file.node.filename, image.backingName);
-  const { backingFormat } = image.extensions;
-  return (backingFormat === undefined
-    ? { filename }
-    : { driver: backingFormat, filename }) as unknown as BlockdevOptions;
+/** Opens the backing file: the user's, or the one that the header names, whose driver is probed where none is recorded. */
+async function joinBacking(image: Qcow2Image, options: BlockdevOptionsQcow2, context: OpenContext): Promise<void> {
+  const { backingName: filename } = image;
+  if (options.backing === null || (options.backing === undefined && filename === "")) return;
+  const driver = image.extensions.backingFormat;
+  image.backing = await context.openChild("backing", options.backing, {
+    readOnly: true,
+    ...(filename === "" ? {} : { filename }),
+    ...(driver === undefined ? {} : { driver }),
+  });
 }
 
 /** QEMU's copy-on-write format, versions 2 and 3. */

@@ -79,6 +79,11 @@ function define(name: "null-co" | "null-aio"): DriverDefinition<BlockdevOptionsN
   return {
     name,
     kind: "protocol",
+    parseFilename(filename) {
+      if (filename === `${name}://`) return {};
+      const text = `The only allowed filename for this driver is '${name}://'`;
+      throw new BlockError({ kind: "option", option: "filename", text });
+    },
     async open(options, context) {
       if ((options["latency-ns"] ?? 0) < 0) {
         throw new BlockError({ kind: "option", option: "latency-ns", text: "latency-ns is invalid" });

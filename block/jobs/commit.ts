@@ -1,0 +1,128 @@
+/**
+ * `commit`: everything that an overlay holds goes into its backing file, and the overlay becomes empty.
+ *
+ * This is the synchronous form of the monitor's `commit` and of `qemu-img commit`: nobody else uses the disk meanwhile
+ * (it is drained). The base grows where the overlay is larger; what cannot be emptied is left as it is, which is no
+ * error: its data equals the base's.
+ *
+ * @module
+ */
+import { IoVector } from "../../base/io_vector.ts";
+import { MiB } from "../../base/units.ts";
+import { errnoOf, ioError } from "../errors.ts";
+import type { BlockGraph } from "../graph.ts";
+import type { BlockNode } from "../node.ts";
+import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission } from "../permissions.ts";
+
+/** How far a job is, in bytes of the disk. */
+export interface JobProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface CommitOptions {
+  readonly signal?: AbortSignal;
+  /** Leave the overlay as it is: `qemu-img commit -d`. */
+  readonly keepOverlay?: boolean;
+}
+
+const PIECE_BYTES = 2 * MiB;
+
+/**
+ * Commits `overlay` into its backing node; yields after each piece.
+ *
+ * @throws {BlockError} ENOTSUP without a backing file, EROFS or EACCES where the base cannot be written, and what reading
+ *   and writing throw; the overlay is whole in every case.
+ */
+export async function* commit(
+  graph: BlockGraph,
+  overlay: BlockNode,
+  options: CommitOptions = {},
+): AsyncGenerator<JobProgress, void, void> {
+  const base = overlay.backing;
+  if (base === undefined) {
+    throw ioError("copy", "ENOTSUP", { node: overlay.name });
+  }
+  if (overlay.readOnly && options.keepOverlay !== true) throw ioError("write", "EACCES", { node: overlay.name });
+  await overlay.drainedBegin();
+  const edge = overlay.children.find((one) => one.node === base && one.role === "backing")!;
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => overlay.drainedEnd());
+  await makeWritable(graph, edge, undo);
+  if (overlay.size > base.size) await base.truncate(overlay.size);
+  yield* copyAllocated(overlay, base, options.signal);
+  await base.flush();
+  if (options.keepOverlay !== true) await empty(overlay);
+}
+
+/** Runs {@link commit} to its end. */
+export async function commitAll(graph: BlockGraph, overlay: BlockNode, options: CommitOptions = {}): Promise<void> {
+  for await (const _progress of commit(graph, overlay, options)) {
+    // Nobody watches.
+  }
+}
+
+async function* copyAllocated(
+  overlay: BlockNode,
+  base: BlockNode,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<JobProgress, void, void> {
+  const total = overlay.size;
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(total, 1)));
+  for (let at = 0; at < total;) {
+    signal?.throwIfAborted();
+    const extent = await overlay.status(at, Math.min(total - at, 64 * PIECE_BYTES));
+    const run = Math.min(extent.lengthBytes, total - at);
+    if (extent.kind === "unallocated") at += run;
+    else if (extent.kind === "zero") {
+      await base.writeZeroes(at, run, { unmap: true });
+      at += run;
+    } else {
+      const length = Math.min(run, buffer.length);
+      const data = IoVector.of(buffer.subarray(0, length));
+      await overlay.read(at, data);
+      await base.write(at, data);
+      at += length;
+    }
+    yield { done: at, total };
+  }
+}
+
+async function empty(overlay: BlockNode): Promise<void> {
+  try {
+    await overlay.driver.makeEmpty?.();
+    overlay.writeGeneration++;
+    await overlay.flush();
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTSUP") throw error;
+  }
+}
+
+/** Lets the base be written: its own flags, what the overlay lets others do with it, and the job as its user. */
+async function makeWritable(graph: BlockGraph, edge: BlockEdge, undo: AsyncDisposableStack): Promise<void> {
+  const base = edge.node;
+  const { used, shared } = edge;
+  if (base.readOnly) {
+    await graph.reopen(base, { readOnly: false });
+    undo.defer(() => graph.reopen(base, { readOnly: true }));
+  }
+  await graph.setEdgePermissions(edge, used, ALL_PERMISSIONS);
+  undo.defer(() => graph.setEdgePermissions(edge, used, shared));
+  const job = await graph.attach(
+    new CommitOwner(),
+    base,
+    "root",
+    Permission.write | Permission.resize,
+    ALL_PERMISSIONS,
+  );
+  undo.defer(() => graph.detach(job));
+}
+
+/** The job as a user of the base. */
+class CommitOwner implements EdgeOwner {
+  readonly name = "";
+  readonly description = "block device 'commit'";
+  quiesce(): void {}
+  unquiesce(): void {}
+  async settle(): Promise<void> {}
+}
