@@ -145,6 +145,9 @@ async function openNode(
     graph.warn('Use of "backing": "" is deprecated; use "backing": null instead');
     options = { ...options, backing: null };
   }
+  if (opening.noBacking && options["backing"] === undefined && takesOption(definition.name, "backing")) {
+    options = { ...options, backing: null };
+  }
   checkFlags(options, flags);
   const node = new BlockNode({
     name: nodeName(graph, options["node-name"] as string | undefined),
