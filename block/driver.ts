@@ -198,6 +198,8 @@ export interface OpenContext {
   readonly forceShare?: boolean;
   /** The format was guessed, not named. */
   readonly probed?: boolean;
+  /** Opened to be checked: an image that is marked dirty or corrupt is opened as it is. */
+  readonly forCheck?: boolean;
   readonly clocks: Clocks;
   readonly random: Random;
   readonly signal?: AbortSignal;

@@ -254,9 +254,9 @@ async function prepareForWriting(image: Qcow2Image): Promise<void> {
 
 async function open(options: BlockdevOptionsQcow2, context: OpenContext): Promise<BlockDriver> {
   const file = new HostFile(await context.openChild("file", options.file));
-  const image = await openImage(file, options, context);
+  const image = await openImage(file, options, context, { forCheck: context.forCheck === true });
   await joinBacking(image, options, context);
-  if (!context.readOnly) await prepareForWriting(image);
+  if (!context.readOnly && context.forCheck !== true) await prepareForWriting(image);
   return new Qcow2Driver(image, options, context);
 }
 

@@ -116,15 +116,16 @@ export function fileNode(file: BlockDriver, name = "file"): BlockNode {
 /** Opens the image in `file`. */
 export async function openTestImage(
   file: BlockDriver,
-  options: Partial<BlockdevOptionsQcow2> & { backingNode?: BlockNode; readOnly?: boolean } = {},
+  options: Partial<BlockdevOptionsQcow2> & { backingNode?: BlockNode; readOnly?: boolean; forCheck?: boolean } = {},
 ): Promise<OpenImage> {
-  const { backingNode, readOnly = false, ...rest } = options;
+  const { backingNode, readOnly = false, forCheck = false, ...rest } = options;
   const node = fileNode(file);
   const warnings: string[] = [];
   const clock = new ManualClock();
   const context: OpenContext = {
     nodeName: "node0",
     readOnly,
+    forCheck,
     cacheDirect: false,
     cacheNoFlush: false,
     clocks: { virtual: clock, realtime: clock, host: clock },
