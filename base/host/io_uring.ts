@@ -95,6 +95,8 @@ export class Ring {
   #inFlight = 0;
   #submitSoon = false;
   #watching = false;
+  /** A thread waits for results. */
+  #parked = false;
   #closed = false;
 
   private constructor(host: HostLibrary, descriptor: number, params: DataView, mappings: Mapping[]) {
@@ -255,7 +257,7 @@ export class Ring {
         break;
       }
     }
-    this.#reap();
+    if (!this.#parked) this.#reap();
   }
 
   #enter(submit: number, complete: number): number {
@@ -301,6 +303,7 @@ export class Ring {
         const before = this.#inFlight + this.#prepared;
         if (turns++ < PATIENT_TURNS) await nextTurn();
         else await this.#waitOnPool();
+        if (this.#closed) return;
         this.#submit();
         if (this.#inFlight + this.#prepared !== before) turns = 0;
       }
@@ -309,19 +312,27 @@ export class Ring {
     }
   }
 
+  /**
+   * Waits on a thread for one more result than has been taken. Nothing is taken while it waits: else the thread, which
+   * may come to its call late, would wait for a result that has been taken already, for ever.
+   */
   async #waitOnPool(): Promise<void> {
-    if (Atomics.load(this.#cq, this.#cqTail) !== this.#cq[this.#cqHead]!) return;
     if (this.#inFlight === 0) return await nextTurn();
-    // errno stays in the thread; whatever came, the rings tell what is done
-    await this.#host.symbols.io_uring_enter_pool(
-      BigInt(SYS_IO_URING_ENTER),
-      this.#descriptor,
-      0,
-      1,
-      ENTER_GETEVENTS,
-      null,
-      0n,
-    );
+    this.#parked = true;
+    try {
+      // errno stays in the thread; whatever came, the rings tell what is done
+      await this.#host.symbols.io_uring_enter_pool(
+        BigInt(SYS_IO_URING_ENTER),
+        this.#descriptor,
+        0,
+        1,
+        ENTER_GETEVENTS,
+        null,
+        0n,
+      );
+    } finally {
+      this.#parked = false;
+    }
   }
 }
 

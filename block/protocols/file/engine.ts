@@ -75,6 +75,11 @@ export class RingEngine implements FileEngine {
 export class PoolEngine implements FileEngine {
   readonly name = "threads";
   readonly #host: HostLibrary;
+  /**
+   * Memory that threads are working on. Deno keeps only the address of it for a call on the pool: what nobody else held
+   * would be collected meanwhile, and the call would use whatever came in its place.
+   */
+  readonly #held = new Set<object>();
 
   constructor(host: HostLibrary) {
     this.#host = host;
@@ -82,12 +87,14 @@ export class PoolEngine implements FileEngine {
 
   async read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
     const table = vectorTable(slices);
-    return told(await this.#host.symbols.preadv_pool(descriptor, table, slices.length, BigInt(at)));
+    const call = () => this.#host.symbols.preadv_pool(descriptor, table, slices.length, BigInt(at));
+    return told(await this.#holding({ table, slices }, call));
   }
 
   async write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
     const table = vectorTable(slices);
-    const result = await this.#host.symbols.pwritev_pool(descriptor, table, slices.length, BigInt(at));
+    const call = () => this.#host.symbols.pwritev_pool(descriptor, table, slices.length, BigInt(at));
+    const result = await this.#holding({ table, slices }, call);
     if (result >= 0) return result;
     // a full disk or a limit answers at once, and callers act on which it was
     const again = this.#host.symbols.pwritev(descriptor, table, slices.length, BigInt(at));
@@ -106,6 +113,15 @@ export class PoolEngine implements FileEngine {
   }
 
   close(): void {}
+
+  async #holding(memory: object, call: () => Promise<number>): Promise<number> {
+    this.#held.add(memory);
+    try {
+      return await call();
+    } finally {
+      this.#held.delete(memory);
+    }
+  }
 }
 
 function vectorTable(slices: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
