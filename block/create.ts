@@ -13,6 +13,7 @@ import { BlockError } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
 import { BlockNode } from "./node.ts";
 import { protocolDriver, protocolOf, resolveAgainst, stripProtocol } from "./options/filename.ts";
+import { QEMU_DRIVERS } from "./options/schema.ts";
 import { optionError, type OptionTree } from "./options/tree.ts";
 
 /** What is to be made. */
@@ -90,6 +91,10 @@ export async function createImage(graph: BlockGraph, request: CreateRequest): Pr
   await checkBacking(graph, values, request);
   if (values["size"] === undefined) throw optionError("Image creation needs a size parameter", "size");
   request.onFormatting?.(`Formatting '${request.filename}', ${createOptionsText(formatName, rows, values)}`);
+  const backingFormat = values["backing_fmt"];
+  if (typeof backingFormat === "string" && !QEMU_DRIVERS.includes(backingFormat)) {
+    throw optionError(`Parameter 'backing-fmt' does not accept value '${backingFormat}'`, "backing_fmt");
+  }
   try {
     await make(graph, format, protocol, rows, request.filename, values);
   } catch (error) {
@@ -130,9 +135,6 @@ async function checkBacking(
     throw optionError("Error: Trying to create an image with the same filename as the backing file", "backing_file");
   }
   const format = values["backing_fmt"] as string | undefined;
-  if (format !== undefined && graph.drivers.load(format) === undefined) {
-    throw optionError(`Unknown backing file format '${format}'`, "backing_fmt");
-  }
   const sized = values["size"] !== undefined;
   if (request.unsafe === true) return;
   const resolved = resolveAgainst(request.filename, name);

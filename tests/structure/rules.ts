@@ -84,7 +84,7 @@ function layerOf(path: string): string | undefined {
 
 /** The folder that outsiders enter through its `mod.ts`; files of base and the tools' own are imported directly. */
 function unitOf(path: string): string | undefined {
-  return /^(?:block|devices\/[^/]+|machine\/guest|machine|monitor)(?=\/)/.exec(path)?.[0];
+  return /^(?:block|devices\/[^/]+|machine\/guest|machine|monitor\/format|monitor)(?=\/)/.exec(path)?.[0];
 }
 
 /** The format, protocol or filter that a path belongs to: a folder, or a file with its test. */

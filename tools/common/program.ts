@@ -1,0 +1,136 @@
+/**
+ * What every tool is given: its name, its outputs, and the two ways to end early.
+ *
+ * Messages begin with the name under which the program was started, as QEMU's do. Standard output is collected and
+ * written at the end or at 4 KiB, standard error at once, since QEMU's is not buffered and `2>&1 |` shows the order.
+ *
+ * @module
+ */
+import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
+
+/** The outputs of a tool. */
+export interface Outputs {
+  out(text: string): void;
+  error(text: string): void;
+}
+
+/** A tool's surroundings; tests make one that collects. */
+export class Program {
+  readonly #outputs: Outputs;
+  /** The name in messages: `"qemu-img"`. */
+  readonly name: string;
+  /** What follows "Try '" in hints: `"qemu-img"` or `"moa img"`. */
+  readonly invocation: string;
+  /** Under a QEMU name nothing is said that QEMU does not say. */
+  readonly strict: boolean;
+
+  constructor(name: string, outputs: Outputs, how: { readonly invocation?: string; readonly strict?: boolean } = {}) {
+    this.name = name;
+    this.invocation = how.invocation ?? name;
+    this.strict = how.strict ?? name.startsWith("qemu-");
+    this.#outputs = outputs;
+  }
+
+  out(text: string): void {
+    this.#outputs.out(text);
+  }
+
+  /** A line on standard error as it is. */
+  line(text: string): void {
+    this.#outputs.error(`${text}\n`);
+  }
+
+  /** A message on standard error, after the program's name. */
+  error(message: string): void {
+    this.line(`${this.name}: ${message}`);
+  }
+
+  /** A message, and its further line for people. */
+  report(prefix: string, error: unknown): void {
+    const message = prefix + (error instanceof Error ? error.message : String(error));
+    // QEMU forgets the newline here, and scripts compare.
+    if (this.strict && /\nDetected format of \S+\.$/.test(message)) this.#outputs.error(`${this.name}: ${message}`);
+    else this.error(message);
+    const hint = hintOf(error);
+    if (hint !== "") this.line(hint);
+  }
+
+  /** Reads a command line; what is wrong with it ends the program. @throws {Exit} */
+  getopt(args: readonly string[], spec: OptionSpec): {
+    readonly options: readonly (FoundOption & { kind: "option" })[];
+    readonly operands: readonly string[];
+  } {
+    const parsed = getopt(args, spec);
+    const good: (FoundOption & { kind: "option" })[] = [];
+    for (const option of parsed.options) {
+      if (option.kind === "option") good.push(option);
+      else if (option.kind === "missing") this.usage(`missing argument for option '${option.word}'`);
+      else this.usage(`unrecognized option '${option.word}'`);
+    }
+    return { options: good, operands: parsed.operands };
+  }
+
+  /** Says what is wrong with the command line and ends with status 1. @throws {Exit} */
+  usage(message: string): never {
+    this.error(message);
+    this.line(`Try '${this.invocation} --help' for more information`);
+    throw new Exit(1);
+  }
+
+  /** Says what went wrong and ends with status 1. @throws {Exit} */
+  fail(message: string): never {
+    this.error(message);
+    throw new Exit(1);
+  }
+}
+
+/** Ends a tool with a status; everything has been said. */
+export class Exit extends Error {
+  override readonly name = "Exit";
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}
+
+/** The lines that an error brings besides its message. */
+function hintOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const { hint, help } = error as { hint?: unknown; help?: unknown };
+  return typeof hint === "string" ? hint : typeof help === "string" ? help : "";
+}
+
+const FLUSH_BYTES = 4096;
+
+/** The process's own outputs; {@link ProcessOutputs.flush} before it ends. */
+export class ProcessOutputs implements Outputs {
+  #pending = "";
+  readonly #direct = Deno.stdout.isTerminal();
+
+  out(text: string): void {
+    this.#pending += text;
+    if (this.#direct || this.#pending.length >= FLUSH_BYTES) this.flush();
+  }
+
+  error(text: string): void {
+    writeAll(Deno.stderr, text);
+  }
+
+  flush(): void {
+    const text = this.#pending;
+    this.#pending = "";
+    if (text !== "") writeAll(Deno.stdout, text);
+  }
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += to.writeSync(bytes.subarray(done));
+  } catch (error) {
+    // Whoever read the pipe has gone; the status says the rest.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What the subcommands share: a graph for one command, and opening an image as qemu-img does, messages included.
+ *
+ * @module
+ */
+import { HostClock } from "../../base/clocks.ts";
+import { OptionError, QemuOpts } from "../../base/keyval.ts";
+import { HostRandom } from "../../base/random.ts";
+import { BlockGraph, type BlockNode, nestOptions, type OptionTree } from "../../block/mod.ts";
+import { Exit, type Program } from "../common/program.ts";
+
+/** A graph whose messages go to the program's standard error. */
+export function makeGraph(program: Program): BlockGraph {
+  const realtime = new HostClock();
+  return new BlockGraph({
+    clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
+    random: new HostRandom(),
+    warn: (message) => program.error(`warning: ${message}`),
+    notice: (line) => program.line(line),
+  });
+}
+
+/** How an image is opened. */
+export interface OpenHow {
+  readonly format: string | undefined;
+  readonly imageOpts: boolean;
+  readonly writable?: boolean;
+  readonly forceShare?: boolean;
+  readonly noBacking?: boolean;
+  readonly cache?: { readonly direct: boolean; readonly noFlush: boolean };
+}
+
+/** Opens `name` and holds it. @throws {Exit} after saying `Could not open 'NAME': reason`. */
+export async function openImage(
+  program: Program,
+  graph: BlockGraph,
+  name: string,
+  how: OpenHow,
+): Promise<BlockNode> {
+  try {
+    const flags: OptionTree = {
+      "read-only": how.writable !== true,
+      ...(how.forceShare ? { "force-share": true } : {}),
+      ...(how.cache === undefined ? {} : { cache: { direct: how.cache.direct, "no-flush": how.cache.noFlush } }),
+    };
+    const common = how.noBacking ? { noBacking: true } : {};
+    if (!how.imageOpts) {
+      const driver = how.format === undefined ? {} : { driver: how.format };
+      return await graph.openImage({ filename: name, options: { ...flags, ...driver }, ...common });
+    }
+    const pairs = QemuOpts.parse(name).remaining;
+    return await graph.openImage({ options: { ...flags, ...nestOptions(pairs) }, ...common });
+  } catch (error) {
+    if (error instanceof OptionError) program.report("", error);
+    else program.report(`Could not open '${name}': `, error);
+    throw new Exit(1);
+  }
+}
+
+/** Reads `-t`/`-T`: a cache mode by name. */
+export function cacheMode(name: string): { direct: boolean; noFlush: boolean } | undefined {
+  switch (name) {
+    case "none":
+    case "off":
+    case "directsync":
+      return { direct: true, noFlush: false };
+    case "writeback":
+    case "writethrough":
+      return { direct: false, noFlush: false };
+    case "unsafe":
+      return { direct: false, noFlush: true };
+    default:
+      return undefined;
+  }
+}
+
+/** Reads `--output=human|json`. @throws {Exit} */
+export function outputFormat(program: Program, value: string): "human" | "json" {
+  if (value === "human" || value === "json") return value;
+  return program.fail("--output must be used with human or json as argument.");
+}
+
+/** `--object`: nothing that moa has takes one here. @throws {Exit} */
+export function refuseObject(program: Program, value: string): never {
+  const type = QemuOpts.parse(value, { impliedKey: "qom-type" }).get("qom-type") ?? "";
+  return program.fail(`Parameter 'qom-type' does not accept value '${type}'`);
+}

@@ -1,0 +1,72 @@
+/**
+ * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
+ * is asked for.
+ *
+ * Left out for now: amend, bench, bitmap, commit, compare, convert, dd, map, measure, rebase, resize; tracing (`-T`).
+ *
+ * Source: behaviour of qemu-img 7.2.
+ *
+ * @module
+ */
+import { Exit, type Program } from "../common/program.ts";
+
+type Subcommand = (program: Program, args: readonly string[]) => Promise<number>;
+
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  check: async () => (await import("./check.ts")).check,
+  create: async () => (await import("./create.ts")).create,
+  info: async () => (await import("./info.ts")).info,
+  snapshot: async () => (await import("./snapshot.ts")).snapshot,
+};
+
+/** Words that qemu-img knows and moa does not yet. */
+const NOT_YET = [
+  "amend",
+  "bench",
+  "bitmap",
+  "commit",
+  "compare",
+  "convert",
+  "dd",
+  "map",
+  "measure",
+  "rebase",
+  "resize",
+];
+
+/** Runs one command line without the program's name; resolves to the exit status. */
+export async function main(program: Program, args: readonly string[]): Promise<number> {
+  try {
+    const first = args[0];
+    if (first === undefined) program.usage("Not enough arguments");
+    if (first.startsWith("-")) return await standardOptions(program, args);
+    const load = Object.hasOwn(SUBCOMMANDS, first) ? SUBCOMMANDS[first] : undefined;
+    if (load === undefined) {
+      if (NOT_YET.includes(first)) program.fail(`moa does not do '${first}' yet`);
+      program.usage(`Command not found: ${first}`);
+    }
+    return await (await load())(program, args.slice(1));
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    throw error;
+  }
+}
+
+async function standardOptions(program: Program, args: readonly string[]): Promise<number> {
+  const end = args.findIndex((word) => !word.startsWith("-"));
+  const { options } = program.getopt(end < 0 ? args : args.slice(0, end), {
+    short: "hV",
+    long: { help: { is: "h", takesValue: false }, version: { is: "V", takesValue: false } },
+  });
+  for (const { is } of options) {
+    if (is === "V") {
+      program.out((await import("./help.ts")).versionText(program));
+      return 0;
+    }
+    if (is === "h") {
+      program.out(await (await import("./help.ts")).helpText(program));
+      return 0;
+    }
+  }
+  return await main(program, end < 0 ? [] : args.slice(end));
+}
