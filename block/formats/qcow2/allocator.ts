@@ -10,7 +10,7 @@
  */
 import { assert } from "../../../base/assert.ts";
 import { divideCeil } from "../../../base/bits.ts";
-import { formatError } from "./failures.ts";
+import { formatError, hex } from "./failures.ts";
 import { ioError } from "../../errors.ts";
 import { MAX_REFCOUNT_TABLE_BYTES, writeUint64 } from "./header.ts";
 import type { FreedBy, Qcow2Image } from "./image.ts";
@@ -150,9 +150,7 @@ export class Allocator {
     if (offset % clusterSize === 0) return;
     const index = Math.floor(cluster / refcounts.blockEntries);
     this.#image.contradiction(
-      `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: ${
-        index === 0 ? "0" : `0x${index.toString(16)}`
-      })`,
+      `Refblock offset ${hex(offset)} unaligned (reftable index: ${hex(index)})`,
       offset,
     );
   }

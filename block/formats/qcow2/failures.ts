@@ -26,3 +26,8 @@ export function optionError(text: string, option?: string): BlockError {
 export function stateError(text: string, errno: Errno = "EINVAL"): BlockError {
   return new BlockError({ kind: "state", text, errno });
 }
+
+/** As C's `%#x` prints it: zero without a prefix. */
+export function hex(value: number): string {
+  return value === 0 ? "0" : `0x${value.toString(16)}`;
+}

@@ -15,7 +15,7 @@ import type { BlockNode } from "../../node.ts";
 import { Allocator } from "./allocator.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
 import { COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
-import { formatError } from "./failures.ts";
+import { formatError, hex } from "./failures.ts";
 import type { HostFile } from "./host_file.ts";
 import type { L1Table } from "./l1_table.ts";
 import { ENTRY_BYTES, entryOffset, isPlainData } from "./mapping.ts";
@@ -188,7 +188,7 @@ export class Qcow2Image {
   #checkL2Offset(offset: number, l1Index: number): void {
     if (offset % this.clusterSize === 0) return;
     this.contradiction(
-      `L2 table offset 0x${offset.toString(16)} unaligned (L1 index: 0x${l1Index.toString(16)})`,
+      `L2 table offset ${hex(offset)} unaligned (L1 index: ${hex(l1Index)})`,
       offset,
     );
   }

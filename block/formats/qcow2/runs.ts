@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { decodeEntry, ENTRY_BYTES, type Mapping } from "./mapping.ts";
 import type { Table } from "./table_cache.ts";
@@ -69,9 +70,4 @@ function checkAligned(image: Qcow2Image, mapping: Mapping, table: Table, index: 
     `${what} ${hex(mapping.host)} unaligned (L2 offset: ${hex(tableOffset)}, L2 index: ${hex(inTable)})`,
     mapping.host,
   );
-}
-
-/** As C's `%#x` prints it: zero without a prefix. */
-export function hex(value: number): string {
-  return value === 0 ? "0" : `0x${value.toString(16)}`;
 }

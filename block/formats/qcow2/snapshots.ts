@@ -7,7 +7,7 @@
  */
 import type { SnapshotInfo } from "../../driver.ts";
 import { ioError } from "../../errors.ts";
-import { formatError, stateError } from "./failures.ts";
+import { formatError, hex, stateError } from "./failures.ts";
 import { MAX_SNAPSHOTS, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 import { growL1 } from "./l2_update.ts";
@@ -174,7 +174,7 @@ async function changeReferences(
     if (offset === 0) continue;
     if (offset % image.clusterSize !== 0) {
       image.contradiction(
-        `L2 table offset 0x${offset.toString(16)} unaligned (L1 index: 0x${index.toString(16)})`,
+        `L2 table offset ${hex(offset)} unaligned (L1 index: ${hex(index)})`,
         offset,
       );
     }

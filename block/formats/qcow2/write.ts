@@ -12,11 +12,12 @@ import { assert } from "../../../base/assert.ts";
 import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { deflate } from "./compressed.ts";
+import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
 import { readGuestBytes } from "./read.ts";
-import { hex, mappingAt } from "./runs.ts";
+import { mappingAt } from "./runs.ts";
 
 /** Guest clusters that an allocating write has claimed and not yet linked. */
 interface Claim {
