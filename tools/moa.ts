@@ -41,7 +41,7 @@ export async function moa(argv0: string, args: readonly string[], outputs: Proce
       }
       return 0;
     }
-    program.usage(args[0] === undefined ? "Not enough arguments" : `Tool not found: ${args[0]}`);
+    return program.usage(args[0] === undefined ? "Not enough arguments" : `Tool not found: ${args[0]}`);
   } catch (error) {
     if (error instanceof Exit) return error.code;
     throw error;
