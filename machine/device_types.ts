@@ -4,9 +4,9 @@
  * @module
  */
 import { DeviceTypes } from "../devices/bus/mod.ts";
-import { chipsetDeviceTypes } from "../devices/chipset/mod.ts";
+import { chipsetDeviceTypes, floppy } from "../devices/chipset/mod.ts";
 
 /** All types there are. */
 export function standardDeviceTypes(): DeviceTypes {
-  return new DeviceTypes(chipsetDeviceTypes);
+  return new DeviceTypes([...chipsetDeviceTypes, floppy]);
 }

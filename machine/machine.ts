@@ -48,7 +48,7 @@ export interface MachineOptions {
   readonly trace?: TraceEvents;
   /** The board's default where absent. */
   readonly ramBytes?: number;
-  /** Drives for the board's own controllers; their backends are among {@link backends} as well. */
+  /** Drives for the board's own controllers; their backends need not be among {@link backends}. */
   readonly drives?: readonly BoardDrive[];
   readonly backends?: readonly BlockBackend[];
   readonly bootOrder?: string;

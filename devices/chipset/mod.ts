@@ -15,6 +15,7 @@ export {
   splitRam,
 } from "./cmos_contents.ts";
 export { coprocessorErrorPort, progressPort } from "./debug_ports.ts";
+export { floppy, FloppyDrive } from "./floppy_drive.ts";
 export { FwCfg, fwCfgIo, FwCfgKey } from "./fw_cfg.ts";
 export { addPcItems, type PcFirmwareItems } from "./fw_cfg_pc.ts";
 export { Hpet, hpet, PC_HPET_INTCAP } from "./hpet.ts";
