@@ -201,7 +201,11 @@ export class Qcow2Driver implements BlockDriver {
     const alone = <T>(body: () => Promise<T>) =>
       this.#writer.exclusive(0, Infinity, async () => {
         await image.file.settleData();
-        return await body();
+        // Refcounts and marks change in many places; after a crash in between, the dirty bit has them compared.
+        if (image.header.version >= 3) await image.markDirty();
+        const outcome = await body();
+        await image.markClean();
+        return outcome;
       });
     return {
       list: () => image.snapshots.map(snapshotInfo),
