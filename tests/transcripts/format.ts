@@ -88,12 +88,12 @@ export function normalise(text: string, folder: string): string {
     .replaceAll(/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, "YYYY-MM-DD hh:mm:ss")
     // VM state is a program's own, and so are its size and its clock; the columns stay where they are.
     .replaceAll(
-      /( *(?:[\d.]+ [KMGT]iB|\b0 B)) (YYYY-MM-DD hh:mm:ss) +\d\d:\d\d:\d\d\.\d{3}/g,
-      (_, size: string, date: string) => `${"SIZE".padStart(size.length)} ${date}   hh:mm:ss.mmm`,
+      /( *(?:[\d.]+ [KMGT]iB|\b0 B)) (YYYY-MM-DD hh:mm:ss)( +)\d\d:\d\d:\d\d\.\d{3}/g,
+      (_, size: string, date: string, gap: string) => `${"SIZE".padStart(size.length)} ${date}${gap}hh:mm:ss.mmm`,
     )
     .replaceAll(/\b(\w+_time_ns)=[1-9]\d*/g, "$1=NS")
     // What a file takes is the file system's affair.
-    .replaceAll(/^((?:[12]> )?disk size: ).*/gm, "$1SIZE")
+    .replaceAll(/^((?:[12]> )?disk size: )\d.*/gm, "$1SIZE")
     .replaceAll(/\d\d\.\d\d sec \([^)]*\)/g, "SS.SS sec (RATE)")
     .replaceAll(/7\.2\.\d+/g, "7.2.N")
     .replaceAll(/7\.2\.N ?\(Debian[^)]*\)/g, "7.2.N");
