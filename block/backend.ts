@@ -31,8 +31,10 @@ export interface DeviceHooks {
   isMediumLocked(): boolean;
   /** The medium has a new size. */
   resized(): void;
-  /** Whether the device has a tray and exchangeable media at all. */
+  /** Whether media can be exchanged; by default they can. */
   readonly removable?: boolean;
+  /** Whether there is a tray (a floppy drive has none); by default what is removable has one. */
+  readonly hasTray?: boolean;
 }
 
 /** A request as watchers see it. */
@@ -102,7 +104,6 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   #edge: BlockEdge | undefined;
   #node: BlockNode | undefined;
   #device: DeviceHooks | undefined;
-  #trayOpen = false;
   #inFlight = 0;
   #quiesced = 0;
   #held: (() => void)[] = [];
@@ -128,6 +129,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   /** Takes the name away: `drive_del` leaves a device with a drive that nobody can name. */
   forgetName(): void {
+    if (this.graph.backends.get(this.#name) === this) this.graph.backends.delete(this.#name);
     this.#name = "";
   }
 
@@ -290,57 +292,67 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     this.ioStatus = "ok";
   }
 
-  /** Whether the tray is open, as far as anybody knows. */
-  get isTrayOpen(): boolean {
-    return this.#device?.isTrayOpen() ?? this.#trayOpen;
+  /** Whether media can be exchanged: so it is where no device says otherwise. */
+  get isRemovable(): boolean {
+    return this.#device?.removable ?? true;
   }
 
-  /** Puts a medium in; the drive is empty. The backend holds the node from now on. */
+  /** Whether the drive has a tray that opens and closes; without a device it has none. */
+  get hasTray(): boolean {
+    return this.#device !== undefined && (this.#device.hasTray ?? this.isRemovable);
+  }
+
+  get isTrayOpen(): boolean {
+    return this.hasTray && this.#device!.isTrayOpen();
+  }
+
+  get isMediumLocked(): boolean {
+    return this.#device?.isMediumLocked() ?? false;
+  }
+
+  /**
+   * Puts a medium in; the drive is empty. The backend holds the node from now on. With a tray, the guest sees it when
+   * the tray is closed.
+   * @throws {BlockError} on conflicts with other users of the node.
+   */
   async insertMedium(node: BlockNode): Promise<void> {
-    if (this.#node !== undefined) throw stateError(`There already is a medium in the device`);
-    this.#edge = await this.graph.attach(
-      this,
-      node,
-      "root",
-      node.readOnly ? this.#used & ~Permission.write : this.#used,
-      this.#shared,
-    );
+    if (this.#node !== undefined) throw stateError(`Device '${this.name}' already has a medium`);
+    const used = node.readOnly ? this.#used & ~(Permission.write | Permission.resize) : this.#used;
+    this.#edge = await this.graph.attach(this, node, "root", used, this.#shared);
     this.#node = node;
-    this.#device?.mediumChanged(true);
+    if (this.#device !== undefined && this.isRemovable && !this.hasTray) this.#device.mediumChanged(true);
   }
 
   /** Takes the medium out and lets it go; waits for what is in flight. */
   async removeMedium(): Promise<void> {
     const edge = this.#edge;
     if (edge === undefined) return;
-    this.#device?.mediumChanged(false);
+    this.#edge = undefined;
+    if (this.#device !== undefined && this.isRemovable && !this.hasTray) this.#device.mediumChanged(false);
     await this.drain();
     this.#node = undefined;
-    this.#edge = undefined;
     await this.graph.detach(edge);
   }
 
-  /** Opens the tray; with a locked one, the guest is asked unless `force`. Says whether it is open now. */
+  /**
+   * Opens the tray. Where the guest has locked it, the guest is asked first, and with `force` it opens all the same.
+   * Says whether it is open now; without a tray nothing happens and that is true.
+   */
   openTray(force: boolean): boolean {
-    if (this.#device === undefined) {
-      this.#moveTray(true);
-      return true;
-    }
-    if (this.isTrayOpen) return true;
-    const locked = this.#device.isMediumLocked();
-    if (locked) this.#device.ejectRequest(force);
+    if (!this.hasTray || this.isTrayOpen) return true;
+    const locked = this.isMediumLocked;
+    if (locked) this.#device!.ejectRequest(force);
     if (locked && !force) return false;
-    this.#device.mediumChanged(false);
+    this.#moveTray(false);
     return true;
   }
 
   /** Closes the tray; the guest sees a medium where there is one. */
   closeTray(): void {
-    if (this.#device === undefined) this.#moveTray(false);
-    else if (this.isTrayOpen) this.#device.mediumChanged(this.isInserted);
+    if (this.isTrayOpen) this.#moveTray(true);
   }
 
-  /** Devices call it when their tray has moved. */
+  /** Devices call it when the guest has moved their tray: DEVICE_TRAY_MOVED. */
   trayMoved(open: boolean): void {
     this.events.emit("tray-moved", { backend: this, open });
   }
@@ -359,10 +371,11 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     graph.backends.set(name, this);
   }
 
-  #moveTray(open: boolean): void {
-    if (this.#trayOpen === open) return;
-    this.#trayOpen = open;
-    this.trayMoved(open);
+  #moveTray(load: boolean): void {
+    const before = this.isTrayOpen;
+    this.#device!.mediumChanged(load && this.isInserted);
+    const after = this.isTrayOpen;
+    if (before !== after) this.trayMoved(after);
   }
 
   #medium(operation: Operation): BlockNode {

@@ -3,9 +3,12 @@
  *
  * @module
  */
-import type { BlockBackend } from "../../block/mod.ts";
-import type { DriveAddition, MonitorContext } from "../context.ts";
+import { type BlockBackend, BlockError, commitAll } from "../../block/mod.ts";
+import type { MonitorContext } from "../context.ts";
+import type { DriveAddition } from "../drive_maker.ts";
+import { errnoText } from "../../base/errno.ts";
 import { MonitorError } from "../errors.ts";
+import { formatsHelp } from "../format/formats.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 import { driveNamed } from "./block.ts";
@@ -14,22 +17,21 @@ export const driveAdd = command({
   name: "drive_add",
   summary: "Adds a drive as -drive does, or with -n a node as -blockdev does.",
   arguments: { node: arg.flag("n"), pciAddress: arg.string(), options: arg.string("drive-option") },
-  async run(context, { node = false, options }): Promise<DriveAddition | undefined> {
-    if (!node) return await context.drives.addDrive(options);
-    await context.drives.addNode(options);
-    return undefined;
-  },
+  run: (context, { node = false, options }): Promise<DriveAddition> =>
+    node ? context.drives.addNode(options) : context.drives.addDrive(options),
   hmp: {
     names: "drive_add",
     parameters: "[-n] [[<domain>:]<bus>:]<slot>\n[file=file][,if=type][,bus=n]\n[,unit=m][,media=d][,index=i]\n" +
       "[,snapshot=on|off][,cache=on|off]\n[,readonly=on|off][,copy-on-read=on|off]",
     help: "add drive to PCI storage controller",
     errorPrefix: "",
-    print: (output, added) => {
-      if (added === undefined) return;
+    print: (output, added, _values, { machine }) => {
+      for (const warning of added.warnings) output.print(`${warning}\n`);
       if (added.kind === "added") output.print("OK\n");
-      else if (added.kind === "help") output.host(added.text);
-      else output.print(`Can't hot-add drive to type ${added.interfaceNumber}\n`);
+      else if (added.kind === "help") output.host(formatsHelp(machine.graph.drivers));
+      else if (added.kind === "unpluggable") {
+        output.print(`Can't hot-add drive to type ${added.interfaceNumber}\n`);
+      }
     },
   },
 });
@@ -132,5 +134,32 @@ export const change = command({
     names: "change",
     parameters: "device [-f] filename [format [read-only-mode]]",
     help: "change a removable medium, optional format, use -f to force the operation",
+  },
+});
+
+export const commit = command({
+  name: "commit",
+  summary: "Writes what overlays hold into their backing files, and empties them.",
+  arguments: { device: arg.device() },
+  async run(context, { device }): Promise<void> {
+    const { machine } = context;
+    const backends = device === "all"
+      ? machine.backends.list().filter(({ node }) => node?.backing !== undefined)
+      : [driveNamed(context, device)];
+    for (const { node } of backends) {
+      if (node === undefined) throw new MonitorError(`Device '${device}' has no medium`);
+      try {
+        await commitAll(machine.graph, node);
+      } catch (error) {
+        if (!(error instanceof BlockError)) throw error;
+        throw new MonitorError(`'commit' error for '${device}': ${errnoText(error.errno)}`, { cause: error });
+      }
+    }
+  },
+  hmp: {
+    names: "commit",
+    parameters: "device|all",
+    help: "commit changes to the disk images (if -snapshot is used) or backing files",
+    errorPrefix: "",
   },
 });

@@ -19,6 +19,7 @@ export const COMMANDS = {
   "block_resize": block.blockResize,
   "boot_set": machine.bootSet,
   "change": drives.change,
+  "commit": drives.commit,
   "cont": machine.cont,
   "delvm": snapshots.delvm,
   "drive_add": drives.driveAdd,

@@ -4,8 +4,7 @@
  * @module
  */
 import { formatSize } from "../../base/sizes.ts";
-import type { BlockNode, SnapshotInfo } from "../../block/mod.ts";
-import { qdictOrder } from "./qdict.ts";
+import { type BlockNode, qemuKeyOrder, type SnapshotInfo } from "../../block/mod.ts";
 import { snapshotHeader, snapshotRow } from "./snapshots.ts";
 
 /** One image: QEMU's ImageInfo. */
@@ -91,7 +90,7 @@ export function imageInfoText(info: ImageInfo): string {
 
 /** What a format knows of itself, one line an entry, in QEMU's order; nested values go in by four blanks. */
 export function specificLines(values: Readonly<Record<string, unknown>>, depth: number): string[] {
-  return qdictOrder(Object.keys(values)).flatMap((key) => entryLines(key.replaceAll("-", " "), values[key], depth));
+  return qemuKeyOrder(Object.keys(values)).flatMap((key) => entryLines(key.replaceAll("-", " "), values[key], depth));
 }
 
 function entryLines(label: string, value: unknown, depth: number): string[] {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { qemuKeyOrder as qdictOrder } from "../../block/mod.ts";
+export * from "./formats.ts";
 export * from "./image_info.ts";
-export * from "./qdict.ts";
 export * from "./snapshots.ts";

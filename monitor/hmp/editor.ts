@@ -48,7 +48,7 @@ export class LineHistory {
 
 /** Edits one line after another. Bytes are characters here: what a terminal calls UTF-8 passes through unchanged. */
 export class LineEditor {
-  readonly history = new LineHistory();
+  readonly history: LineHistory = new LineHistory();
   readonly #options: EditorOptions;
   #line = "";
   #cursor = 0;
