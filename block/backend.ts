@@ -23,7 +23,10 @@ export interface DeviceHooks {
   readonly path: string;
   /** The device's `id`, or an empty string. */
   readonly id: string;
-  /** A medium came or went, as the guest sees it. */
+  /**
+   * The user closes the tray over what is in it (`loaded`) or opens it; without a tray, a medium came or went. Says
+   * `trayMoved` of the backend where the tray has moved.
+   */
   mediumChanged(loaded: boolean): void;
   /** The user wants the medium back: the guest is told, as by the button. */
   ejectRequest(force: boolean): void;
@@ -343,16 +346,16 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const locked = this.isMediumLocked;
     if (locked) this.#device!.ejectRequest(force);
     if (locked && !force) return false;
-    this.#moveTray(false);
+    this.#device!.mediumChanged(false);
     return true;
   }
 
-  /** Closes the tray; the guest sees a medium where there is one. */
+  /** Closes the tray; the guest sees the medium that is in it now. */
   closeTray(): void {
-    if (this.isTrayOpen) this.#moveTray(true);
+    if (this.isTrayOpen) this.#device!.mediumChanged(true);
   }
 
-  /** Devices call it when the guest has moved their tray: DEVICE_TRAY_MOVED. */
+  /** Devices call it when their tray has moved: DEVICE_TRAY_MOVED. */
   trayMoved(open: boolean): void {
     this.events.emit("tray-moved", { backend: this, open });
   }
@@ -369,13 +372,6 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     if (graph.backends.has(name)) throw stateError(`Device with id '${name}' already exists`);
     if (graph.find(name) !== undefined) throw stateError(`Device name '${name}' conflicts with an existing node name`);
     graph.backends.set(name, this);
-  }
-
-  #moveTray(load: boolean): void {
-    const before = this.isTrayOpen;
-    this.#device!.mediumChanged(load && this.isInserted);
-    const after = this.isTrayOpen;
-    if (before !== after) this.trayMoved(after);
   }
 
   #medium(operation: Operation): BlockNode {

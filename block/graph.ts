@@ -218,7 +218,9 @@ export class BlockGraph implements AsyncDisposable {
       failure ??= error;
     }
     node.attachDriver(closedDriver);
-    for (const edge of node.children.splice(0).reverse()) await this.detach(edge);
+    for (const edge of node.children.splice(0).reverse()) {
+      await this.detach(edge).catch((error) => failure ??= error);
+    }
     const clean = this.#atClose.get(node);
     this.#atClose.delete(node);
     await clean?.();

@@ -411,6 +411,7 @@ export class BlockNode {
     const align = this.#alignBytes;
     if (align > 1 && (at % align !== 0 || from.length % align !== 0)) {
       await this.#requests.serialise(request, alignDown(at, align), alignUp(at + from.length, align));
+      this.#driver.debugEvent?.("pwritev_rmw_head");
     } else if (this.#requests.serialising > 0) await this.#requests.wait(request);
     for (const hook of this.#hooks) await hook({ at, length: from.length, from });
     if (this.#detectZeroes !== "off" && from.length > 0 && from.isZero()) {
@@ -433,7 +434,6 @@ export class BlockNode {
     const end = alignUp(at + from.length, align);
     if (start !== at || end !== at + from.length) {
       await this.#requests.serialise(request, start, end);
-      this.#driver.debugEvent?.("pwritev_rmw_head");
     }
     await writeUnaligned(this.#driver, at, from);
   }

@@ -70,8 +70,7 @@ class BlkdebugDriver implements BlockDriver {
   }
 
   get limits(): RequestLimits {
-    const below = this.#image.driver.limits;
-    return { ...below, ...this.#limits, alignBytes: Math.max(below.alignBytes, this.#limits.alignBytes) };
+    return { ...this.#image.driver.limits, ...this.#limits };
   }
 
   async read(at: number, into: IoVector): Promise<void> {

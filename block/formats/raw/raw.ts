@@ -37,7 +37,8 @@ class RawDriver implements BlockDriver {
   }
 
   get limits(): RequestLimits {
-    return this.#file.driver.limits;
+    // The file's node aligns for its driver; what is not aligned here need not be read and written twice.
+    return { ...this.#file.driver.limits, alignBytes: 1 };
   }
 
   read(at: number, into: IoVector): Promise<void> {
