@@ -13,7 +13,6 @@ import { pc } from "./boards/pc.ts";
 import { QtestAccelerator } from "./cpu/mod.ts";
 import { standardDeviceTypes } from "./device_types.ts";
 import { Machine } from "./machine.ts";
-import { ideStandIn } from "./testing_ide.ts";
 
 /** A drive for a test. */
 export interface TestDrive {
@@ -64,19 +63,13 @@ export async function testPc(options: TestPcOptions = {}): Promise<TestPc> {
     graph,
     clocks,
     random,
-    types: options.types ?? testTypes(),
+    types: options.types ?? standardDeviceTypes(),
     ramBytes: options.ramBytes ?? 16 * MiB,
     drives,
     backends,
     ...(options.warn === undefined ? {} : { warn: options.warn }),
   });
   return { machine, qtest, host, [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose]() };
-}
-
-function testTypes(): DeviceTypes {
-  const types = standardDeviceTypes();
-  if (types.find("piix3-ide") === undefined) types.add(ideStandIn);
-  return types;
 }
 
 async function openTestDrive(graph: BlockGraph, drive: TestDrive): Promise<BlockBackend> {

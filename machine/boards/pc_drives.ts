@@ -42,7 +42,6 @@ export async function buildPcFloppies(site: BoardSite, bus: Bus): Promise<void> 
 
 /** Compatibility mode: each channel has its ISA interrupt. */
 function connectLegacy(controller: Device, isa: IsaBus): void {
-  if (controller.pins.length === 0) return;
   controller.connect(isa.irq(14), 0);
   controller.connect(isa.irq(15), 1);
 }
