@@ -2,9 +2,9 @@
  * An io_uring: requests to the kernel that do not wait, and their results, over two rings in shared memory.
  *
  * Requests of one turn of the event loop are submitted together. Results are looked for right after that (what the page
- * cache has is done by then), then for a few turns of the event loop (a fast disk needs less than a thread takes to wake
- * up), then by one call on Deno's pool of threads that waits for the next result. So the event loop is kept alive while
- * requests are in flight, and only then.
+ * cache has is done by then), then at each turn of the event loop (a fast disk answers one request sooner than anybody
+ * wakes up), then at turns that each wait at most 60 us in the kernel, then by one call on Deno's pool of threads that
+ * waits for the next result. So the event loop is kept alive while requests are in flight, and only then.
  *
  * Left out: fixed files and buffers, polling for completions in the driver (IOPOLL), linked requests, cancellation.
  *
@@ -23,7 +23,9 @@ const OFFSET_SQ_RING = 0n;
 const OFFSET_CQ_RING = 0x800_0000n;
 const OFFSET_SQES = 0x1000_0000n;
 const FEAT_SINGLE_MMAP = 1;
+const FEAT_EXT_ARG = 0x100;
 const ENTER_GETEVENTS = 1;
+const ENTER_EXT_ARG = 8;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 const SQE_BYTES = 64;
@@ -32,8 +34,12 @@ const EINTR = 4;
 const EAGAIN = 11;
 const EBUSY = 16;
 
-/** Turns of the event loop in which results are looked for before a thread waits for them. */
-const PATIENT_TURNS = 24;
+/** Turns of the event loop in which results are only looked for, where few are awaited: some 50 us. */
+const EAGER_TURNS = 24;
+const FEW = 2;
+/** Turns after those that each wait a little for a result, before a thread waits for it. */
+const PATIENT_TURNS = 16;
+const WAIT_NS = 60_000;
 
 /** Operations by their numbers in the kernel's interface. */
 export const RingOperation = { readv: 1, writev: 2, fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
@@ -90,6 +96,9 @@ export class Ring {
   /** By slot: memory for vectors. */
   readonly #vectors: (DataView | undefined)[];
   readonly #freeSlots: number[] = [];
+  /** For the call that waits briefly: its argument, with the time limit in the same memory; null in old kernels. */
+  readonly #timeout: Deno.PointerValue;
+  readonly #timeoutMemory = new BigUint64Array(5);
   #queue: Waiting[] = [];
   #prepared = 0;
   #inFlight = 0;
@@ -117,6 +126,11 @@ export class Ring {
     this.#cqTail = word(84) >> 2;
     this.#cqMask = this.#cq[word(88) >> 2]!;
     this.#cqes = word(100) >> 2;
+    // struct io_uring_getevents_arg: no signal mask, then where the struct timespec is, which follows
+    this.#timeoutMemory.set([0n, 0n, 0n, 0n, BigInt(WAIT_NS)]);
+    const bytes = new Uint8Array(this.#timeoutMemory.buffer);
+    this.#timeoutMemory[2] = BigInt(addressOf(bytes) + 24);
+    this.#timeout = (word(20) & FEAT_EXT_ARG) === 0 ? null : Deno.UnsafePointer.of(bytes);
     this.#slots = new Array(this.#entries).fill(undefined);
     this.#vectors = new Array(this.#entries).fill(undefined);
     for (let slot = this.#entries - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
@@ -301,15 +315,34 @@ export class Ring {
       let turns = 0;
       while (this.#inFlight + this.#prepared > 0) {
         const before = this.#inFlight + this.#prepared;
-        if (turns++ < PATIENT_TURNS) await nextTurn();
+        if (before > FEW) turns = Math.max(turns, EAGER_TURNS);
+        const eager = turns < EAGER_TURNS;
+        const patient = turns++ < EAGER_TURNS + PATIENT_TURNS;
+        if (patient) await nextTurn();
         else await this.#waitOnPool();
         if (this.#closed) return;
         this.#submit();
+        if (patient && !eager && this.#inFlight > 0 && this.#inFlight + this.#prepared === before) this.#waitBriefly();
         if (this.#inFlight + this.#prepared !== before) turns = 0;
       }
     } finally {
       this.#watching = false;
     }
+  }
+
+  /** Waits for a result in the kernel, for no longer than nobody notices. */
+  #waitBriefly(): void {
+    if (this.#timeout === null) return;
+    this.#host.symbols.io_uring_enter(
+      BigInt(SYS_IO_URING_ENTER),
+      this.#descriptor,
+      0,
+      1,
+      ENTER_GETEVENTS | ENTER_EXT_ARG,
+      this.#timeout,
+      24n,
+    );
+    this.#reap();
   }
 
   /**

@@ -8,7 +8,8 @@
  *   pread; after a long row of hits most reads go without it, and one in sixteen still asks. A miss ends that, and the
  *   row must be twice as long the next time: a file that is partly cached is soon always asked.
  * - a write goes this way up to 64 KiB. After one that is seen to take more than 5 ms (the kernel throttles who dirties
- *   too much) writes go the other way for a second.
+ *   too much, or another process had the processor) writes go the other way for 20 ms, and each time that comes again
+ *   for twice as long, up to a second.
  * - on network file systems, where any call can wait for ever, reads always ask and writes never go this way.
  * - after a stretch of such calls without a turn of the event loop, one is taken: timers, sockets and signals get theirs.
  *
@@ -31,7 +32,9 @@ const LARGEST_WRITE = 64 * KiB;
 const LARGEST_READ = 4096 * KiB;
 const LARGEST_PLAIN_READ = 64 * KiB;
 const SLOW_WRITE_NS = 5 * NS_PER_MS;
-const AFTER_SLOW_WRITE_NS = NS_PER_S;
+const FIRST_PENALTY_NS = 20 * NS_PER_MS;
+const LONGEST_PENALTY_NS = NS_PER_S;
+const GOOD_WRITES = 4096;
 const CAREFUL_WRITES = 8;
 /** Work done since the last turn, in units of 4 KiB requests: some 3 ms. */
 const WORK_PER_TURN = 2048;
@@ -54,6 +57,8 @@ export class QuickPath {
   #streakNeeded = FIRST_STREAK;
   #writeAgainNs = 0;
   #lastWriteNs = 0;
+  #penaltyNs = FIRST_PENALTY_NS;
+  #goodWrites = 0;
   /** Writes that are timed from their start. */
   #carefulWrites = CAREFUL_WRITES;
   #work = 0;
@@ -151,11 +156,14 @@ export class QuickPath {
       this.#carefulWrites--;
       if (nowNs - startNs > SLOW_WRITE_NS) {
         this.counts.slowWrites++;
-        this.#writeAgainNs = nowNs + AFTER_SLOW_WRITE_NS;
+        this.#writeAgainNs = nowNs + this.#penaltyNs;
+        this.#penaltyNs = Math.min(this.#penaltyNs * 2, LONGEST_PENALTY_NS);
+        this.#goodWrites = 0;
         this.#carefulWrites = CAREFUL_WRITES;
       } else if (this.#carefulWrites === 0) this.#writeAgainNs = 0;
     } else if (nowNs - this.#lastWriteNs > SLOW_WRITE_NS) this.#carefulWrites = CAREFUL_WRITES;
     this.#lastWriteNs = nowNs;
+    if (++this.#goodWrites === GOOD_WRITES) this.#penaltyNs = FIRST_PENALTY_NS;
   }
 
   /** Counts a request of `length` bytes; true when it is time for a turn of the event loop. */
