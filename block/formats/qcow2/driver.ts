@@ -35,7 +35,7 @@ import { imageInfo } from "./info.ts";
 import { emptyImage } from "./make_empty.ts";
 import { clearUnknownAutoclear, openImage } from "./open.ts";
 import { readGuest } from "./read.ts";
-import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo } from "./snapshots.ts";
+import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo, viewSnapshot } from "./snapshots.ts";
 import { readSnapshotVmState } from "./snapshot_vmstate.ts";
 import { statusOf } from "./status.ts";
 import { truncateImage } from "./truncate.ts";
@@ -220,6 +220,7 @@ export class Qcow2Driver implements BlockDriver {
       },
       apply: (id) => alone(() => applySnapshot(image, id)),
       delete: (id) => alone(() => deleteSnapshot(image, id)),
+      load: (id) => image.lock.run(() => viewSnapshot(image, id)),
       readVmState: (id, at, into) => readSnapshotVmState(image, id, at, into),
     };
   }

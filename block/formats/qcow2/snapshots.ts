@@ -105,6 +105,16 @@ export async function applySnapshot(image: Qcow2Image, id: string): Promise<void
   await image.settle();
 }
 
+/** Shows a snapshot's disk in place of the active one; only in an image that is open read-only. */
+export async function viewSnapshot(image: Qcow2Image, id: string): Promise<void> {
+  if (!image.readOnly) throw stateError("Device is not readonly");
+  const snapshot = findSnapshot(image, id);
+  const l1 = await readL1(image, snapshot);
+  image.l2.clear();
+  image.l1.replace(snapshot.l1Offset, l1);
+  image.header.size = snapshot.diskBytes;
+}
+
 /** Writes a new size of the guest's disk into the header. */
 export async function writeSize(image: Qcow2Image, size: number): Promise<void> {
   const field = new Uint8Array(8);
