@@ -18,6 +18,7 @@ export function allocateAligned(length: number, alignBytes: number): Uint8Array<
 /** Whether address and length of every slice are multiples of `alignBytes`. */
 export function areAligned(slices: readonly Uint8Array[], alignBytes: number): boolean {
   for (const slice of slices) {
+    if (slice.length === 0) continue;
     if (slice.length % alignBytes !== 0 || addressOf(slice) % alignBytes !== 0) return false;
   }
   return true;

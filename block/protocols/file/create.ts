@@ -23,7 +23,7 @@ import { MiB, SECTOR_BYTES } from "../../../base/units.ts";
 import type { CreateOption, CreateValues, PreallocationMode } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { ALL_PERMISSIONS, Permission } from "../../permissions.ts";
-import { chooseEngine } from "./engine.ts";
+import { LazyEngine } from "./engine.ts";
 import { canLock, ImageLocks } from "./locks.ts";
 import { resizeFile } from "./resize.ts";
 import { errnoOfResult, stateError } from "./results.ts";
@@ -99,7 +99,7 @@ async function fillFile(host: HostLibrary, descriptor: number, wish: CreateWish)
   if (cleared < 0) throw stateError("Could not resize file", cleared);
   if (wish.nocow) setNoCopyOnWrite(host, descriptor);
   if (wish.extentSizeHint > 0) setExtentSize(host, descriptor, wish.extentSizeHint);
-  const engine = chooseEngine(host);
+  const engine = new LazyEngine(host);
   try {
     const target = { engine, descriptor, path: wish.path, memoryAlignBytes: 1, bounce: bouncePool(512) };
     await resizeFile(host, target, { fromBytes: 0, toBytes: wish.sizeBytes, preallocation: wish.preallocation });

@@ -165,7 +165,7 @@ export class FileDriver implements BlockDriver {
 
   #written(at: number, length: number): void {
     const end = at + length;
-    if (end > this.#size && this.#isRegular && !this.#direct) this.#grow(end);
+    if (end > this.#size && length > 0 && this.#isRegular && !this.#direct) this.#grow(end);
     this.#extents.written(at, length);
   }
 

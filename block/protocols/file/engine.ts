@@ -1,6 +1,6 @@
 /**
  * What moves bytes between memory and a file without holding up the event loop: the one interface behind which there
- * are three engines, io_uring, Deno's pool of threads, and the page cache's quick path in front of both.
+ * are two engines, io_uring and Deno's pool of threads; the page cache's quick path stands in front of both.
  *
  * An engine makes one attempt and tells what the system call told. Short transfers, bounce buffers and messages are the
  * business of `transfer.ts` and of the driver.
@@ -134,8 +134,48 @@ function told(result: number): number {
   return result < 0 ? EIO_RESULT : result;
 }
 
-/** A ring where the kernel gives one, else threads. */
-export function chooseEngine(host: HostLibrary): FileEngine {
+/**
+ * A ring where the kernel gives one, else threads; made for the first request, since most files that are opened, read
+ * from the page cache and closed never need it.
+ */
+export class LazyEngine implements FileEngine {
+  readonly #host: HostLibrary;
+  #made: FileEngine | undefined;
+
+  constructor(host: HostLibrary) {
+    this.#host = host;
+  }
+
+  get name(): string {
+    return this.#engine.name;
+  }
+
+  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    return this.#engine.read(descriptor, at, slices);
+  }
+
+  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+    return this.#engine.write(descriptor, at, slices);
+  }
+
+  flush(descriptor: number): Promise<number> {
+    return this.#engine.flush(descriptor);
+  }
+
+  allocate(descriptor: number, mode: number, at: number, length: number): Promise<number> {
+    return this.#engine.allocate(descriptor, mode, at, length);
+  }
+
+  close(): void {
+    this.#made?.close();
+  }
+
+  get #engine(): FileEngine {
+    return this.#made ??= ringOrThreads(this.#host);
+  }
+}
+
+function ringOrThreads(host: HostLibrary): FileEngine {
   try {
     return new RingEngine(host);
   } catch {

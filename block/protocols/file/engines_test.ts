@@ -95,6 +95,19 @@ Deno.test("what lies beyond the end of the file reads as zeroes", async () => {
   }
 });
 
+Deno.test("a request of no bytes does nothing", async () => {
+  await using temp = await TempFolder.make();
+  const path = await temp.write("disk", new Uint8Array(512));
+  for (const way of Object.values(WAYS)) {
+    await using driver = await openTestFile(path, way);
+    await driver.read(0, IoVector.allocate(0));
+    await driver.read(0, IoVector.from([]));
+    await driver.write(0, IoVector.allocate(0));
+    await driver.write(1024, IoVector.from([]));
+    assertEquals(driver.size, 512);
+  }
+});
+
 Deno.test("a write beyond the end makes the file longer", async () => {
   await using temp = await TempFolder.make();
   for (const way of Object.values(WAYS)) {

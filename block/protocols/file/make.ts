@@ -11,7 +11,7 @@ import type { BlockDriver, OpenContext } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import type { BlockdevOptionsFile } from "../../options/blockdev.ts";
 import { FileDriver } from "./driver.ts";
-import { chooseEngine, type FileEngine, RingEngine } from "./engine.ts";
+import { type FileEngine, LazyEngine, RingEngine } from "./engine.ts";
 import { canLock, ImageLocks } from "./locks.ts";
 import { type FileDriverName, openFile } from "./open.ts";
 import { QuickPath } from "./quick.ts";
@@ -103,7 +103,7 @@ function optionError(option: string | undefined, text: string): BlockError {
 
 /** The ring where it was asked for by name must be had; else threads do. */
 function openEngine(host: HostLibrary, aio: AioMode): FileEngine {
-  if (aio !== "io_uring") return chooseEngine(host);
+  if (aio !== "io_uring") return new LazyEngine(host);
   try {
     return new RingEngine(host);
   } catch (error) {

@@ -86,6 +86,7 @@ export class QuickPath {
       return got === -1 ? -this.#host.errno() : got;
     }
     if (!this.#reads || length > LARGEST_READ) return NOT_QUICK;
+    if (length === 0) return 0;
     const table = this.#table;
     putWord(table, 0, addressOf(bytes));
     putWord(table, 8, length);
