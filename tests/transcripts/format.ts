@@ -82,7 +82,7 @@ export function unmark(answer: string): string {
 
 /** Replaces what differs from run to run and from program to program, but for the state it shows. */
 export function normalise(text: string, folder: string): string {
-  return text
+  return sortTrees(text)
     .replaceAll(folder, "$TMP")
     .replaceAll(/#block\d{3,}/g, "#blockNNN")
     .replaceAll(/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, "YYYY-MM-DD hh:mm:ss")
@@ -94,9 +94,25 @@ export function normalise(text: string, folder: string): string {
     .replaceAll(/\b(\w+_time_ns)=[1-9]\d*/g, "$1=NS")
     // What a file takes is the file system's affair.
     .replaceAll(/^((?:[12]> )?disk size: )\d.*/gm, "$1SIZE")
+    .replaceAll(/\b(\d+,\d+),\d+:\d\d:\d\d\.\d\d,[\d.]+,[\d.]+/g, "$1,TIME,RATE,RATE")
     .replaceAll(/\d\d\.\d\d sec \([^)]*\)/g, "SS.SS sec (RATE)")
     .replaceAll(/7\.2\.\d+/g, "7.2.N")
     .replaceAll(/7\.2\.N ?\(Debian[^)]*\)/g, "7.2.N");
+}
+
+/** QEMU lists address spaces in the order of a hash table of pointers, another one in each run: `info mtree`. */
+function sortTrees(text: string): string {
+  if (!/^(?:address-space|memory-region|FlatView)\b/m.test(text)) return text;
+  const end = /\n*$/.exec(text)![0];
+  const blocks = text.slice(0, text.length - end.length).split("\n\n").map((block) => {
+    const lines = block.replace(/^FlatView #\d+$/m, "FlatView #N").split("\n");
+    const isName = (line: string) => /^(?:address-space:| AS ")/.test(line);
+    const first = lines.findIndex(isName);
+    const names = lines.filter(isName).sort();
+    const others = lines.filter((line) => !isName(line));
+    return first < 0 ? block : [...others.slice(0, first), ...names, ...others.slice(first)].join("\n");
+  });
+  return blocks.sort().join("\n\n") + end;
 }
 
 function escape(text: string): string {

@@ -10,15 +10,9 @@ import { must, run } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { type Dialogue, mark, normalise, parseDialogue, printDialogue } from "./format.ts";
 import { RealMachine } from "./qemu.ts";
+import { words } from "./replay.ts";
 
 const here = new URL(".", import.meta.url).pathname;
-
-/** Splits a command line as a shell does, with single and double quotes only. */
-export function words(line: string): string[] {
-  return [...line.matchAll(/(?:'[^']*'|"[^"]*"|\S)+/g)].map(([word]) =>
-    word.replaceAll(/'([^']*)'|"([^"]*)"/g, "$1$2")
-  );
-}
 
 async function recordMonitor(dialogue: Dialogue): Promise<void> {
   await using temp = await TempFolder.make();
