@@ -287,6 +287,14 @@ function pathOf(node: BlockNode): string {
   return file === undefined ? node.filename : pathOf(file);
 }
 
+/** Whether options of a backing node say where it is. */
+function namesFile(options: unknown): boolean {
+  if (!isTree(options)) return false;
+  const { file } = options;
+  return typeof file === "string" || options["filename"] !== undefined ||
+    (isTree(file) && (file["filename"] !== undefined || file["driver"] !== undefined));
+}
+
 async function openBacking(
   opening: Opening,
   header: HeaderBacking,
@@ -299,8 +307,7 @@ async function openBacking(
     if (typeof described === "string") return graph.lookup(described);
     let tree = described ?? {};
     // Options that name a file of their own leave the header's name out; others refine how it is opened.
-    const own = isTree(given) && (given["file"] !== undefined || given["filename"] !== undefined);
-    const filename = own || tree["file"] !== undefined ? undefined : header.filename;
+    const filename = namesFile(given) || namesFile(tree) ? undefined : header.filename;
     if (tree["driver"] === undefined && header.format !== undefined) tree = { ...tree, driver: header.format };
     if (filename !== undefined && opening.overlays.includes(filename)) {
       throw new BlockError({ kind: "state", text: `Backing file '${filename}' creates an infinite loop.` });
