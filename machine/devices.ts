@@ -12,6 +12,7 @@ import {
   parseProperties,
   PropertyError,
 } from "../devices/bus/mod.ts";
+import { bootIndex } from "./boards/boot_paths.ts";
 import type { Machine } from "./machine.ts";
 
 /** A device as a command line names it: texts, as the user wrote them. */
@@ -42,6 +43,7 @@ export async function addDevice(machine: Machine, request: DeviceRequestOptions)
   const made = await nodeDrives(machine, type, texts);
   try {
     const values = parseProperties(type, texts, { drive: (name) => made.get(name) ?? freeDrive(machine, name) });
+    checkBootIndex(machine, values.bootindex);
     const device = type.create(machine.context, values, { id: request.id });
     device.placeAsPeripheral();
     await device.realize(bus);
@@ -87,6 +89,13 @@ function checkId(machine: Machine, id: string | undefined): void {
   if (!IDENTIFIER.test(id)) throw new PropertyError("Parameter 'id' expects an identifier");
   if (machine.objects.peripheral.child(id) !== undefined) {
     throw new PropertyError(`Duplicate device ID '${id}'`);
+  }
+}
+
+function checkBootIndex(machine: Machine, wanted: unknown): void {
+  if (typeof wanted !== "number" || wanted < 0) return;
+  if (machine.devices.some((device) => bootIndex(device) === wanted)) {
+    throw new PropertyError(`The bootindex ${wanted} has already been used`);
   }
 }
 

@@ -29,12 +29,15 @@ import {
   SystemBus,
 } from "../devices/bus/mod.ts";
 import { BackendSet } from "./backends.ts";
-import type { Board, BoardDrive, BuiltBoard } from "./boards/board.ts";
+import type { Board, BoardDrive, BuiltBoard, FirmwareItems } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
 import { addDevice, type DeviceRequestOptions, removeDevice } from "./devices.ts";
 import { MachineError } from "./errors.ts";
 import { RequestRing } from "./request_ring.ts";
 import type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";
+
+/** Hard disk, floppy, CD: what a pc tries where nobody says otherwise. */
+const DEFAULT_BOOT_ORDER = "cad";
 
 /** What a machine is made of. It owns accelerator, graph and backends from then on. */
 export interface MachineOptions {
@@ -51,7 +54,11 @@ export interface MachineOptions {
   /** Drives for the board's own controllers; their backends need not be among {@link backends}. */
   readonly drives?: readonly BoardDrive[];
   readonly backends?: readonly BlockBackend[];
+  /** Letters, `"cad"`. */
   readonly bootOrder?: string;
+  /** The order until the first reset. */
+  readonly bootOnce?: string;
+  readonly firmwareItems?: FirmwareItems;
   readonly firmware?: Uint8Array;
   /** What `-no-reboot` says: a guest's reset switches off. */
   readonly noReboot?: boolean;
@@ -91,6 +98,7 @@ export class Machine implements AsyncDisposable {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
   #started = false;
+  #orderAfterReset: string | undefined;
 
   private constructor(options: MachineOptions) {
     const { board, accelerator, graph, types } = options;
@@ -104,6 +112,7 @@ export class Machine implements AsyncDisposable {
     this.objects = new ObjectTree(board.name);
     this.name = options.name;
     this.#noReboot = options.noReboot ?? false;
+    if (options.bootOnce !== undefined) this.#orderAfterReset = options.bootOrder ?? DEFAULT_BOOT_ORDER;
     this.#boardDrives = new Set((options.drives ?? []).map(({ backend }) => backend));
     const systemMemory = MemoryRegion.container("system", ALL_ADDRESSES);
     this.memory = new AddressSpace("memory", systemMemory);
@@ -152,7 +161,8 @@ export class Machine implements AsyncDisposable {
         ram: machine.ram,
         accelerator: options.accelerator,
         drives: options.drives ?? [],
-        bootOrder: options.bootOrder ?? "cad",
+        bootOrder: options.bootOnce ?? options.bootOrder ?? DEFAULT_BOOT_ORDER,
+        firmwareItems: options.firmwareItems ?? {},
         firmware: options.firmware,
         addAddressSpace: (space) => void machine.#addressSpaces.push(space),
       });
@@ -214,7 +224,11 @@ export class Machine implements AsyncDisposable {
     return [...this.#addressSpaces, ...masters];
   }
 
-  /** Starts or goes on; requests that stopped the machine are tried once more. */
+  /**
+   * Starts or goes on; requests that stopped the machine are tried once more.
+   *
+   * @throws {MachineError} in a state that only a reset ends
+   */
   cont(): Promise<void> {
     return this.exclusive(() => this.#start());
   }
@@ -294,6 +308,7 @@ export class Machine implements AsyncDisposable {
     await this.exclusive(async () => {
       await this.accelerator.stop();
       await this.#rest();
+      for (const device of [...this.systemBus.devices, ...this.#built?.loose ?? []]) await device.unrealize();
     }).catch(() => {});
     await this.backends[Symbol.asyncDispose]();
     await this.graph[Symbol.asyncDispose]();
@@ -302,8 +317,11 @@ export class Machine implements AsyncDisposable {
 
   async #start(): Promise<void> {
     if (this.#runState === "running") return;
+    if (this.#runState === "shutdown" || this.#runState === "internal-error") {
+      throw new MachineError("Resetting the Virtual Machine is required");
+    }
     for (const backend of this.backends.list()) backend.resetIoStatus();
-    if (!this.#started) this.built.ready();
+    if (!this.#started) this.built.ready(this.devices);
     this.#started = true;
     await this.accelerator.run();
     this.#setState("running");
@@ -337,6 +355,8 @@ export class Machine implements AsyncDisposable {
     const running = this.isRunning;
     if (running) await this.accelerator.stop();
     await this.#resetAll();
+    if (this.#orderAfterReset !== undefined) this.built.setBootOrder(this.#orderAfterReset);
+    this.#orderAfterReset = undefined;
     this.events.emit("RESET", { guest: cause.startsWith("guest"), reason: cause });
     if (running) await this.accelerator.run();
     else this.#setState("prelaunch");

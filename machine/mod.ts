@@ -4,7 +4,7 @@
  * @module
  */
 export { BackendSet } from "./backends.ts";
-export type { Board, BoardDrive, BoardSite, BuiltBoard } from "./boards/board.ts";
+export type { Board, BoardDrive, BoardSite, BuiltBoard, FirmwareItems } from "./boards/board.ts";
 export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAccelerator } from "./cpu/mod.ts";
 export { pc } from "./boards/pc.ts";
 export { standardDeviceTypes } from "./device_types.ts";

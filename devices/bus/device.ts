@@ -130,7 +130,7 @@ export abstract class Device<Table extends PropertyTable = PropertyTable, State 
   async unrealize(): Promise<void> {
     if (this.#realized) {
       await this.stop();
-      for (const bus of this.#buses) for (const device of bus.devices) await device.unrealize();
+      for (const bus of this.#buses) for (const device of [...bus.devices]) await device.unrealize();
       await this.onUnrealize();
       this.#realized = false;
     }

@@ -25,6 +25,18 @@ export interface BoardDrive {
   readonly media: "disk" | "cdrom";
 }
 
+/** What the user wants the firmware to know. */
+export interface FirmwareItems {
+  /** `-boot menu=on`. */
+  readonly bootMenu?: boolean;
+  /** `-nographic`. */
+  readonly noGraphic?: boolean;
+  /** `-uuid`: 16 bytes. */
+  readonly uuid?: Uint8Array;
+  /** `-boot reboot-timeout=`: milliseconds. */
+  readonly rebootTimeoutMs?: number;
+}
+
 /** What a board builds with. */
 export interface BoardSite {
   readonly context: DeviceContext;
@@ -38,6 +50,7 @@ export interface BoardSite {
   readonly accelerator: Accelerator;
   readonly drives: readonly BoardDrive[];
   readonly bootOrder: string;
+  readonly firmwareItems: FirmwareItems;
   /** What `-bios` and its like give: the firmware's bytes. */
   readonly firmware: Uint8Array | undefined;
   /** Tells of an address space, so that `info mtree` shows it. */
@@ -46,8 +59,8 @@ export interface BoardSite {
 
 /** What a built board can be asked. */
 export interface BuiltBoard {
-  /** All devices that the machine begins with are there: tables for the firmware are made. */
-  ready(): void;
+  /** All devices that the machine begins with are there, these: tables for the firmware are made. */
+  ready(devices: readonly Device[]): void;
   /** The vector of the waiting interrupt. */
   acknowledgeInterrupt(): number;
   /** Interrupt line 0 to 23 as wired to the interrupt controllers, for those who play the guest. */

@@ -40,6 +40,7 @@ import {
 } from "../../devices/chipset/mod.ts";
 import { MiB } from "../../base/units.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
+import { bootPaths } from "./boot_paths.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
@@ -98,8 +99,10 @@ class PcBuilder {
     const ide = await buildPcIde(this.#site, host.pci, isa);
     const power = await buildPowerManagement(this.#site, host.pci, isa);
     this.#fillFwCfg(fwCfg);
-    const fillCmos = () => this.#fillCmos(rtc, ide, floppies);
-    return this.#built(pic, rtc, power, fillCmos);
+    return this.#built(pic, rtc, power, (devices) => {
+      this.#fillCmos(rtc, ide, floppies);
+      fwCfg.setFile("bootorder", bootOrderFile(devices));
+    });
   }
 
   async #buildHost(): Promise<I440fxHost> {
@@ -213,10 +216,16 @@ class PcBuilder {
       maxCpus: 1,
       noGraphic: false,
       bootMenu: false,
+      ...this.#site.firmwareItems,
     });
   }
 
-  #built(pic: Pic8259, rtc: RealTimeClock, power: PowerManagement, ready: () => void): BuiltBoard {
+  #built(
+    pic: Pic8259,
+    rtc: RealTimeClock,
+    power: PowerManagement,
+    ready: BuiltBoard["ready"],
+  ): BuiltBoard {
     return {
       ready,
       acknowledgeInterrupt: () => pic.acknowledge(),
@@ -232,6 +241,12 @@ class PcBuilder {
       loose: [this.#cpu.apic, this.#cpu],
     };
   }
+}
+
+/** Lines of paths, ended by a zero byte; nothing where no device has a boot index. */
+function bootOrderFile(devices: readonly Device[]): Uint8Array {
+  const paths = bootPaths(devices);
+  return paths.length === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${paths.join("\n")}\0`);
 }
 
 /** What is wrong with a boot order on a pc, in QEMU's words. */

@@ -163,3 +163,28 @@ Deno.test("user's devices: buses, ids and types are refused in QEMU's words", as
     ["ide.3", "ide.2"],
   ]);
 });
+
+Deno.test("boot indexes become paths for the firmware, in their order", async () => {
+  await using pc = await testPc();
+  const { machine, qtest } = pc;
+  await machine.addDevice({ driver: "ide-cd", properties: [["bootindex", "7"]], bus: "ide.1" });
+  await machine.addDevice({ driver: "ide-cd", properties: [["bootindex", "1"], ["unit", "1"]], bus: "ide.0" });
+  const again = machine.addDevice({ driver: "ide-cd", properties: [["bootindex", "1"]], bus: "ide.0" });
+  assertEquals((await assertRejects(() => again, Error)).message, "The bootindex 1 has already been used");
+  await machine.cont();
+  const item = (key: number, length: number) => {
+    qtest.out(0x510, key, 2);
+    return Uint8Array.from({ length }, () => qtest.in(0x511));
+  };
+  const count = new DataView(item(0x19, 4).buffer).getUint32(0);
+  const entries = item(0x19, 4 + 64 * count);
+  for (let at = 4; at < entries.length; at += 64) {
+    const view = new DataView(entries.buffer, at, 64);
+    const name = new TextDecoder().decode(entries.subarray(at + 8, at + 17));
+    if (name !== "bootorder") continue;
+    const text = new TextDecoder().decode(item(view.getUint16(4), view.getUint32(0)));
+    assertEquals(text, "/pci@i0cf8/ide@1,1/drive@0/disk@1\n/pci@i0cf8/ide@1,1/drive@1/disk@0\0");
+    return;
+  }
+  throw new Error("there is no bootorder");
+});
