@@ -8,7 +8,8 @@
  * @module
  */
 import type { Disk } from "./disk.ts";
-import { MAX_MULTIPLE, setTransferMode, setWriteCache } from "./identify.ts";
+import { setFeatures } from "./features.ts";
+import { MAX_MULTIPLE } from "./identify.ts";
 import { READY, Status } from "./registers.ts";
 import { runSelfTest, SMART_KEY, SmartCommand, smartData, smartLog, smartThresholds, worksWhenOff } from "./smart.ts";
 
@@ -135,7 +136,7 @@ export const ATA_COMMANDS: ReadonlyMap<number, AtaCommand> = new Map<number, Ata
     name: "IDENTIFY DEVICE",
     run: (disk) => disk.present ? disk.answer(disk.identity) : disk.refuse(),
   }],
-  [0xef, { name: "SET FEATURES", run: setFeatures }],
+  [0xef, { name: "SET FEATURES", run: (disk) => setFeatures(disk) }],
   [0xf5, {
     name: "SECURITY FREEZE LOCK",
     run(disk) {
@@ -153,41 +154,6 @@ function setMultiple(disk: Disk): void {
   disk.finish();
 }
 
-/** Features that change nothing here, and are taken: power management, look-ahead, reverting, acoustics. */
-const IDLE_FEATURES: ReadonlySet<number> = new Set([
-  0x05,
-  0x42,
-  0x55,
-  0x66,
-  0x67,
-  0x69,
-  0x85,
-  0x96,
-  0x9a,
-  0xaa,
-  0xc2,
-  0xcc,
-]);
-
-function setFeatures(disk: Disk): void {
-  const { backend, file, knownIdentity } = disk;
-  if (backend === undefined) return disk.refuse();
-  switch (file.features) {
-    case 0x02:
-      backend.writeCacheEnabled = true;
-      if (knownIdentity !== undefined) setWriteCache(knownIdentity, true);
-      return disk.finish();
-    case 0x82:
-      backend.writeCacheEnabled = false;
-      if (knownIdentity !== undefined) setWriteCache(knownIdentity, false);
-      return disk.flushCache();
-    case 0x03:
-      return setTransferMode(knownIdentity, file.count) ? disk.finish() : disk.refuse();
-    default:
-      return IDLE_FEATURES.has(file.features) ? disk.finish() : disk.refuse();
-  }
-}
-
 function smart(disk: Disk): void {
   const { file, smart: state } = disk;
   const keyed = file.lbaMid === SMART_KEY.mid && file.lbaHigh === SMART_KEY.high;
@@ -202,8 +168,9 @@ function smart(disk: Disk): void {
       return page === undefined ? disk.refuse() : disk.answer(page);
     }
     case SmartCommand.ATTRIBUTE_AUTOSAVE:
-      if (file.count === 0x00) state.autosave = false;
-      if (file.count === 0xf1) state.autosave = true;
+      // QEMU looks at the low LBA byte, where the specification has the count register.
+      if (file.lbaLow !== 0x00 && file.lbaLow !== 0xf1) return disk.refuse();
+      state.autosave = file.lbaLow === 0xf1;
       return disk.finish();
     case SmartCommand.EXECUTE_OFFLINE:
       return runSelfTest(state, file.lbaLow) ? disk.finish() : disk.refuse();

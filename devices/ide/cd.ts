@@ -13,6 +13,7 @@
 import { IoVector } from "../../base/io_vector.ts";
 import { PACKET_COMMANDS } from "./atapi_commands.ts";
 import type { DriveBackend } from "./backend.ts";
+import { setFeatures } from "./features.ts";
 import { type DmaMaster, Drive, type DriveHost, type DriveState, type PioPhase, type Work } from "./drive.ts";
 import { Asc, type Sense, SenseKey, senseOf } from "./failure.ts";
 import { identifyPacketDrive } from "./identify.ts";
@@ -51,6 +52,8 @@ export interface CdState extends DriveState {
   readonly changed: Changed;
   readonly newMedia: boolean;
   readonly ejectWanted: boolean;
+  /** What IDENTIFY PACKET DEVICE answered. */
+  readonly identity: Uint8Array | null;
 }
 
 /** A CD drive. */
@@ -64,6 +67,7 @@ export class CdDrive extends Drive {
   #newMedia = false;
   #ejectWanted = false;
   #byDma = false;
+  #identity: Uint8Array | undefined;
   #reply: Reply = { total: 0, sent: 0, lba: -1, blockBytes: BLOCK_BYTES };
 
   constructor(host: DriveHost, unit: 0 | 1, backend: DriveBackend, names: CdNames) {
@@ -98,14 +102,16 @@ export class CdDrive extends Drive {
       case 0xa0:
         return this.#packet();
       case 0xa1:
-        this.buffer.set(identifyPacketDrive(this.names));
+        this.buffer.set(this.#identity ??= identifyPacketDrive(this.names));
         this.file.status = READY;
         this.beginPio("done", 512);
         return this.host.raiseInterrupt();
       case 0x90:
         return this.runDiagnostic();
       case 0xe7:
-        return this.done();
+        return this.flushCache();
+      case 0xef:
+        return setFeatures(this);
       case 0x20:
       case 0xec: // The signature tells a host that looks for a disk what it has found: [ATA/ATAPI-6] 9.12.
         this.setSignature();
@@ -115,8 +121,26 @@ export class CdDrive extends Drive {
     }
   }
 
+  get knownIdentity(): Uint8Array | undefined {
+    return this.#identity;
+  }
+
+  finish(): void {
+    this.done();
+  }
+
+  refuse(): void {
+    this.abort();
+  }
+
+  /** Nothing is ever written. */
+  flushCache(): void {
+    this.done();
+  }
+
   /** DEVICE RESET. */
   deviceReset(): void {
+    this.resetSettings();
     this.setSignature();
     this.file.error = 0;
     this.file.status = 0;
@@ -368,6 +392,7 @@ export class CdDrive extends Drive {
   ejectRequest(force: boolean): void {
     this.#ejectWanted = true;
     if (force) this.locked = false;
+    this.host.raiseInterrupt();
   }
 
   /** The event that GET EVENT STATUS NOTIFICATION is to report, once. */
@@ -384,12 +409,10 @@ export class CdDrive extends Drive {
 
   // Reset and state ---------------------------------------------------------------------------------------------------
 
-  override powerOn(): void {
-    super.powerOn();
-    this.#clear();
-  }
-
-  #clear(): void {
+  /** The tray closes and is unlocked; what is known of the medium's changes stays. */
+  protected resetSettings(): void {
+    this.locked = false;
+    this.moveTray(false);
     this.sense = { key: SenseKey.NONE, asc: Asc.NONE };
     this.#byDma = false;
     this.#reply = { total: 0, sent: 0, lba: -1, blockBytes: BLOCK_BYTES };
@@ -406,6 +429,7 @@ export class CdDrive extends Drive {
       changed: this.#changed,
       newMedia: this.#newMedia,
       ejectWanted: this.#ejectWanted,
+      identity: this.#identity?.slice() ?? null,
     };
   }
 
@@ -425,6 +449,7 @@ export class CdDrive extends Drive {
     this.#changed = state.changed;
     this.#newMedia = state.newMedia;
     this.#ejectWanted = state.ejectWanted;
+    this.#identity = state.identity?.slice() ?? undefined;
   }
 }
 
@@ -436,4 +461,5 @@ const COMMAND_NAMES: ReadonlyMap<number, string> = new Map([
   [0xa1, "IDENTIFY PACKET DEVICE"],
   [0xe7, "FLUSH CACHE"],
   [0xec, "IDENTIFY DEVICE"],
+  [0xef, "SET FEATURES"],
 ]);

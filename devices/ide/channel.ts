@@ -263,7 +263,7 @@ export class Channel implements DriveHost {
 
   #softReset(): void {
     this.#whenIdle(this.#drives, () => {
-      for (const drive of this.#drives) drive.runDiagnostic();
+      for (const drive of this.#drives) drive.softReset();
     });
   }
 

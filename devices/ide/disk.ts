@@ -297,9 +297,8 @@ export class Disk extends Drive {
         return this.host.raiseInterrupt();
       case "dma-read":
       case "dma-write":
-        this.#advance(this.remaining);
-        return this.#endDma();
       case "dma-trim":
+        this.#advance(this.remaining);
         return this.#endDma();
       default:
         return this.done();
@@ -339,11 +338,11 @@ export class Disk extends Drive {
     this.done();
   }
 
-  override powerOn(): void {
-    super.powerOn();
+  protected resetSettings(): void {
     this.remaining = 0;
     this.blockSectors = 1;
     this.multipleSectors = MAX_MULTIPLE;
+    this.translation = this.description.geometry;
   }
 
   save(): DiskState {

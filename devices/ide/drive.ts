@@ -141,6 +141,8 @@ export abstract class Drive {
   /** The bus master runs: gather memory and begin. */
   protected abstract startDma(work: Work): void;
   protected abstract diagnose(): void;
+  /** What a guest has set goes back to how it was at power on, after every kind of reset. */
+  protected abstract resetSettings(): void;
   /** A command's name, for traces. */
   abstract commandName(code: number): string;
 
@@ -376,7 +378,13 @@ export abstract class Drive {
     Object.assign(this.file, { device: DeviceBit.ONES, count: 1, lbaLow: 1, lbaMid, lbaHigh });
   }
 
-  /** EXECUTE DEVICE DIAGNOSTIC, which a soft reset is as well. */
+  /** A soft reset: settings, then as after a diagnostic. */
+  softReset(): void {
+    this.resetSettings();
+    this.runDiagnostic();
+  }
+
+  /** EXECUTE DEVICE DIAGNOSTIC. */
   runDiagnostic(): void {
     this.setSignature();
     this.file.error = 0x01; // Device 0 passed, device 1 passed or is not there.
@@ -389,6 +397,7 @@ export abstract class Drive {
     this.cancel();
     Object.assign(this.file, emptyTaskFile());
     this.extended = false;
+    this.resetSettings();
     this.setSignature();
     this.file.status = READY;
   }

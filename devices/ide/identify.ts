@@ -118,7 +118,7 @@ function capabilities(words: Words, identity: DiskIdentity): void {
   words.set(82, 0x4021); // NOP, write cache, SMART.
   words.set(83, 0x7400); // FLUSH CACHE [EXT], 48-bit addresses.
   words.set(84, 0x4000 | named);
-  words.set(85, identity.writeCache ? 0x4021 : 0x4001);
+  setWriteCache(words.bytes, identity.writeCache);
   words.set(86, 0x3400);
   words.set(87, 0x4000 | named);
 }
@@ -131,9 +131,9 @@ export function setDiskSize(bytes: Uint8Array, totalSectors: number): void {
   view.setUint32(204, Math.floor(totalSectors / 0x1_0000_0000), true);
 }
 
-/** Shows in what {@link identifyDisk} gave whether the write cache is on. */
-export function setWriteCache(bytes: Uint8Array, on: boolean): void {
-  bytes[170] = on ? bytes[170]! | 0x20 : bytes[170]! & ~0x20;
+/** Shows whether the write cache is on, by all of word 85. */
+export function setWriteCache(bytes: Uint8Array | undefined, on: boolean): void {
+  if (bytes !== undefined) new DataView(bytes.buffer, bytes.byteOffset).setUint16(85 * 2, on ? 0x4021 : 0x4001, true);
 }
 
 /** Shows which transfer mode is selected, as SET FEATURES 03 takes it; says whether there is such a mode. */

@@ -156,9 +156,12 @@ export class Piix3Ide extends PciDevice<typeof PCI_PROPERTIES, Piix3IdeState> {
   }
 }
 
-/** The data register is 16 or 32 bits wide, the others 8; 16 bits of those are two of them, 32 bits are nothing. */
+/**
+ * The data register is 16 or 32 bits wide, and 8 bits of it read 16 and write nothing; the others have 8, of which 16 bits take two, and
+ * 32 bits find nothing.
+ */
 export function readCommandBlock(channel: Channel, offset: number, size: number): number {
-  if (offset === 0 && size >= 2) return channel.readData(size === 4 ? 4 : 2);
+  if (offset === 0) return channel.readData(size === 4 ? 4 : 2);
   if (size === 4) return 0xffff_ffff;
   const low = channel.read(offset);
   if (size === 1) return low;

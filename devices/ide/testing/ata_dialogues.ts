@@ -72,8 +72,18 @@ function identifies(name: string, properties: string, sizeBytes = DISK_BYTES): D
   return dialogue(`identify ${name}`, [{ ...disk, sizeBytes, properties }], identify);
 }
 
-/** Codes that move data or wait for a packet are looked at by themselves. */
-const EVERY_COMMAND = Array.from({ length: 256 }, (_, code) => code);
+/** Issues each of the 256 codes after a soft reset. */
+export async function everyCommand(probe: Probe, device: number, features: number): Promise<void> {
+  const outcomes: [string, string][] = [];
+  for (let code = 0; code < 256; code++) {
+    await probe.softReset();
+    await probe.out(6, device);
+    await probe.in(7);
+    const outcome = await probe.outcome(() => probe.plain("", code, { features, count: 1, lba: 0x302, device }));
+    outcomes.push([hex(code), outcome]);
+  }
+  probe.logGroups(outcomes);
+}
 
 export const ATA_DIALOGUES: readonly Dialogue[] = [
   identifies("default", ""),
@@ -90,28 +100,8 @@ export const ATA_DIALOGUES: readonly Dialogue[] = [
     "long names",
     "model=01234567890123456789012345678901234567890123,serial=012345678901234567890123,ver=0123456789",
   ),
-  dialogue("every command code", [disk], async (probe) => {
-    await probe.show("reset");
-    for (const code of EVERY_COMMAND) {
-      await probe.softReset();
-      await probe.out(6, 0xe0);
-      await probe.in(7);
-      await probe.issue(code, { features: 0x11, count: 1, lba: 0x302 });
-      await probe.idle();
-      const registers = await probe.registers();
-      const status = await probe.in(7);
-      probe.log(`${hex(code)}: ${registers} then ${hex(status)} irq=${await probe.bus.interruptLevel(14)}`);
-    }
-  }),
-  dialogue("every command code to an absent slave", [disk], async (probe) => {
-    for (const code of EVERY_COMMAND) {
-      await probe.softReset();
-      await probe.in(7);
-      await probe.issue(code, { features: 0x11, count: 1, lba: 0x302, device: 0xf0 });
-      await probe.show(hex(code));
-      await probe.in(7);
-    }
-  }),
+  dialogue("every command code", [disk], (probe) => everyCommand(probe, 0xe0, 0x11)),
+  dialogue("every command code to an absent slave", [disk], (probe) => everyCommand(probe, 0xf0, 0x11)),
   dialogue("reset and selection", [disk], resetAndSelection),
   dialogue("reset and selection, two disks", [disk, { ...disk, index: 1 }], resetAndSelection),
   dialogue("reset and selection, slave only", [{ ...disk, index: 1 }], resetAndSelection),
@@ -270,20 +260,41 @@ async function writes(probe: Probe): Promise<void> {
   await probe.show("reset in the middle");
   await probe.issue(0x20, { count: 1, lba: 50 });
   await probe.dataIn("not written");
+  await probe.issue(0x30, { count: 1, lba: 51 });
+  await probe.idle();
+  await probe.out(0, 0xab);
+  await probe.bus.out32(probe.base, 0x44332211);
+  for (let i = 0; i < 253; i++) await probe.bus.out16(probe.base, 0x5500 + i);
+  await probe.show("after 514 bytes in three widths");
+  await probe.bus.out16(probe.base, 0x6666);
+  await probe.idle();
+  await probe.show("one more word");
+  await probe.issue(0x20, { count: 1, lba: 51 });
+  await probe.dataIn("what was written");
+  await probe.softReset();
   await probe.plain("FLUSH CACHE", 0xe7, {});
   await probe.plain("FLUSH CACHE EXT", 0xea, {});
 }
 
-async function settings(probe: Probe): Promise<void> {
+/** SET FEATURES with each of the 256 subcommands. */
+export async function everyFeature(probe: Probe, device: number): Promise<void> {
+  const outcomes: [string, string][] = [];
   for (let features = 0; features < 256; features++) {
-    await probe.plain(`SET FEATURES ${hex(features)}`, 0xef, { features, count: 0, lba: 0 });
+    const outcome = await probe.outcome(() => probe.plain("", 0xef, { features, count: 0, lba: 0, device }));
+    outcomes.push([hex(features), outcome]);
   }
+  probe.logGroups(outcomes);
+}
+
+async function settings(probe: Probe): Promise<void> {
+  await everyFeature(probe, 0xe0);
+  const modes: [string, string][] = [];
   for (let mode = 0; mode < 256; mode++) {
     await probe.issue(0xef, { features: 0x03, count: mode, lba: 0 });
     await probe.idle();
-    const status = await probe.in(7);
-    if (status === 0x50) probe.log(`transfer mode ${hex(mode)} is taken`);
+    modes.push([hex(mode), `transfer mode: ${hex(await probe.in(7))}`]);
   }
+  probe.logGroups(modes);
   await identify(probe);
   await probe.plain("transfer mode PIO 3", 0xef, { features: 0x03, count: 0x0b });
   await identify(probe);
@@ -293,6 +304,15 @@ async function settings(probe: Probe): Promise<void> {
   await identify(probe);
   await probe.plain("INITIALIZE DEVICE PARAMETERS 4/32", 0x91, { count: 32, device: 0xa3 });
   await identify(probe);
+  await probe.issue(0x20, { count: 2, lba: 0x000020, device: 0xa3 });
+  for (let i = 0; i < 2; i++) await probe.dataIn(`CHS 0/3/32 of 4 heads, part ${i}`);
+  await probe.softReset();
+  await probe.issue(0x20, { count: 2, lba: 0x000020, device: 0xa3 });
+  for (let i = 0; i < 2; i++) await probe.dataIn(`the same after SRST, part ${i}`);
+  await probe.plain("SET MULTIPLE MODE 2", 0xc6, { count: 2 });
+  await probe.softReset();
+  await probe.issue(0xc4, { count: 3, lba: 0 });
+  await probe.dataIn("READ MULTIPLE after SRST", 1024);
   await probe.softReset();
   await identify(probe);
   for (const code of [0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99]) {
@@ -319,6 +339,7 @@ async function smart(probe: Probe): Promise<void> {
     }
   };
   await plain("without its key", 0xd8, { lba: 0 });
+  await data("READ DATA first of all", 0xd0);
   for (let features = 0xd0; features < 0x100; features++) {
     if (![0xd0, 0xd1, 0xd4, 0xd5, 0xd6, 0xd9].includes(features)) await plain(hex(features), features);
   }
@@ -326,6 +347,13 @@ async function smart(probe: Probe): Promise<void> {
   await plain("attribute autosave odd", 0xd2, { count: 0x77 });
   await plain("attribute autosave off", 0xd2, { count: 0x00 });
   await data("READ DATA", 0xd0);
+  await plain("attribute autosave on again", 0xd2, { count: 0xf1 });
+  await data("READ DATA with autosave", 0xd0);
+  await plain("attribute autosave off again", 0xd2, { count: 0x00 });
+  await plain("attribute autosave by LBA", 0xd2, { lba: key + 0xf1 });
+  await data("READ DATA with autosave by LBA", 0xd0);
+  await plain("attribute autosave by LBA, odd", 0xd2, { lba: key + 0x77 });
+  await plain("attribute autosave off again", 0xd2, { count: 0x00 });
   await data("READ THRESHOLDS", 0xd1);
   await plain("RETURN STATUS", 0xda);
   for (const log of [0, 1, 2, 3, 6, 7, 9, 0x80]) await data(`READ LOG ${hex(log)}`, 0xd5, { lba: key + log });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Dialogue, Medium } from "./ata_dialogues.ts";
+import { type Dialogue, everyCommand, everyFeature, type Medium } from "./ata_dialogues.ts";
 import { hex, Probe } from "./probe.ts";
 
 const MiB = 1024 * 1024;
@@ -116,11 +116,20 @@ async function tour(probe: Probe): Promise<void> {
 
 async function everyPacket(probe: Probe): Promise<void> {
   const moved = [0x1b, 0x28, 0xa8, 0xbe];
+  const outcomes: [string, string][] = [];
   for (let code = 0; code < 256; code++) {
     if (moved.includes(code)) continue;
-    await probe.packet(hex(code), [code, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x40]);
-    await probe.sense();
+    await probe.packet("", [0x1e]);
+    const cdb = [code, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x40];
+    outcomes.push([
+      hex(code),
+      await probe.outcome(async () => {
+        await probe.packet("", cdb);
+        await probe.sense("");
+      }),
+    ]);
   }
+  probe.logGroups(outcomes);
 }
 
 async function identify(probe: Probe): Promise<void> {
@@ -139,18 +148,14 @@ export const ATAPI_DIALOGUES: readonly Dialogue[] = [
     await probe.packet("INQUIRY", [0x12, 0, 0, 0, 36]);
     await probe.packet("INQUIRY VPD 83", [0x12, 1, 0x83, 0, 254]);
   }),
-  dialogue("CD: every command code", [cd], async (probe) => {
-    await probe.show("power on");
-    for (let code = 0; code < 256; code++) {
-      await probe.softReset();
-      await probe.out(6, 0xa0);
-      await probe.in(7);
-      await probe.issue(code, { features: 0, count: 1, lba: 0x302, device: 0xa0 });
-      await probe.idle();
-      const registers = await probe.registers();
-      const status = await probe.in(7);
-      probe.log(`${hex(code)}: ${registers} then ${hex(status)} irq=${await probe.bus.interruptLevel(15)}`);
-    }
+  dialogue("CD: every command code", [cd], (probe) => everyCommand(probe, 0xa0, 0)),
+  dialogue("CD: every feature", [cd], async (probe) => {
+    await identify(probe);
+    await everyFeature(probe, 0xa0);
+    await probe.plain("transfer mode", 0xef, { features: 0x03, count: 0x22, device: 0xa0 });
+    await identify(probe);
+    await probe.plain("write cache on", 0xef, { features: 0x02, device: 0xa0 });
+    await identify(probe);
   }),
   dialogue("CD: every packet code", [cd], everyPacket),
   dialogue("CD: every packet code, empty", [empty], everyPacket),
@@ -176,6 +181,19 @@ export const ATAPI_DIALOGUES: readonly Dialogue[] = [
     await step("load", [0x1b, 0, 0, 0, 3]);
     for (let i = 0; i < 2; i++) await step("event", GESN);
     for (let i = 0; i < 2; i++) await step("TEST UNIT READY", [0]);
+    await step("PREVENT", [0x1e, 0, 0, 0, 1]);
+    await probe.softReset();
+    await step("locked after SRST? MODE SENSE 2a", [0x5a, 0, 0x2a, 0, 0, 0, 0, 0x10, 0]);
+    await step("ALLOW", [0x1e]);
+    await step("eject", [0x1b, 0, 0, 0, 2]);
+    await probe.softReset();
+    await step("open after SRST? event", GESN);
+    await step("TEST UNIT READY", [0]);
+    await step("eject", [0x1b, 0, 0, 0, 2]);
+    await probe.out(7, 0x08);
+    await probe.idle();
+    await step("open after DEVICE RESET? event", GESN);
+    await step("TEST UNIT READY", [0]);
   }),
   dialogue("CD: the user changes the medium", [cd], async (probe) => {
     const step = async (name: string, cdb: readonly number[]) => {
@@ -183,7 +201,7 @@ export const ATAPI_DIALOGUES: readonly Dialogue[] = [
       await probe.sense();
     };
     const look = async (name: string) => {
-      probe.log(name);
+      await probe.show(name);
       await step("INQUIRY", [0x12, 0, 0, 0, 36]);
       for (let i = 0; i < 2; i++) await step("event", GESN);
       for (let i = 0; i < 3; i++) await step("TEST UNIT READY", [0]);
@@ -207,7 +225,7 @@ export const ATAPI_DIALOGUES: readonly Dialogue[] = [
     await look("after a reset");
   }),
   dialogue("CD: byte count limits", [cd], async (probe) => {
-    for (const limit of [2, 6, 2046, 2048, 2050, 4096, 0x8000, 0xfffe, 0xffff, 0, 1, 3, 513]) {
+    for (const limit of [2, 6, 2046, 2048, 2050, 4096, 0x8000, 0xfffe, 0xffff, 0, 3, 513]) {
       await probe.packet(`READ(10) of 3 by ${limit}`, [0x28, 0, 0, 0, 0, 1, 0, 0, limit < 100 ? 0 : 3], limit);
       await probe.packet(`INQUIRY by ${limit}`, [0x12, 0, 0, 0, 36], limit);
       await probe.softReset();

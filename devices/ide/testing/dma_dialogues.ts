@@ -71,7 +71,7 @@ async function transfer(
     const cdb = new Uint8Array(12);
     cdb.set(packet);
     await bus.outs16(probe.base, cdb);
-  }
+  } else await probe.idle(); // A disk that waits for the bus master is not busy.
   const before = await masterRegisters(probe);
   await bus.out8(port(probe, 0), toMemory ? 0x09 : 0x01);
   await settle(probe);

@@ -63,6 +63,13 @@ export class Probe {
     this.lines.push(text);
   }
 
+  /** Logs what many steps said: each outcome once, with the steps that had it. */
+  logGroups(outcomes: readonly (readonly [step: string, outcome: string])[]): void {
+    const groups = new Map<string, string[]>();
+    for (const [step, outcome] of outcomes) groups.set(outcome, [...groups.get(outcome) ?? [], step]);
+    for (const [outcome, steps] of groups) this.log(`${outcome} <- ${steps.join(" ")}`);
+  }
+
   /** The task file, alternate status and interrupt line, without touching anything. */
   async registers(): Promise<string> {
     let text = "";
@@ -73,6 +80,13 @@ export class Probe {
   /** Logs the registers. */
   async show(label: string): Promise<void> {
     this.log(`${label}: ${await this.registers()}`);
+  }
+
+  /** Runs a step; its lines, without a label, are returned rather than logged. */
+  async outcome(step: () => Promise<unknown>): Promise<string> {
+    const before = this.lines.length;
+    await step();
+    return this.lines.splice(before).map((line) => line.replace(/^[^:]*: ?/, "")).join("; ");
   }
 
   async out(register: number, value: number): Promise<void> {
