@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./backend.ts";
+export type * from "./backend_types.ts";
 export * from "./bitmap.ts";
 export * from "./create.ts";
 export * from "./create_options.ts";
@@ -13,7 +14,7 @@ export * from "./drivers.ts";
 export * from "./errors.ts";
 export * from "./graph.ts";
 export { BlockNode } from "./node.ts";
-export type { BeforeWrite, NodeOptions, WriteNotice } from "./node.ts";
+export type * from "./node_options.ts";
 export type { ImageRequest } from "./open.ts";
 export * from "./jobs/commit.ts";
 export * from "./options/blockdev.ts";

@@ -19,39 +19,12 @@ import type { DirtyBitmap } from "./bitmap.ts";
 import { copyOnRead } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
-import { errnoOf, ioError } from "./errors.ts";
+import { ioError } from "./errors.ts";
 import type { OptionTree } from "./options/tree.ts";
 import type { BlockEdge } from "./permissions.ts";
 import { RequestTracker, type TrackedRequest } from "./request.ts";
+import type { BeforeWrite, NodeOptions } from "./node_options.ts";
 import { NodeTraces } from "./traces.ts";
-
-/** What a before-write hook is told: `from` is absent for zeroes and discards. */
-export interface WriteNotice {
-  readonly at: number;
-  readonly length: number;
-  readonly from?: IoVector;
-}
-
-/** Called before a write reaches the driver, which waits for it; a throw fails the write. */
-export type BeforeWrite = (notice: WriteNotice) => Promise<void> | void;
-
-/** What a node is made with. */
-export interface NodeOptions {
-  readonly name: string;
-  readonly driver?: BlockDriver;
-  readonly kind?: "format" | "protocol" | "filter";
-  readonly readOnly?: boolean;
-  readonly cacheDirect?: boolean;
-  readonly cacheNoFlush?: boolean;
-  /** Discards are passed on; else they are swallowed. */
-  readonly discard?: boolean;
-  readonly detectZeroes?: "off" | "on" | "unmap";
-  readonly forceShare?: boolean;
-  readonly autoReadOnly?: boolean;
-  /** The name that `info block` shows: the file's name, or `json:{...}`. */
-  readonly filename?: string;
-  readonly traces?: NodeTraces;
-}
 
 /** One node: a driver with the rules of the graph around it. */
 export class BlockNode {
@@ -460,9 +433,4 @@ export class BlockNode {
       this.#requests.end(request);
     }
   }
-}
-
-/** Whether a driver says that it cannot do something, rather than that it failed. */
-export function isUnsupported(error: unknown): boolean {
-  return errnoOf(error) === "ENOTSUP";
 }

@@ -9,7 +9,7 @@
  */
 import { IoVector } from "../../base/io_vector.ts";
 import { MiB } from "../../base/units.ts";
-import { errnoOf, ioError } from "../errors.ts";
+import { BlockError, errnoOf, ioError } from "../errors.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission } from "../permissions.ts";
@@ -31,8 +31,8 @@ const PIECE_BYTES = 2 * MiB;
 /**
  * Commits `overlay` into its backing node; yields after each piece.
  *
- * @throws {BlockError} ENOTSUP without a backing file, EROFS or EACCES where the base cannot be written, and what reading
- *   and writing throw; the overlay is whole in every case.
+ * @throws {BlockError} ENOTSUP without a backing file, `permission` where overlay or base may not be written, and what
+ *   reading and writing throw; the overlay is whole in every case.
  */
 export async function* commit(
   graph: BlockGraph,
@@ -43,7 +43,11 @@ export async function* commit(
   if (base === undefined) {
     throw ioError("copy", "ENOTSUP", { node: overlay.name });
   }
-  if (overlay.readOnly && options.keepOverlay !== true) throw ioError("write", "EACCES", { node: overlay.name });
+  if (overlay.readOnly && options.keepOverlay !== true) {
+    throw new BlockError({ kind: "permission", node: overlay.name, text: "Block node is read-only" });
+  }
+  // QEMU puts a node of its own in between meanwhile; the names that people see count on.
+  graph.nextName();
   await overlay.drainedBegin();
   const edge = overlay.children.find((one) => one.node === base && one.role === "backing")!;
   await using undo = new AsyncDisposableStack();
