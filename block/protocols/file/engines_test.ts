@@ -95,6 +95,22 @@ Deno.test("what lies beyond the end of the file reads as zeroes", async () => {
   }
 });
 
+Deno.test("what the page cache has dropped is read all the same", async () => {
+  await using temp = await TempFolder.make();
+  const bytes = new Uint8Array(SIZE);
+  new SeededRandom(7).fill(bytes);
+  const path = await temp.write("disk", bytes);
+  const model = new ModelDisk(SIZE);
+  model.write(0, bytes);
+  await using driver = await openTestFile(path);
+  for (let round = 0; round < 3; round++) {
+    await driver.flush();
+    await driver.invalidate();
+    const order = Array.from({ length: SIZE / 4096 }, (_, i) => (i * 37 % (SIZE / 4096)) * 4096);
+    await Promise.all(order.map(async (at) => model.assertSame(await readBytes(driver, at, 4096), at)));
+  }
+});
+
 Deno.test("a request of no bytes does nothing", async () => {
   await using temp = await TempFolder.make();
   const path = await temp.write("disk", new Uint8Array(512));

@@ -34,7 +34,8 @@ const LARGEST_PLAIN_READ = 64 * KiB;
 const SLOW_WRITE_NS = 5 * NS_PER_MS;
 const FIRST_PENALTY_NS = 20 * NS_PER_MS;
 const LONGEST_PENALTY_NS = NS_PER_S;
-const GOOD_WRITES = 4096;
+/** After so many writes a slow one is the first again. */
+const FORGIVING_WRITES = 4096;
 const CAREFUL_WRITES = 8;
 /** Work done since the last turn, in units of 4 KiB requests: some 3 ms. */
 const WORK_PER_TURN = 2048;
@@ -56,9 +57,10 @@ export class QuickPath {
   #streak = 0;
   #streakNeeded = FIRST_STREAK;
   #writeAgainNs = 0;
-  #lastWriteNs = 0;
+  #lastLookNs = 0;
   #penaltyNs = FIRST_PENALTY_NS;
-  #goodWrites = 0;
+  /** Writes since the last slow one. */
+  #quickWrites = 0;
   /** Writes that are timed from their start. */
   #carefulWrites = CAREFUL_WRITES;
   #work = 0;
@@ -148,23 +150,26 @@ export class QuickPath {
   }
 
   /**
-   * Looks at the time once after each write, since looking costs as much as a tenth of a write. More than 5 ms since
-   * the last one may be idle time or a slow write: then the next few are timed from their start.
+   * Looks at the time after every fourth write only, since looking costs a tenth of a write. More than 5 ms since it
+   * last looked may be idle time or a slow write: then the next few are timed from their start.
    */
   #timed(startNs: number): void {
+    if (++this.#quickWrites === FORGIVING_WRITES) this.#penaltyNs = FIRST_PENALTY_NS;
+    if (this.#carefulWrites === 0 && (this.#quickWrites & 3) !== 0) return;
     const nowNs = this.#clock.nowNs();
-    if (this.#carefulWrites > 0) {
-      this.#carefulWrites--;
-      if (nowNs - startNs > SLOW_WRITE_NS) {
-        this.counts.slowWrites++;
-        this.#writeAgainNs = nowNs + this.#penaltyNs;
-        this.#penaltyNs = Math.min(this.#penaltyNs * 2, LONGEST_PENALTY_NS);
-        this.#goodWrites = 0;
-        this.#carefulWrites = CAREFUL_WRITES;
-      } else if (this.#carefulWrites === 0) this.#writeAgainNs = 0;
-    } else if (nowNs - this.#lastWriteNs > SLOW_WRITE_NS) this.#carefulWrites = CAREFUL_WRITES;
-    this.#lastWriteNs = nowNs;
-    if (++this.#goodWrites === GOOD_WRITES) this.#penaltyNs = FIRST_PENALTY_NS;
+    if (this.#carefulWrites === 0) {
+      if (nowNs - this.#lastLookNs > SLOW_WRITE_NS) this.#carefulWrites = CAREFUL_WRITES;
+    } else if (nowNs - startNs > SLOW_WRITE_NS) this.#wasSlow(nowNs);
+    else if (--this.#carefulWrites === 0) this.#writeAgainNs = 0;
+    this.#lastLookNs = nowNs;
+  }
+
+  #wasSlow(nowNs: number): void {
+    this.counts.slowWrites++;
+    this.#writeAgainNs = nowNs + this.#penaltyNs;
+    this.#penaltyNs = Math.min(this.#penaltyNs * 2, LONGEST_PENALTY_NS);
+    this.#quickWrites = 0;
+    this.#carefulWrites = CAREFUL_WRITES;
   }
 
   /** Counts a request of `length` bytes; true when it is time for a turn of the event loop. */
