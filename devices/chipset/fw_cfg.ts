@@ -18,9 +18,9 @@ import {
 } from "../bus/mod.ts";
 
 const PROPERTIES = {
-  "dma_enabled": prop.bool(true, { description: "on/off" }),
+  "dma_enabled": prop.bool(true),
   "x-file-slots": prop.uint16(0x20),
-  "acpi-mr-restore": prop.bool(true, { description: "on/off" }),
+  "acpi-mr-restore": prop.bool(true),
 };
 
 /** Keys of items that are no files. */

@@ -25,7 +25,7 @@ const PROPERTIES = {
   "timers": prop.uint8(3),
   "msi": prop.bool(false, { description: "on/off" }),
   "hpet-intcap": prop.uint32(0),
-  "hpet-offset-saved": prop.bool(true, { description: "on/off" }),
+  "hpet-offset-saved": prop.bool(true),
 };
 
 const TICK_NS = 10;

@@ -32,6 +32,7 @@ const PROPERTIES = {
 
 const STATUS_OUTPUT_FULL = 0x01;
 const STATUS_SELF_TESTED = 0x04;
+/** Set for good, as guests know it from QEMU; the chip has it tell whether the last write was a command. */
 const STATUS_COMMAND = 0x08;
 const STATUS_UNLOCKED = 0x10;
 const STATUS_MOUSE = 0x20;
@@ -46,13 +47,14 @@ const OUT_NO_RESET = 0x01;
 const OUT_A20 = 0x02;
 const OUT_KEYBOARD_FULL = 0x10;
 const OUT_MOUSE_FULL = 0x20;
+/** Outputs that go nowhere float high. */
+const OUT_UNUSED = 0xcc;
 
 export interface KeyboardControllerState {
   /** The command byte. */
   mode: number;
   outputPort: number;
   selfTested: boolean;
-  lastWriteWasCommand: boolean;
   /** The command whose argument comes next at port 60; 0 for none. */
   pendingCommand: number;
   /** What port 60 reads as. */
@@ -72,6 +74,7 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
   readonly #a20: OutputPin;
   readonly #irqs: OutputPin[];
   #state = initialState();
+  #filling = false;
 
   constructor(context: DeviceContext, values: Partial<PropertyValues<typeof PROPERTIES>>, options: DeviceOptions) {
     super(i8042, context, values, options);
@@ -138,8 +141,8 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
   }
 
   #status(): number {
-    const { full, selfTested, lastWriteWasCommand } = this.#state;
-    return STATUS_UNLOCKED | (selfTested ? STATUS_SELF_TESTED : 0) | (lastWriteWasCommand ? STATUS_COMMAND : 0) |
+    const { full, selfTested } = this.#state;
+    return STATUS_UNLOCKED | STATUS_COMMAND | (selfTested ? STATUS_SELF_TESTED : 0) |
       (full === "no" ? 0 : STATUS_OUTPUT_FULL) | (full === "mouse" ? STATUS_MOUSE : 0);
   }
 
@@ -161,14 +164,22 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
 
   /** Fetches the next byte of a device while the output buffer is empty. */
   #fill(): void {
-    const state = this.#state;
-    while (state.full === "no") {
-      if ((state.mode & MODE_KEYBOARD_OFF) === 0 && this.keyboard.hasData) this.#takeKey();
-      else if ((state.mode & MODE_MOUSE_OFF) === 0 && this.mouse.hasData) {
-        const byte = this.mouse.take();
-        if (byte !== undefined) this.#put(byte, "mouse");
-      } else return;
+    // Taking a byte makes a device drive its line again, which leads back here.
+    if (this.#filling) return;
+    this.#filling = true;
+    while (this.#state.full === "no" && this.#fetch());
+    this.#filling = false;
+  }
+
+  #fetch(): boolean {
+    const { mode } = this.#state;
+    if ((mode & MODE_KEYBOARD_OFF) === 0 && this.keyboard.hasData) {
+      this.#takeKey();
+      return true;
     }
+    const byte = (mode & MODE_MOUSE_OFF) === 0 ? this.mouse.take() : undefined;
+    if (byte !== undefined) this.#put(byte, "mouse");
+    return byte !== undefined;
   }
 
   #takeKey(): void {
@@ -193,7 +204,6 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
 
   #command(command: number): void {
     const state = this.#state;
-    state.lastWriteWasCommand = true;
     switch (command) {
       case 0x20:
         return this.#put(state.mode, "keyboard");
@@ -236,7 +246,6 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
     const state = this.#state;
     const command = state.pendingCommand;
     state.pendingCommand = 0;
-    state.lastWriteWasCommand = false;
     switch (command) {
       case 0x60:
         return this.#setMode(value);
@@ -276,9 +285,8 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
 function initialState(): KeyboardControllerState {
   return {
     mode: MODE_KEYBOARD_INTERRUPT | MODE_MOUSE_INTERRUPT,
-    outputPort: OUT_NO_RESET | OUT_A20,
+    outputPort: OUT_NO_RESET | OUT_A20 | OUT_UNUSED,
     selfTested: false,
-    lastWriteWasCommand: true,
     pendingCommand: 0,
     data: 0,
     full: "no",

@@ -24,7 +24,7 @@ import {
 const PROPERTIES = {
   "base": prop.int32(0),
   "page-base": prop.int32(0x80),
-  "pageh-base": prop.int32(-1),
+  "pageh-base": prop.int32(0x480),
   "dshift": prop.int32(0),
 };
 

@@ -26,7 +26,7 @@ const PROPERTIES = {
   "iobase": prop.uint32(0xffff_ffff),
   "elcr_addr": prop.uint32(0xffff_ffff),
   "elcr_mask": prop.uint8(0xff),
-  "master": prop.bool(false),
+  "master": prop.bool(false, { description: "on/off" }),
 };
 
 /** What the controller remembers; eight-bit registers have a bit for each input. */

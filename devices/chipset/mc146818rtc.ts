@@ -11,7 +11,7 @@
  * @module
  */
 import type { Clock } from "../../base/clocks.ts";
-import { NS_PER_S } from "../../base/units.ts";
+import { NS_PER_S, NS_PER_US } from "../../base/units.ts";
 import {
   type DeviceContext,
   type DeviceOptions,
@@ -27,7 +27,7 @@ import { loadTime, secondsToAlarm, storeTime, type TimeFormat, TimeRegister } fr
 import { nsAtTick, ticksIn } from "./ticks.ts";
 
 const PROPERTIES = {
-  "base_year": prop.int32(0),
+  "base_year": prop.int32(1980),
   "iobase": prop.uint16(0x70),
   "irq": prop.uint8(8),
   "lost_tick_policy": prop.choice("LostTickPolicy", ["discard", "delay", "slew"], "discard"),
@@ -284,7 +284,8 @@ export class RealTimeClock extends IsaDevice<typeof PROPERTIES, RtcState> {
     if ((waiting & ALARM) !== 0 && this.#running) {
       nextNs = Math.min(nextNs, (seconds + secondsToAlarm(cmos, seconds, this.#format)) * NS_PER_S);
     }
-    this.#timer?.set(Number.isFinite(nextNs) ? nextNs - offsetNs : undefined);
+    // Times of day are beyond 2^53 ns, so a deadline may be rounded to a moment too early: then a little later again.
+    this.#timer?.set(Number.isFinite(nextNs) ? Math.max(nextNs - offsetNs, seenNs + NS_PER_US) : undefined);
   }
 }
 

@@ -19,7 +19,7 @@ import type { Pit8254 } from "./i8254.ts";
 const PROPERTIES = {
   "audiodev": prop.str(undefined, { description: "ID of an audiodev to use as a backend" }),
   "iobase": prop.uint32(0x61),
-  "migrate": prop.bool(true, { description: "on/off" }),
+  "migrate": prop.bool(true),
 };
 
 export interface SpeakerState {

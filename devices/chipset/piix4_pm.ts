@@ -27,19 +27,17 @@ import { AcpiPm1, Pm1Event, type Pm1State } from "./acpi_pm1.ts";
 import { PmSmbus, type PmSmbusState } from "./pm_smbus.ts";
 import { SmBus } from "./smbus_eeprom.ts";
 
-const ON_OFF = { description: "on/off" };
-
 const PROPERTIES = {
   "smb_io_base": prop.uint32(0),
   "disable_s3": prop.uint8(0),
   "disable_s4": prop.uint8(0),
   "s4_val": prop.uint8(2),
-  "acpi-pci-hotplug-with-bridge-support": prop.bool(true, ON_OFF),
-  "acpi-root-pci-hotplug": prop.bool(true, ON_OFF),
-  "memory-hotplug-support": prop.bool(true, ON_OFF),
-  "smm-compat": prop.bool(false, ON_OFF),
-  "smm-enabled": prop.bool(false, ON_OFF),
-  "x-not-migrate-acpi-index": prop.bool(false, ON_OFF),
+  "acpi-pci-hotplug-with-bridge-support": prop.bool(true),
+  "acpi-root-pci-hotplug": prop.bool(true),
+  "memory-hotplug-support": prop.bool(true),
+  "smm-compat": prop.bool(false),
+  "smm-enabled": prop.bool(false),
+  "x-not-migrate-acpi-index": prop.bool(false),
   ...PCI_PROPERTIES,
 };
 
