@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isHelpOption, parseOptionPairs } from "../base/keyval.ts";
+import { isHelpOption, type OptionPair, parseOptionPairs } from "../base/keyval.ts";
 import {
   type BlockBackend,
   BlockError,
@@ -16,7 +16,7 @@ import {
   parseDrive,
 } from "../block/mod.ts";
 import type { Machine } from "../machine/mod.ts";
-import { MonitorError } from "./errors.ts";
+import { explain, MonitorError } from "./errors.ts";
 
 /** What `drive_add` came to; `warnings` are lines for who asked. */
 export type DriveAddition =
@@ -75,10 +75,14 @@ export class MachineDriveMaker implements DriveMaker {
   }
 
   async addDrive(options: string): Promise<DriveAddition> {
-    const { pairs, warnings: short } = parseOptionPairs(options);
+    const { pairs, warnings } = parseOptionPairs(options);
+    return await warned(warnings, () => this.#addDrive(pairs));
+  }
+
+  async #addDrive(pairs: readonly OptionPair[]): Promise<DriveAddition> {
     checkId(pairs.findLast(({ name }) => name === "id")?.value);
     const drive = parseDrive(pairs);
-    const warnings = [...short, ...drive.warnings].map((text) => `warning: ${text}`);
+    const { warnings } = drive;
     if (drive.helpWanted) return { kind: "help", warnings };
     const busType = drive.interface ?? this.#defaultInterface;
     const unit = drive.unit ?? drive.index ?? this.#freeUnit();
@@ -97,10 +101,11 @@ export class MachineDriveMaker implements DriveMaker {
   }
 
   async addNode(options: string): Promise<DriveAddition> {
-    const { pairs, warnings: short } = parseOptionPairs(options);
-    if (!pairs.some(({ name }) => name === "node-name")) throw new MonitorError("'node-name' needs to be specified");
-    const node = await this.#graph.openImage({ options: nestOptions(pairs) });
-    return { kind: "node", node, warnings: short.map((text) => `warning: ${text}`) };
+    const { pairs, warnings } = parseOptionPairs(options);
+    return await warned(warnings, async () => {
+      if (!pairs.some(({ name }) => name === "node-name")) throw new MonitorError("'node-name' needs to be specified");
+      return { kind: "node", node: await this.#graph.openImage({ options: nestOptions(pairs) }), warnings: [] };
+    });
   }
 
   openMedium(filename: string, how: { readonly format?: string; readonly readOnly: boolean }): Promise<BlockNode> {
@@ -122,6 +127,19 @@ export class MachineDriveMaker implements DriveMaker {
     let unit = 0;
     while (this.#heldBy(unit) !== undefined) unit++;
     return unit;
+  }
+}
+
+/** Puts warnings before whatever comes of `work`, an error included. */
+async function warned(short: readonly string[], work: () => Promise<DriveAddition>): Promise<DriveAddition> {
+  const lines = (texts: readonly string[]) => texts.map((text) => `warning: ${text}`);
+  try {
+    const added = await work();
+    return { ...added, warnings: lines([...short, ...added.warnings]) };
+  } catch (error) {
+    if (short.length === 0) throw error;
+    const { text, hint } = explain(error);
+    throw new MonitorError([...lines(short), text].join("\n"), { hint, cause: error });
   }
 }
 

@@ -152,7 +152,9 @@ export const commit = command({
         await commitAll(machine.graph, node);
       } catch (error) {
         if (!(error instanceof BlockError)) throw error;
-        throw new MonitorError(`'commit' error for '${device}': ${errnoText(error.errno)}`, { cause: error });
+        const first = node.readOnly ? "Block node is read-only\n" : "";
+        const errno = node.readOnly ? "EPERM" : error.errno;
+        throw new MonitorError(`${first}'commit' error for '${device}': ${errnoText(errno)}`, { cause: error });
       }
     }
   },

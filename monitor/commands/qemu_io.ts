@@ -15,8 +15,8 @@ import { command } from "../schema/command.ts";
 
 /** One piece of output. */
 export interface IoText {
-  /** `out` and `error` are what the tool writes to its own outputs, `report` a message to who asked. */
-  readonly to: "out" | "error" | "report";
+  /** `out` and `error` are what the tool writes to its own outputs, `show` and `report` go to who asked. */
+  readonly to: "out" | "error" | "show" | "report";
   readonly text: string;
 }
 
@@ -43,6 +43,7 @@ export const qemuIo = command({
         output: {
           print: (text) => void texts.push({ to: "out", text }),
           error: (text) => void texts.push({ to: "error", text }),
+          show: (text) => void texts.push({ to: "show", text }),
           report: (text) => void texts.push({ to: "report", text }),
         },
         readFile: readWholeFile,
@@ -62,7 +63,7 @@ export const qemuIo = command({
       for (const { to, text } of texts) {
         if (to === "out") output.host(text);
         else if (to === "error") output.hostError(text);
-        else output.print(`${text}\n`);
+        else output.print(to === "show" ? text : `${text}\n`);
       }
     },
   },

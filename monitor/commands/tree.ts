@@ -15,6 +15,7 @@ import {
   type QtreePci,
 } from "../../machine/mod.ts";
 import { MonitorError } from "../errors.ts";
+import { type FlatView, flatViews, flatViewText } from "../format/flat_views.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
@@ -68,7 +69,7 @@ function pciText(info: PciFunctionInfo): string {
 export const infoQtree = command({
   name: "query-qtree",
   summary: "The tree of buses and devices with their properties.",
-  arguments: { brief: arg.flag("b") },
+  arguments: {},
   run: ({ machine }): QtreeBus => qtree(machine),
   hmp: {
     names: "qtree",
@@ -112,10 +113,10 @@ export const infoMtree = command({
   name: "query-mtree",
   summary: "Address spaces and the memory regions that they show.",
   arguments: { flat: arg.flag("f"), dispatch: arg.flag("d"), owners: arg.flag("o"), disabled: arg.flag("D") },
-  run({ machine }, { flat, dispatch, owners, disabled = false }): Mtree {
-    const refused = flat ? "-f" : dispatch ? "-d" : owners ? "-o" : undefined;
+  run({ machine }, { flat = false, owners, disabled = false, dispatch }): Mtree | readonly FlatView[] {
+    const refused = owners ? "-o" : flat && dispatch ? "-d" : undefined;
     if (refused !== undefined) throw new MonitorError(`info mtree ${refused} is not available`);
-    return mtree(machine, { disabled });
+    return flat ? flatViews(machine) : mtree(machine, { disabled });
   },
   hmp: {
     names: "mtree",
@@ -124,6 +125,10 @@ export const infoMtree = command({
     help: "show memory tree (-f: dump flat view for address spaces;-d: dump dispatch tree, valid with -f only);" +
       "-o: dump region owners/parents;-D: dump disabled regions",
     print: (output, tree) => {
+      if (!("regions" in tree)) {
+        tree.forEach((view, index) => output.print(flatViewText(view, index)));
+        return;
+      }
       for (const section of tree.addressSpaces) output.print(sectionText("address-space", section));
       for (const section of tree.regions) output.print(sectionText("memory-region", section));
     },

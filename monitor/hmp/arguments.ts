@@ -104,7 +104,7 @@ class ArgumentReader {
     }
     const word = readWord(this.#cursor);
     if (word.trouble === undefined) return word.text;
-    throw new HmpSyntaxError(`${word.trouble}\n${this.#names}: ${expected}`);
+    throw new HmpSyntaxError(`${this.#names}: ${expected}`, { aside: word.trouble });
   }
 
   #rest(argument: Argument<unknown>): string | undefined {
@@ -131,7 +131,7 @@ class ArgumentReader {
     let sizeBytes = letters.sizeBytes ?? -1;
     if (format !== "i") memory.sizeBytes = sizeBytes = letters.sizeBytes ?? memory.sizeBytes;
     memory.format = format;
-    return { count: digits === "" ? 1 : Math.min(Number(digits), 0x7fff_ffff), format, sizeBytes };
+    return { count: digits === "" ? 1 : countOf(digits), format, sizeBytes };
   }
 
   #formatLetters(): { format?: DataFormat["format"]; sizeBytes?: number } {
@@ -194,6 +194,11 @@ class ArgumentReader {
     // Where nothing stands after the dash, QEMU's message ends there too, and the next line goes on behind it.
     throw new HmpSyntaxError(`${this.#names}: unsupported option -${found ?? ""}`, { newline: found !== undefined });
   }
+}
+
+/** A count is 32 bits wide and has a sign; one that overflows into it counts nothing. */
+function countOf(digits: string): number {
+  return Math.max(0, Number(BigInt.asIntN(32, BigInt(digits))));
 }
 
 function isFormat(char: string): char is DataFormat["format"] {

@@ -15,7 +15,8 @@ import { unknownWordHint } from "./hints.ts";
 export type ParsedLine =
   | { readonly kind: "empty" }
   | { readonly kind: "command"; readonly command: AnyCommand; readonly values: Record<string, unknown> }
-  | { readonly kind: "refused"; readonly text: string };
+  /** `aside` is for the program's own standard output. */
+  | { readonly kind: "refused"; readonly text: string; readonly aside?: string };
 
 /** What one monitor keeps between lines. */
 export interface HmpState {
@@ -57,6 +58,7 @@ export function parseLine(line: string, state: HmpState): ParsedLine {
     return {
       kind: "refused",
       text: `${error.message}${newline}Try "help ${line.slice(0, nameEnd)}" for more information\n`,
+      ...(error.aside === undefined ? {} : { aside: `${error.aside}\n` }),
     };
   }
 }
@@ -70,7 +72,10 @@ export async function executeLine(
 ): Promise<void> {
   const parsed = parseLine(line, state);
   if (parsed.kind === "empty") return;
-  if (parsed.kind === "refused") return output.print(parsed.text);
+  if (parsed.kind === "refused") {
+    if (parsed.aside !== undefined) output.host(parsed.aside);
+    return output.print(parsed.text);
+  }
   const { command, values } = parsed;
   const twin = command.hmp!;
   try {

@@ -18,10 +18,13 @@ export class HmpSyntaxError extends Error {
   override readonly name = "HmpSyntaxError";
   /** Whether the line ends there. */
   readonly newline: boolean;
+  /** A line that QEMU writes to its own standard output before. */
+  readonly aside: string | undefined;
 
-  constructor(message: string, how: { newline?: boolean } = {}) {
+  constructor(message: string, how: { newline?: boolean; aside?: string } = {}) {
     super(message);
     this.newline = how.newline ?? true;
+    this.aside = how.aside;
   }
 }
 

@@ -14,6 +14,8 @@ export interface IoOutput {
   print(text: string): void;
   /** To standard error, as it is. */
   error(text: string): void;
+  /** To who asked: a monitor, or a tool's standard output. */
+  show(text: string): void;
   /** A message that a tool puts its name before, and a monitor shows to who asked. Without a newline. */
   report(text: string): void;
 }
@@ -47,6 +49,8 @@ export interface IoCommand {
   readonly maxArguments?: number;
   /** Letters as getopt takes them. Absent: words are not looked at. */
   readonly options?: string;
+  /** Changes the image. */
+  readonly writes?: boolean;
   /** Works without an open image. */
   readonly withoutImage?: boolean;
   /** Says whether it succeeded. */
@@ -119,7 +123,11 @@ export async function runIoLine(io: IoContext, line: string): Promise<boolean> {
       : least === most
       ? `${least}`
       : `between ${least} and ${most}`;
-    io.output.print(`bad argument count ${words.length} to ${name}, expected ${expected} arguments\n`);
+    io.output.error(`bad argument count ${words.length} to ${name}, expected ${expected} arguments\n`);
+    return false;
+  }
+  if (command.writes && io.backend.isInserted && io.backend.readOnly) {
+    io.output.report("Block node is read-only");
     return false;
   }
   const call = readWords(io, command, name, words);

@@ -66,7 +66,9 @@ export const aioFlush: IoCommand = {
   minArguments: 0,
   maxArguments: 0,
   async run(io) {
+    const startNs = io.clock.nowNs();
     while (io.outstanding.size > 0) await Promise.all(io.outstanding);
+    io.backend.stats.done("flush", 0, startNs, io.clock.nowNs());
     return true;
   },
 };
@@ -88,6 +90,7 @@ const PREALLOCATION: readonly string[] = ["off", "metadata", "falloc", "full"];
 export const truncate: IoCommand = {
   name: "truncate",
   alias: "t",
+  writes: true,
   parameters: "[-m prealloc_mode] off",
   help: "truncates the current file at the given offset",
   minArguments: 1,
@@ -119,7 +122,8 @@ export const info: IoCommand = {
     io.output.print(`cluster size: ${formatIoSize(details?.clusterSizeBytes ?? 0)}\n`);
     io.output.print(`vm state offset: ${formatIoSize(details?.vmStateOffsetBytes ?? 0)}\n`);
     if (details?.specific !== undefined) {
-      io.output.print(`Format specific information:\n${specificLines(details.specific, 1).join("")}`);
+      io.output.print("Format specific information:\n");
+      io.output.show(specificLines(details.specific, 1).join(""));
     }
     return true;
   },

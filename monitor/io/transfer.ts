@@ -260,6 +260,7 @@ function checkWriteFlags(call: IoCall): void {
 
 export const write: IoCommand = {
   name: "write",
+  writes: true,
   alias: "w",
   parameters: "[-bcCfnquz] [-P pattern | -s source_file] off len",
   help: "writes a number of bytes at a specified offset",
@@ -321,6 +322,7 @@ async function writer(
 
 export const writev: IoCommand = {
   name: "writev",
+  writes: true,
   parameters: "[-Cfq] [-P pattern] off len [len..]",
   help: "writes a number of bytes at a specified offset",
   longHelp: WRITEV_HELP,
@@ -346,6 +348,7 @@ export const writev: IoCommand = {
 
 export const aioWrite: IoCommand = {
   name: "aio_write",
+  writes: true,
   parameters: "[-Cfiquz] [-P pattern] off len [len..]",
   help: "asynchronously writes a number of bytes",
   longHelp: AIO_WRITE_HELP,
@@ -384,6 +387,7 @@ export const aioWrite: IoCommand = {
 
 export const discard: IoCommand = {
   name: "discard",
+  writes: true,
   alias: "d",
   parameters: "[-Cq] off len",
   help: "discards a number of bytes at a specified offset",

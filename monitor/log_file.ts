@@ -1,0 +1,35 @@
+/**
+ * The host's side of the log: standard error, and files that are written as lines come.
+ *
+ * @module
+ */
+import { errnoText, isErrno } from "../base/errno.ts";
+import type { LogHost } from "./log.ts";
+
+/** What `Deno` gives a log. */
+export function denoLogHost(): LogHost {
+  const encoder = new TextEncoder();
+  return {
+    standardError: (text) => writeAll(Deno.stderr, encoder.encode(text)),
+    open: (filename) => {
+      let file: Deno.FsFile;
+      try {
+        file = Deno.openSync(filename, { write: true, create: true, truncate: true });
+      } catch (error) {
+        throw new Error(reason(error), { cause: error });
+      }
+      return { write: (text) => writeAll(file, encoder.encode(text)), close: () => file.close() };
+    },
+    processId: Deno.pid,
+  };
+}
+
+function writeAll(file: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+}
+
+function reason(error: unknown): string {
+  const code = (error as { code?: string }).code;
+  if (code !== undefined && isErrno(code)) return errnoText(code);
+  return error instanceof Error ? error.message.replace(/ \(os error \d+\).*$/s, "") : String(error);
+}

@@ -1,0 +1,23 @@
+/**
+ * The monitor: commands, the prompt over them, and the scripting facade.
+ *
+ * @module
+ */
+export { allCommands, COMMANDS, type Commands } from "./commands/mod.ts";
+export type { BlockInfo, BlockList, BlockStats, InsertedInfo } from "./commands/block.ts";
+export type { IoAnswer, IoText } from "./commands/qemu_io.ts";
+export { type DriveAddition, type DriveMaker, MachineDriveMaker } from "./drive_maker.ts";
+export { MonitorError } from "./errors.ts";
+export { historyPath, loadHistory, saveHistory } from "./hmp/history_file.ts";
+export { HmpMonitor, HmpSession, PROMPT } from "./hmp/monitor.ts";
+export { serveChannel } from "./hmp/serve.ts";
+export * from "./io/mod.ts";
+export { type LogHost, MonitorLog } from "./log.ts";
+export { type OpenMonitor, openMonitor, type OpenMonitorOptions } from "./open_monitor.ts";
+export { type CommandRegistry } from "./schema/registry.ts";
+export * from "./transports/mod.ts";
+export { PACKAGE_VERSION, QEMU_VERSION, qemuVersionText } from "./version.ts";
+export { type CommandName, type CommandValues, Vm, type VmParts } from "./vm.ts";
+export type { VmOptions } from "./vm/options.ts";
+export { type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
+export { requestLine, WaitError, type WaitOptions } from "./vm/waits.ts";

@@ -1,0 +1,47 @@
+/**
+ * What a script says of the machine that it wants.
+ *
+ * @module
+ */
+import type { Clocks } from "../../base/clocks.ts";
+import type { Random } from "../../base/random.ts";
+
+/** A machine. Everything has QEMU's default where it is absent. */
+export interface VmOptions {
+  /** MiB of RAM; 128 by default. */
+  readonly memory?: number;
+  /** Disks on the four places of the IDE controller, as `-hda` to `-hdd`. */
+  readonly hda?: string;
+  readonly hdb?: string;
+  readonly hdc?: string;
+  readonly hdd?: string;
+  /** A CD in the third place, as `-cdrom`. */
+  readonly cdrom?: string;
+  /** Each as behind `-drive`: `"file=a.qcow2,if=none,id=d0"`. */
+  readonly drives?: readonly string[];
+  /** Each as behind `-blockdev`. */
+  readonly blockdevs?: readonly string[];
+  /** Each as behind `-device`: `"ide-hd,drive=d0,serial=X"`. */
+  readonly devices?: readonly string[];
+  /** Writes go to temporary overlays, as with `-snapshot`. */
+  readonly snapshot?: boolean;
+  /** No CD, floppy and SD drives but those asked for: `-nodefaults`. */
+  readonly nodefaults?: boolean;
+  /** Letters of the boot order; `cad` by default. */
+  readonly boot?: string;
+  readonly name?: string;
+  readonly uuid?: string;
+  /** Stands still until `cont`, as with `-S`. */
+  readonly paused?: boolean;
+  /** A snapshot to go back to before the start. */
+  readonly loadvm?: string;
+  /** QEMU's text to the letter: no hints of moa's own. */
+  readonly strict?: boolean;
+  /** One seed, one run: replaces the host's randomness. */
+  readonly seed?: number;
+  /** Instead of the host's; the virtual clock is the accelerator's. */
+  readonly clocks?: Clocks;
+  readonly random?: Random;
+  /** Takes messages for the user, one line each; standard error by default. */
+  readonly warn?: (text: string) => void;
+}

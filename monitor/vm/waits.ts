@@ -1,0 +1,93 @@
+/**
+ * Waiting for something with a deadline; what fails tells the last requests of the guest.
+ *
+ * @module
+ */
+import type { Clock } from "../../base/clocks.ts";
+import { NS_PER_MS } from "../../base/units.ts";
+import type { DeviceRequest } from "../../devices/bus/mod.ts";
+import type { Machine } from "../../machine/mod.ts";
+
+/** How long to wait, in milliseconds of real time; 10 s by default. */
+export interface WaitOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const LOOK_EVERY_MS = 2;
+
+/** A wait whose deadline has passed. */
+export class WaitError extends Error {
+  override readonly name = "WaitError";
+  /** The guest's last requests, the oldest first. */
+  readonly requests: readonly DeviceRequest[];
+
+  constructor(what: string, timeoutMs: number, machine: Machine) {
+    const requests = machine.requests.list();
+    super(
+      `${what}: not within ${timeoutMs} ms (machine is ${machine.runState})\n` +
+        (requests.length === 0
+          ? "the guest has made no requests"
+          : `the guest's last ${requests.length} requests:\n${
+            requests.map((one) => `  ${requestLine(one)}`).join("\n")
+          }`),
+    );
+    this.requests = requests;
+  }
+}
+
+/** One request on one line: device, command, place, count, result, microseconds. */
+export function requestLine(request: DeviceRequest): string {
+  const place = request.lba === undefined ? "" : ` lba=${request.lba}`;
+  const count = request.sectors === undefined ? ` bytes=${request.bytes}` : ` sectors=${request.sectors}`;
+  return `${request.device || request.path} ${request.command}${place}${count} ${request.result} ` +
+    `${(request.durationNs / 1000).toFixed(1)} us`;
+}
+
+/** Waits until `holds` says so. @throws WaitError */
+export async function until(
+  machine: Machine,
+  clock: Clock,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  options: WaitOptions = {},
+): Promise<void> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const deadlineNs = clock.nowNs() + timeoutMs * NS_PER_MS;
+  while (!await holds()) {
+    options.signal?.throwIfAborted();
+    if (clock.nowNs() >= deadlineNs) throw new WaitError(what, timeoutMs, machine);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+/** Waits for what `subscribe` reports. @throws WaitError */
+export function next<T>(
+  machine: Machine,
+  what: string,
+  subscribe: (found: (value: T) => void) => () => void,
+  options: WaitOptions = {},
+): Promise<T> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  return new Promise<T>((resolve, reject) => {
+    const finish = () => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", aborted);
+      unsubscribe();
+    };
+    const aborted = () => {
+      finish();
+      reject(options.signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      finish();
+      reject(new WaitError(what, timeoutMs, machine));
+    }, timeoutMs);
+    const unsubscribe = subscribe((value) => {
+      finish();
+      resolve(value);
+    });
+    options.signal?.addEventListener("abort", aborted, { once: true });
+  });
+}
