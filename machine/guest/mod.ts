@@ -1,0 +1,20 @@
+/**
+ * Drivers that play the guest, over ports, memory and interrupts only.
+ *
+ * @module
+ */
+export type { Answer, GuestBus } from "./bus.ts";
+export {
+  AtaStatus,
+  type AtaTaskFile,
+  type DmaArea,
+  type DriveIdentity,
+  type IdeCallOptions,
+  IdeCd,
+  IdeDisk,
+  type IdeDrive,
+  IdeError,
+  IdeGuest,
+  type Sense,
+} from "./ide.ts";
+export { assignPci, type GuestBar, PciFunction, scanPci } from "./pci.ts";
