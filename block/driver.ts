@@ -211,6 +211,8 @@ export interface OpenContext {
   openChild(role: ChildRole, options: BlockdevOptions | string | undefined, how?: ChildOptions): Promise<BlockNode>;
   /** A message for the user that is no error: one line, without the program's name. */
   warn(message: string): void;
+  /** A line for the user that QEMU prints as it is, without the program's name and "warning". */
+  notice?(line: string): void;
 }
 
 /** What a child is to its parent. */

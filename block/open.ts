@@ -32,6 +32,8 @@ export interface ImageRequest {
   readonly signal?: AbortSignal;
   /** Leave backing files closed that the image names: its description alone is wanted. */
   readonly noBacking?: boolean;
+  /** Opened for a check: nothing is repaired beforehand, and an image that is known to be corrupt may be written. */
+  readonly forCheck?: boolean;
 }
 
 /** What goes down the tree while it is opened. */
@@ -42,6 +44,7 @@ interface Opening {
   /** The parent is a format: a protocol is wanted, nothing is probed. */
   readonly protocolOnly: boolean;
   readonly noBacking: boolean;
+  readonly forCheck: boolean;
   /** Paths of the images whose backing file this is, to find loops. */
   readonly overlays: readonly string[];
 }
@@ -53,7 +56,8 @@ export async function openReference(graph: BlockGraph, request: ImageRequest): P
   if (typeof request.options === "string") return graph.lookup(request.options);
   const flags: Inherited = { ...TOP_FLAGS, aio: request.aio };
   const noBacking = request.noBacking ?? false;
-  const opening = { graph, signal: request.signal, flags, protocolOnly: false, noBacking, overlays: [] };
+  const forCheck = request.forCheck ?? false;
+  const opening = { graph, signal: request.signal, flags, protocolOnly: false, noBacking, forCheck, overlays: [] };
   return await openTree(opening, request.filename, (request.options ?? {}) as OptionTree);
 }
 
@@ -220,7 +224,9 @@ function contextFor(
     clocks: graph.clocks,
     random: graph.random,
     ...(signal === undefined ? {} : { signal }),
+    forCheck: opening.forCheck,
     warn: graph.warn,
+    notice: graph.notice,
     async openChild(role, described, how = {}) {
       let child: BlockNode;
       if (role === "file" && state.file !== undefined) {
@@ -313,7 +319,7 @@ async function openBacking(
       throw new BlockError({ kind: "state", text: `Backing file '${filename}' creates an infinite loop.` });
     }
     const flags = childFlags("backing", opening.flags, how.readOnly);
-    return await openTree({ ...opening, flags, protocolOnly: false }, filename, tree);
+    return await openTree({ ...opening, flags, protocolOnly: false, forCheck: false }, filename, tree);
   } catch (error) {
     throw prefixed("Could not open backing file: ", error);
   }

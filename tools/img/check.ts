@@ -51,6 +51,7 @@ export async function check(program: Program, args: readonly string[]): Promise<
     imageOpts: has("image-opts"),
     writable: repair !== undefined,
     forceShare: has("U"),
+    forCheck: true,
     cache,
   });
   const say = (text: string) => {
@@ -70,7 +71,7 @@ export async function check(program: Program, args: readonly string[]): Promise<
   }
   if (output === "human") say(humanText(result));
   else say(`${prettyJson(toJson(filename, node.driver.name, result, fixed))}\n`);
-  if (result.checkErrors > 0) return 1;
+  if (result.checkErrors > 0) program.fail("Check failed");
   return result.corruptions > 0 ? 2 : result.leaks > 0 ? 3 : 0;
 }
 

@@ -27,6 +27,7 @@ export interface OpenHow {
   readonly writable?: boolean;
   readonly forceShare?: boolean;
   readonly noBacking?: boolean;
+  readonly forCheck?: boolean;
   readonly cache?: { readonly direct: boolean; readonly noFlush: boolean };
 }
 
@@ -43,7 +44,7 @@ export async function openImage(
       ...(how.forceShare ? { "force-share": true } : {}),
       ...(how.cache === undefined ? {} : { cache: { direct: how.cache.direct, "no-flush": how.cache.noFlush } }),
     };
-    const common = how.noBacking ? { noBacking: true } : {};
+    const common = { noBacking: how.noBacking ?? false, forCheck: how.forCheck ?? false };
     if (!how.imageOpts) {
       const driver = how.format === undefined ? {} : { driver: how.format };
       return await graph.openImage({ filename: name, options: { ...flags, ...driver }, ...common });

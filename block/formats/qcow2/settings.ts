@@ -96,7 +96,7 @@ export function settingsFor(
   options: BlockdevOptionsQcow2,
   header: Header,
   sizes: CacheSizes,
-  context: Pick<OpenContext, "nodeName" | "readOnly" | "warn">,
+  context: Pick<OpenContext, "nodeName" | "readOnly" | "warn" | "notice">,
 ): ImageSettings {
   const lazy = options["lazy-refcounts"] ?? (header.compatible & BigInt(COMPATIBLE.lazyRefcounts)) !== 0n;
   if (lazy && header.version < 3) {
@@ -113,6 +113,7 @@ export function settingsFor(
     },
     l2SliceBytes: sizes.l2SliceBytes,
     l2CacheSlices: sizes.l2CacheSlices,
-    warn: (message) => context.warn(message),
+    // QEMU prints what the driver finds as it is.
+    warn: (message) => context.notice === undefined ? context.warn(message) : context.notice(message),
   };
 }
