@@ -7,7 +7,8 @@ import type { DeviceHooks } from "./backend_types.ts";
 import { BlockError, ioError } from "./errors.ts";
 import { BlockGraph } from "./graph.ts";
 import { BlockNode } from "./node.ts";
-import { SlowMemory, testGraph } from "./testing.ts";
+import { SlowMemory } from "./protocols/memory/slow_memory.ts";
+import { testGraph } from "./testing.ts";
 
 /** A drive with a tray, as the guest moves it. */
 class Drive implements DeviceHooks {

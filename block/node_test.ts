@@ -7,7 +7,8 @@ import { DirtyBitmap } from "./bitmap.ts";
 import type { BlockDriver, Extent } from "./driver.ts";
 import { BlockError, ioError } from "./errors.ts";
 import { BlockNode } from "./node.ts";
-import { pattern, SlowMemory, testGraph } from "./testing.ts";
+import { SlowMemory } from "./protocols/memory/slow_memory.ts";
+import { pattern, testGraph } from "./testing.ts";
 import { NodeTraces } from "./traces.ts";
 
 const SIZE = 64 * 1024;
