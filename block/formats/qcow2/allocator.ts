@@ -235,18 +235,18 @@ export class Allocator {
     await this.#image.writeBack();
     await this.#image.file.barrier();
     refcounts.cache.forget(offset, clusterSize);
-    refcounts.table[tableIndex] = offset;
-    await this.#writeTableEntry(tableIndex);
+    await this.#writeTableEntry(tableIndex, offset);
     this.#image.metadata.add(AREA.refcountBlock, offset, clusterSize);
   }
 
-  async #writeTableEntry(index: number): Promise<void> {
+  async #writeTableEntry(index: number, offset: number): Promise<void> {
     const { refcounts, file } = this.#image;
     const bytes = new Uint8Array(ENTRY_BYTES);
-    writeUint64(new DataView(bytes.buffer), 0, refcounts.table[index]!);
+    writeUint64(new DataView(bytes.buffer), 0, offset);
     const at = refcounts.tableOffset + index * ENTRY_BYTES;
     this.#image.checkOverlap(at, ENTRY_BYTES, AREA.refcountTable);
     await file.write(at, bytes);
+    refcounts.table[index] = offset;
     await file.flush();
   }
 
@@ -305,14 +305,15 @@ export class Allocator {
     await file.flush();
 
     const old = { offset: refcounts.tableOffset, bytes: refcounts.tableBytes };
-    refcounts.table = decodeRefcountTable(bytes);
-    refcounts.tableOffset = tableOffset;
-    header.refcountTableOffset = tableOffset;
-    header.refcountTableClusters = plan.tableClusters;
     const field = new Uint8Array(12);
     writeUint64(new DataView(field.buffer), 0, tableOffset);
     new DataView(field.buffer).setUint32(8, plan.tableClusters);
     await file.write(48, field);
+    // What is in memory follows the file at once: a flush that fails must not part them.
+    refcounts.table = decodeRefcountTable(bytes);
+    refcounts.tableOffset = tableOffset;
+    header.refcountTableOffset = tableOffset;
+    header.refcountTableClusters = plan.tableClusters;
     await file.flush();
 
     this.#image.metadata.remove(AREA.refcountTable, old.offset, old.bytes);

@@ -2,19 +2,23 @@
  * Counting who refers to which cluster, by walking everything that the header leads to, with QEMU's text for what is
  * wrong on the way.
  *
- * Source: [QCOW2] "Host cluster management", "Cluster mapping", "Snapshots".
+ * Source: [QCOW2] "Host cluster management", "Cluster mapping", "Snapshots", "Bitmaps".
  *
  * @module
  */
-import { divideCeil } from "../../../base/bits.ts";
+import { alignUp, divideCeil } from "../../../base/bits.ts";
 import { errnoText } from "../../../base/errno.ts";
+import { MiB } from "../../../base/units.ts";
 import { errnoOf, ioError } from "../../errors.ts";
-import { MAX_L1_BYTES } from "./header.ts";
+import { AUTOCLEAR, MAX_L1_BYTES, readUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset } from "./mapping.ts";
 
 const MAX_CLUSTERS = 2 ** 28;
 const SECTOR_BYTES = 512;
+const BITMAP_RECORD_BYTES = 24;
+const MAX_BITMAP_DIRECTORY_BYTES = 64 * MiB;
+const MAX_BITMAP_TABLE_ENTRIES = 8 * MiB;
 
 /** Whether and what a check repairs. */
 export type Fix = "none" | "leaks" | "all";
@@ -128,7 +132,7 @@ export class ReferenceWalk {
       await this.#walkL1(snapshot.l1Offset, l1, false);
     }
     this.add(header.snapshotsOffset, image.snapshotTableBytes);
-    this.#addBitmaps();
+    await this.#addBitmaps();
     this.add(header.refcountTableOffset, header.refcountTableClusters * image.clusterSize);
     await this.#walkRefcountTable();
   }
@@ -158,9 +162,32 @@ export class ReferenceWalk {
     }
   }
 
-  #addBitmaps(): void {
-    const { bitmaps } = this.image.extensions;
-    if (bitmaps !== undefined) this.add(bitmaps.directoryOffset, bitmaps.directoryBytes);
+  /** The directory of persistent bitmaps, each bitmap's table, and the clusters that it leads to. */
+  async #addBitmaps(): Promise<void> {
+    const { image } = this;
+    const { bitmaps } = image.extensions;
+    // Without its bit the extension is stale, and what it leads to is nobody's.
+    if (bitmaps === undefined || (image.header.autoclear & BigInt(AUTOCLEAR.bitmaps)) === 0n) return;
+    this.add(bitmaps.directoryOffset, bitmaps.directoryBytes);
+    const directory = await image.file.readBytes(
+      bitmaps.directoryOffset,
+      Math.min(bitmaps.directoryBytes, MAX_BITMAP_DIRECTORY_BYTES),
+    );
+    const view = new DataView(directory.buffer);
+    for (let at = 0; at + BITMAP_RECORD_BYTES <= directory.length;) {
+      await this.#addBitmapTable(readUint64(view, at), Math.min(view.getUint32(at + 8), MAX_BITMAP_TABLE_ENTRIES));
+      at += alignUp(BITMAP_RECORD_BYTES + view.getUint16(at + 18) + view.getUint32(at + 20), 8);
+    }
+  }
+
+  async #addBitmapTable(offset: number, entries: number): Promise<void> {
+    this.add(offset, entries * ENTRY_BYTES);
+    const table = await this.image.file.readBytes(offset, entries * ENTRY_BYTES);
+    const view = new DataView(table.buffer);
+    for (let index = 0; index < entries; index++) {
+      const data = entryOffset(view.getUint32(index * ENTRY_BYTES), view.getUint32(index * ENTRY_BYTES + 4));
+      if (data !== 0) this.add(data, this.image.clusterSize);
+    }
   }
 
   async #walkL1(offset: number, l1: Uint8Array, active: boolean): Promise<void> {

@@ -25,6 +25,7 @@ import type {
   ZeroOptions,
 } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
+import { BlockError } from "../../errors.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { CREATE_OPTIONS, createImage } from "./create.ts";
 import { stateError } from "./failures.ts";
@@ -192,7 +193,7 @@ export class Qcow2Driver implements BlockDriver {
     if (image.readOnly || image.broken) return;
     await image.lock.run(async () => {
       await image.flushAll();
-      await image.markClean();
+      if (!image.needsRepair) await image.markClean();
     });
   }
 
@@ -203,9 +204,15 @@ export class Qcow2Driver implements BlockDriver {
         await image.file.settleData();
         // Refcounts and marks change in many places; after a crash in between, the dirty bit has them compared.
         if (image.header.version >= 3) await image.markDirty();
-        const outcome = await body();
-        await image.markClean();
-        return outcome;
+        try {
+          const outcome = await body();
+          await image.markClean();
+          return outcome;
+        } catch (error) {
+          // Whatever was done by halves is compared at the next opening.
+          if (!(error instanceof BlockError) || error.errno !== "EINVAL") image.needsRepair = true;
+          throw error;
+        }
       });
     return {
       list: () => image.snapshots.map(snapshotInfo),

@@ -63,6 +63,9 @@ export class Qcow2Image {
   /** A contradiction was found while writing was allowed: nothing works any more. */
   broken = false;
 
+  /** An operation that changes refcounts in many places ended half-way: the dirty bit stays. */
+  needsRepair = false;
+
   readonly clusterSize: number;
   /** Entries of a whole L2 table. */
   readonly l2Entries: number;
@@ -340,9 +343,10 @@ export class Qcow2Image {
     }
     if (!this.l1.isDirty) return;
     await this.file.barrier();
-    for (const { offset, bytes } of this.l1.takeDirty()) {
+    for (const { offset, bytes, sector } of this.l1.dirtyPieces()) {
       this.checkOverlap(offset, bytes.length, AREA.activeL1);
       await this.file.write(offset, bytes);
+      this.l1.written(sector);
     }
   }
 

@@ -59,13 +59,17 @@ export class L1Table {
     this.#dirtySectors.clear();
   }
 
-  /** The changed pieces with their offsets in the file, and from now on none. */
-  takeDirty(): { offset: number; bytes: Uint8Array }[] {
-    const pieces = [...this.#dirtySectors].sort((a, b) => a - b).map((sector) => ({
+  /** The changed pieces with their offsets in the file, in order; each to be {@link written}. */
+  dirtyPieces(): { offset: number; bytes: Uint8Array; sector: number }[] {
+    return [...this.#dirtySectors].sort((a, b) => a - b).map((sector) => ({
+      sector,
       offset: this.offset + sector * SECTOR_BYTES,
       bytes: this.bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES),
     }));
-    this.#dirtySectors.clear();
-    return pieces;
+  }
+
+  /** A piece has reached the file. */
+  written(sector: number): void {
+    this.#dirtySectors.delete(sector);
   }
 }

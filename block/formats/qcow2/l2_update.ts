@@ -107,15 +107,15 @@ export async function growL1(image: Qcow2Image, entries: number, exact: boolean)
 export async function switchL1(image: Qcow2Image, offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   await image.file.barrier();
   const old = { offset: image.l1.offset, length: image.l1.bytes.length };
-  image.header.l1Entries = bytes.length / ENTRY_BYTES;
-  image.header.l1Offset = offset;
   const field = new Uint8Array(12);
   const view = new DataView(field.buffer);
-  view.setUint32(0, image.header.l1Entries);
+  view.setUint32(0, bytes.length / ENTRY_BYTES);
   writeUint64(view, 4, offset);
   await image.file.write(36, field);
-  await image.file.flush();
+  image.header.l1Entries = bytes.length / ENTRY_BYTES;
+  image.header.l1Offset = offset;
   image.l1.replace(offset, bytes);
+  await image.file.flush();
   image.metadata.remove(AREA.activeL1, old.offset, old.length);
   image.metadata.add(AREA.activeL1, offset, bytes.length);
   await image.allocator.free(old.offset, old.length, "other");

@@ -44,13 +44,12 @@ export async function rebuildRefcounts(walk: ReferenceWalk): Promise<void> {
   writeUint64(new DataView(field.buffer), 0, header.refcountTableOffset);
   new DataView(field.buffer).setUint32(8, tableClusters);
   await file.write(48, field);
-  await file.flush();
-
   refcounts.tableOffset = header.refcountTableOffset;
   refcounts.table = decodeRefcountTable(table);
   refcounts.cache.clear();
   refcounts.deferred.clear();
   image.registerMetadata();
+  await file.flush();
 }
 
 function lastIndex(blocks: ReadonlyMap<number, number>): number {

@@ -29,6 +29,7 @@ export async function createSnapshot(
 ): Promise<SnapshotInfo> {
   if (image.snapshots.length >= MAX_SNAPSHOTS) throw ioError("write", "EFBIG");
   await image.settle();
+  await ensureRoomForReferences(image);
   const bytes = image.l1.bytes.slice();
   const offset = await image.allocator.allocate(Math.ceil(bytes.length / image.clusterSize) || 1);
   await changeReferences(image, image.l1.bytes, 1);
@@ -55,6 +56,30 @@ export async function createSnapshot(
   image.metadata.add(AREA.inactiveL1, offset, bytes.length);
   await image.settle();
   return snapshotInfo(snapshot);
+}
+
+/** Where refcounts are narrow, one that is at its limit already is found before anything is changed. */
+async function ensureRoomForReferences(image: Qcow2Image): Promise<void> {
+  const { refcounts, l1, clusterSize } = image;
+  if (refcounts.max > 0xffff) return;
+  for (let index = 0; index < l1.length; index++) {
+    const offset = l1.l2Offset(index);
+    if (offset === 0) continue;
+    await refuseAtLimit(image, Math.floor(offset / clusterSize));
+    const view = new DataView((await image.file.readBytes(offset, clusterSize)).buffer);
+    for (let entry = 0; entry < image.l2Entries; entry++) {
+      const high = view.getUint32(entry * ENTRY_BYTES);
+      const low = view.getUint32(entry * ENTRY_BYTES + 4);
+      if (high === 0 && low === 0) continue;
+      const mapping = decodeEntry(high, low, image.header.clusterBits);
+      if (mapping.kind === "unallocated" || mapping.host === 0) continue;
+      await refuseAtLimit(image, Math.floor(mapping.host / clusterSize));
+    }
+  }
+}
+
+async function refuseAtLimit(image: Qcow2Image, cluster: number): Promise<void> {
+  if (await image.allocator.refcount(cluster) >= image.refcounts.max) throw ioError("write", "EINVAL");
 }
 
 function nextId(snapshots: readonly Snapshot[]): string {
@@ -120,8 +145,8 @@ export async function writeSize(image: Qcow2Image, size: number): Promise<void> 
   const field = new Uint8Array(8);
   writeUint64(new DataView(field.buffer), 0, size);
   await image.file.write(24, field);
-  await image.file.flush();
   image.header.size = size;
+  await image.file.flush();
 }
 
 /** Removes a snapshot; runs under the lock with nothing in flight. */
@@ -155,12 +180,12 @@ async function writeTable(image: Qcow2Image, snapshots: Snapshot[]): Promise<voi
   view.setUint32(0, snapshots.length);
   writeUint64(view, 4, offset);
   await image.file.write(60, field);
-  await image.file.flush();
   const old = { offset: image.header.snapshotsOffset, bytes: image.snapshotTableBytes };
   image.header.snapshotCount = snapshots.length;
   image.header.snapshotsOffset = offset;
   image.snapshots = snapshots;
   image.snapshotTableBytes = bytes.length;
+  await image.file.flush();
   image.metadata.remove(AREA.snapshotTable, old.offset, old.bytes);
   image.metadata.add(AREA.snapshotTable, offset, bytes.length);
   if (old.bytes > 0) await image.allocator.free(old.offset, old.bytes, "snapshot");

@@ -31,29 +31,42 @@ export async function writeZeroes(
   how: ZeroOptions,
 ): Promise<void> {
   image.ensureWorking("write");
-  const { clusterSize } = image;
+  const { clusterSize, header } = image;
   const end = at + length;
-  let start = alignDown(at, clusterSize);
-  let stop = alignUp(end, clusterSize);
-  // A cluster of which only a part is asked for is taken whole where the rest reads as zeroes anyway.
-  if (start < at && !await readsAsZero(image, start, at - start)) start += clusterSize;
-  const imageEnd = Math.max(end, Math.min(stop, alignUp(image.header.size, clusterSize)));
-  if (stop > end && end < image.header.size && !await readsAsZero(image, end, Math.min(imageEnd, stop) - end)) {
-    stop -= clusterSize;
+  const start = alignUp(at, clusterSize);
+  // The last cluster of the disk counts as whole where the disk ends inside it.
+  const stop = end === header.size ? alignUp(end, clusterSize) : alignDown(end, clusterSize);
+  if (start > stop) return await zeroPart(image, writer, at, length, how);
+  if (at < start) await zeroPart(image, writer, at, start - at, how);
+  if (start < stop) {
+    if (canZero(image)) {
+      await eachCluster(image, writer, start, stop, (mapping) => zeroed(image, mapping, how.unmap ?? false), "request");
+    } else await byHand(writer, start, Math.min(stop, end) - start, how);
   }
-  if (!canZero(image) || stop <= start) {
-    if (how.noFallback) throw ioError("write-zeroes", "ENOTSUP");
-    return await byHand(writer, at, length);
-  }
-  if (at < start) {
-    if (how.noFallback) throw ioError("write-zeroes", "ENOTSUP");
-    await byHand(writer, at, start - at);
-  }
-  if (stop < end) {
-    if (how.noFallback) throw ioError("write-zeroes", "ENOTSUP");
-    await byHand(writer, stop, end - stop);
-  }
-  await eachCluster(image, writer, start, stop, (mapping) => zeroed(image, mapping, how.unmap ?? false), "request");
+  if (stop < end) await zeroPart(image, writer, stop, end - stop, how);
+}
+
+/** A part of one cluster: the whole is taken where the rest reads as zeroes anyway. */
+async function zeroPart(
+  image: Qcow2Image,
+  writer: Writer,
+  at: number,
+  length: number,
+  how: ZeroOptions,
+): Promise<void> {
+  const { clusterSize } = image;
+  const start = alignDown(at, clusterSize);
+  const restIsZero = canZero(image) && await readsAsZero(image, start, at - start) &&
+    await readsAsZero(image, at + length, start + clusterSize - (at + length));
+  const done = restIsZero && await writer.exclusive(start, start + clusterSize, async () => {
+    const slice = await ensureSlice(image, start);
+    const old = mappingAt(image, slice, image.sliceIndex(start));
+    // Somebody may have written to the rest since it was looked at.
+    if (old.kind === "data" || old.kind === "compressed") return false;
+    await change(image, start, old, zeroed(image, old, how.unmap ?? false), "request");
+    return true;
+  });
+  if (!done) await byHand(writer, at, length, how);
 }
 
 /** Whether an L2 entry can say "zeroes" here. */
@@ -74,7 +87,8 @@ function zeroed(image: Qcow2Image, mapping: Mapping, unmap: boolean): Mapping {
   }
 }
 
-async function byHand(writer: Writer, at: number, length: number): Promise<void> {
+async function byHand(writer: Writer, at: number, length: number, how: ZeroOptions): Promise<void> {
+  if (how.noFallback) throw ioError("write-zeroes", "ENOTSUP");
   const zeroes = IoVector.allocate(Math.min(length, HAND_BYTES));
   for (let done = 0; done < length;) {
     const piece = zeroes.slice(0, Math.min(zeroes.length, length - done));
@@ -126,7 +140,7 @@ async function eachCluster(
   writer: Writer,
   start: number,
   stop: number,
-  change: (mapping: Mapping) => Mapping,
+  wantedFor: (mapping: Mapping) => Mapping,
   by: FreedBy,
 ): Promise<void> {
   const { clusterSize } = image;
@@ -138,15 +152,19 @@ async function eachCluster(
       for (let guest = from; guest < end; guest += clusterSize) {
         const slice = await ensureSlice(image, guest);
         const old = mappingAt(image, slice, image.sliceIndex(guest));
-        const wanted = change(old);
-        if (same(old, wanted)) continue;
-        await setMapping(image, guest, wanted);
-        if ("host" in old && !("host" in wanted && wanted.host === old.host)) await releaseMapping(image, old, by);
+        await change(image, guest, old, wantedFor(old), by);
       }
       await image.relieve();
     });
     at = end;
   }
+}
+
+/** Gives the guest cluster at `guest` the mapping `wanted` in place of `old`, and lets go of what that referred to. */
+async function change(image: Qcow2Image, guest: number, old: Mapping, wanted: Mapping, by: FreedBy): Promise<void> {
+  if (same(old, wanted)) return;
+  await setMapping(image, guest, wanted);
+  if ("host" in old && !("host" in wanted && wanted.host === old.host)) await releaseMapping(image, old, by);
 }
 
 function same(a: Mapping, b: Mapping): boolean {
