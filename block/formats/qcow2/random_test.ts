@@ -22,6 +22,7 @@ interface Scenario {
   readonly size: number;
   readonly backing?: number;
   readonly snapshots?: boolean;
+  readonly steps?: number;
   readonly options?: Record<string, unknown>;
 }
 
@@ -52,7 +53,7 @@ const SCENARIOS: Scenario[] = [
     backing: 99 * KiB,
   },
   { name: "preallocated", values: { cluster_size: 4096, preallocation: "metadata" }, size: 400 * KiB, snapshots: true },
-  { name: "2 MiB clusters", values: { cluster_size: 2048 * KiB }, size: 5000 * KiB, snapshots: true },
+  { name: "2 MiB clusters", values: { cluster_size: 2048 * KiB }, size: 5000 * KiB, snapshots: true, steps: 40 },
 ];
 
 function pattern(random: Random, length: number): Uint8Array {
@@ -233,7 +234,7 @@ for (const scenario of SCENARIOS) {
         if (scenario.backing !== undefined) disk.set(backing = pattern(random, scenario.backing));
         const run = new Run(scenario, random, { disk, snapshots: new Map() }, file, backing);
         await run.open();
-        for (let i = 0; i < 120; i++) {
+        for (let i = 0; i < (scenario.steps ?? 120); i++) {
           try {
             await run.step();
           } catch (cause) {
