@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { Program } from "../../tools/common/program.ts";
 import { main } from "../../tools/img/main.ts";
+import { type ImgRequest, runMoaImg } from "../support/moa_img.ts";
 import { patchFile, patchNumber } from "../support/patch.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -110,19 +111,6 @@ const TABLES: readonly Damage[] = [
   { what: "the corrupt bit", patches: [[72, 8, 2]] },
 ];
 
-async function moaImg(folder: string, args: readonly string[]): Promise<{ code: number; text: string }> {
-  let text = "";
-  const before = Deno.cwd();
-  Deno.chdir(folder);
-  try {
-    const collect = (more: string) => void (text += more);
-    const code = await main(new Program("qemu-img", { out: collect, error: collect }), args);
-    return { code, text };
-  } finally {
-    Deno.chdir(before);
-  }
-}
-
 async function damage(path: string, how: Damage): Promise<void> {
   for (const [at, size, value] of how.patches ?? []) await patchNumber(path, at, size, value);
   if (how.truncate !== undefined) await Deno.truncate(path, how.truncate);
@@ -133,44 +121,26 @@ Deno.test({
   ignore: !haveProgram("qemu-img"),
   fn: async () => {
     await using temp = await TempFolder.make();
-    const said: { what: string; moa: unknown; real: unknown }[] = [];
+    const real: unknown[] = [];
+    const before: Uint8Array[] = [];
+    const args = (index: number) => ["info", "-f", "qcow2", `image${index}`];
     for (const [index, how] of HEADERS.entries()) {
       const name = `image${index}`;
       await must("qemu-img", ["create", "-q", "-f", "qcow2", "-o", how.options ?? "compat=1.1", name, "1M"], {
         cwd: temp.path,
       });
       await damage(temp.file(name), how);
-      const bytes = await Deno.readFile(temp.file(name));
-      const args = ["info", "-f", "qcow2", name];
-      const real = await run("qemu-img", args, { cwd: temp.path });
-      const moa = await moaImg(temp.path, args);
-      said.push({ what: how.what, moa: [moa.code, moa.text], real: [real.code, real.stdout + real.stderr] });
-      assertEquals(await Deno.readFile(temp.file(name)), bytes, `${how.what}: the image was written`);
+      before.push(await Deno.readFile(temp.file(name)));
+      const result = await run("qemu-img", args(index), { cwd: temp.path });
+      real.push({ what: how.what, code: result.code, text: result.stdout + result.stderr });
     }
-    assertEquals(said.map(({ what, moa }) => [what, moa]), said.map(({ what, real }) => [what, real]));
+    const moa = await runMoaImg(HEADERS.map((_, index) => ({ folder: temp.path, args: args(index) })));
+    assertEquals(moa.map(({ code, all }, index) => ({ what: HEADERS[index]!.what, code, text: all })), real);
+    for (const [index, { what }] of HEADERS.entries()) {
+      assertEquals(await Deno.readFile(temp.file(`image${index}`)), before[index], `${what}: the image was written`);
+    }
   },
 });
-
-/** Runs one command line on a damaged image with both programs, each on its own copy. */
-async function bothCheck(
-  temp: TempFolder,
-  how: Damage,
-  args: readonly string[],
-): Promise<{ moa: unknown; real: unknown }> {
-  const folders = [temp.file("moa"), temp.file("real")] as const;
-  for (const folder of folders) {
-    await Deno.mkdir(folder, { recursive: true });
-    await Deno.copyFile(temp.file("master"), `${folder}/image`);
-    await damage(`${folder}/image`, how);
-  }
-  const moa = await moaImg(folders[0], [...args, "image"]);
-  const result = await run("sh", ["-c", `exec qemu-img ${args.join(" ")} image 2>&1`], { cwd: folders[1] });
-  const lines = (text: string) => text.split("\n").sort();
-  // Whatever was repaired, the real program has to find the same left over.
-  const left = [];
-  for (const folder of folders) left.push((await run("qemu-img", ["check", "image"], { cwd: folder })).code);
-  return { moa: [moa.code, lines(moa.text), left[0]], real: [result.code, lines(result.stdout), left[1]] };
-}
 
 Deno.test({
   name: "img check: of tables that overlap, what qemu-img says and leaves",
@@ -179,22 +149,50 @@ Deno.test({
     await using temp = await TempFolder.make();
     await must("qemu-img", ["create", "-q", "-f", "qcow2", "master", "1M"], { cwd: temp.path });
     await must("qemu-io", ["-f", "qcow2", "-c", "write 0 128k", "master"], { cwd: temp.path });
-    const said: { what: string; moa: unknown; real: unknown }[] = [];
+    const lines = (text: string) => text.split("\n").sort();
+    // Whatever was repaired, the real program has to find the same left over.
+    const left = async (folder: string) => (await run("qemu-img", ["check", "image"], { cwd: folder })).code;
+    const requests: ImgRequest[] = [];
+    const real: unknown[] = [];
+    const whats: string[] = [];
     for (const how of TABLES) {
       for (const args of [["check"], ["check", "-r", "leaks"], ["check", "-r", "all"], ["info"]]) {
         if (how.differs?.includes(args.join(" "))) continue;
-        said.push({ what: `${how.what}: ${args.join(" ")}`, ...await bothCheck(temp, how, args) });
+        const what = `${how.what}: ${args.join(" ")}`;
+        const folders = [temp.file(`moa${whats.length}`), temp.file(`real${whats.length}`)] as const;
+        for (const folder of folders) {
+          await Deno.mkdir(folder);
+          await Deno.copyFile(temp.file("master"), `${folder}/image`);
+          await damage(`${folder}/image`, how);
+        }
+        requests.push({ folder: folders[0], args: [...args, "image"] });
+        const result = await run("qemu-img", [...args, "image"], { cwd: folders[1] });
+        const text = lines(result.stdout + result.stderr);
+        real.push({ what, code: result.code, text, left: await left(folders[1]) });
+        whats.push(what);
       }
     }
-    const differing = said.filter(({ moa, real }) => JSON.stringify(moa) !== JSON.stringify(real));
-    assertEquals(differing.map(({ what, moa }) => [what, moa]), differing.map(({ what, real }) => [what, real]));
+    const moa: unknown[] = [];
+    for (const [index, { code, stdout, stderr }] of (await runMoaImg(requests)).entries()) {
+      const text = lines(stdout + stderr);
+      moa.push({ what: whats[index], code, text, left: await left(requests[index]!.folder) });
+    }
+    assertEquals(moa, real);
   },
 });
+
+/** Runs one command line here; file names are absolute. */
+async function moaImg(args: readonly string[]): Promise<{ code: number; text: string }> {
+  let text = "";
+  const collect = (more: string) => void (text += more);
+  const code = await main(new Program("qemu-img", { out: collect, error: collect }), args);
+  return { code, text };
+}
 
 Deno.test("img: random bytes in an image end in a message, never in an exception", async () => {
   await using temp = await TempFolder.make();
   const path = temp.file("image");
-  assertEquals((await moaImg(temp.path, ["create", "-q", "-f", "qcow2", "image", "1M"])).code, 0);
+  assertEquals((await moaImg(["create", "-q", "-f", "qcow2", path, "1M"])).code, 0);
   const clean = await Deno.readFile(path);
   let seed = 7;
   const random = (below: number) => (seed = (seed * 1103515245 + 12345) % 0x80000000) % below;
@@ -204,7 +202,7 @@ Deno.test("img: random bytes in an image end in a message, never in an exception
     const at = [0, 65536, 131072, 196608][round % 4]! + random(round % 4 === 0 ? 120 : 32);
     await patchFile(path, at, [random(256), random(256), random(256)]);
     for (const command of ["info", "check"]) {
-      const { code, text } = await moaImg(temp.path, [command, "-f", "qcow2", "image"]);
+      const { code, text } = await moaImg([command, "-f", "qcow2", path]);
       assertEquals([0, 1, 2, 3].includes(code) && text !== "", true, `round ${round}: ${command}: ${code} ${text}`);
     }
   }

@@ -5,31 +5,9 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { main } from "../../tools/img/main.ts";
-import { Program } from "../../tools/common/program.ts";
+import { type ImgRequest, runMoaImg } from "../support/moa_img.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs moa's program in this process, in `folder`. */
-async function moaImg(folder: string, args: readonly string[]): Promise<Outcome> {
-  let stdout = "";
-  let stderr = "";
-  const before = Deno.cwd();
-  Deno.chdir(folder);
-  try {
-    const program = new Program("qemu-img", { out: (text) => stdout += text, error: (text) => stderr += text });
-    const code = await main(program, args);
-    return { code, stdout, stderr };
-  } finally {
-    Deno.chdir(before);
-  }
-}
 
 /** Dates are of the moment, and what a file takes may hang on when the file system wrote it. */
 function level(text: string): string {
@@ -46,31 +24,37 @@ async function sideBySide(setUp: readonly string[], rows: readonly string[]): Pr
   await using theirs = await TempFolder.make();
   for (const command of setUp) await must("sh", ["-ec", command], { cwd: theirs.path });
   await must("cp", ["-a", "--sparse=always", `${theirs.path}/.`, ours.path]);
-  const said: { row: string; moa: unknown; real: unknown }[] = [];
-  for (const row of rows) {
-    if (row.startsWith("$ ")) {
-      for (const { path } of [ours, theirs]) await must("sh", ["-ec", row.slice(2)], { cwd: path });
-      continue;
-    }
-    const args = [...row.matchAll(/(?:'[^']*'|\S)+/g)].map(([word]) => word.replaceAll("'", ""));
-    const real = await run("qemu-img", args, { cwd: theirs.path });
-    const moa = await moaImg(ours.path, args);
-    const pick = ({ code, stdout, stderr }: Outcome) => ({ stdout: level(stdout), stderr: level(stderr), code });
-    said.push({ row, moa: pick(moa), real: pick(real) });
+  const requests = (folder: string): ImgRequest[] =>
+    rows.map((row) => row.startsWith("$ ") ? { folder, shell: row.slice(2) } : { folder, args: wordsOf(row) });
+  const moa = await runMoaImg(requests(ours.path));
+  const real: { row: string; code: number; stdout: string; stderr: string }[] = [];
+  for (const [index, request] of requests(theirs.path).entries()) {
+    const result = "shell" in request
+      ? await run("sh", ["-ec", request.shell], { cwd: request.folder })
+      : await run("qemu-img", request.args, { cwd: request.folder });
+    const { code, stdout, stderr } = result;
+    real.push({ row: rows[index]!, code, stdout: level(stdout), stderr: level(stderr) });
   }
-  assertEquals(said.map(({ row, moa }) => [row, moa]), said.map(({ row, real }) => [row, real]));
+  const ourAnswers = moa.map(({ code, stdout, stderr }, index) => (
+    { row: rows[index]!, code, stdout: level(stdout), stderr: level(stderr) }
+  ));
+  assertEquals(ourAnswers, real);
+}
+
+function wordsOf(row: string): string[] {
+  return [...row.matchAll(/(?:'[^']*'|\S)+/g)].map(([word]) => word.replaceAll("'", ""));
 }
 
 /** Whether both made the same bytes, and the real program finds nothing wrong with ours. */
 async function sameImages(rows: readonly string[]): Promise<void> {
   await using ours = await TempFolder.make();
   await using theirs = await TempFolder.make();
-  for (const row of rows) {
+  const moa = await runMoaImg(rows.map((row) => ({ folder: ours.path, args: row.split(" ") })));
+  for (const [index, row] of rows.entries()) {
     const args = row.split(" ");
     const file = args.findLast((word) => word.startsWith("img"))!;
     await must("qemu-img", args, { cwd: theirs.path });
-    const moa = await moaImg(ours.path, args);
-    assertEquals([moa.code, moa.stderr], [0, ""], row);
+    assertEquals([moa[index]?.code, moa[index]?.stderr], [0, ""], row);
     const difference = await run("cmp", [`${ours.path}/${file}`, `${theirs.path}/${file}`]);
     assertEquals(difference.stdout.replaceAll(ours.path, "").replaceAll(theirs.path, ""), "", row);
     if (row.startsWith("create -q -f qcow2")) {

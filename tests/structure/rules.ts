@@ -63,7 +63,9 @@ function judge(from: string, to: string): string | undefined {
   if (source === undefined || target === undefined) return `no layer has ${target === undefined ? to : from}`;
   if (source !== target && !ALLOWED[source]!.includes(target)) return `${source} must not know ${target}`;
   const unit = unitOf(to);
-  if (unit !== undefined && unit !== unitOf(from) && to !== `${unit}/mod.ts`) return `enter ${unit} through its mod.ts`;
+  if (unit !== undefined && !within(unit, unitOf(from)) && to !== `${unit}/mod.ts`) {
+    return `enter ${unit} through its mod.ts`;
+  }
   const driver = driverOf(to);
   if (driver !== undefined && driver !== driverOf(from)) {
     // Protocols may share: host_device is a file that is a device.
@@ -87,6 +89,11 @@ function unitOf(path: string): string | undefined {
   return /^(?:block|devices\/[^/]+|machine\/guest|machine|monitor\/format|monitor)(?=\/)/.exec(path)?.[0];
 }
 
+/** Whether both are the same, or one lies in the other: those share a house. */
+function within(unit: string, other: string | undefined): boolean {
+  return other !== undefined && (unit === other || unit.startsWith(`${other}/`) || other.startsWith(`${unit}/`));
+}
+
 /** The format, protocol or filter that a path belongs to: a folder, or a file with its test. */
 function driverOf(path: string): string | undefined {
   return /^block\/(?:formats|protocols|filters)\/[^/]+(?=\/)/.exec(path)?.[0] ??
@@ -94,7 +101,7 @@ function driverOf(path: string): string | undefined {
 }
 
 function isTest(path: string): boolean {
-  return path.startsWith("tests/") || path.endsWith("_test.ts") || path.includes("/testing/");
+  return path.startsWith("tests/") || path.endsWith("_test.ts") || /\/testing(?:\/|\.ts$)/.test(path);
 }
 
 function readmes(tree: Tree): string[] {
