@@ -34,3 +34,9 @@ export const builtinDrivers: DriverTable = {
   formats: FORMATS,
   load: (name) => Object.hasOwn(LOADERS, name) ? LOADERS[name]!() : undefined,
 };
+
+/** What `-drive format=help` prints: all drivers, twice, since every one of them may be written. */
+export function formatsHelp(drivers: DriverTable): string {
+  const names = [...drivers.names].sort().join(" ");
+  return `Supported formats: ${names}\nSupported formats (read-only): ${names}\n`;
+}

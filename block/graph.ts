@@ -46,7 +46,23 @@ export interface NamedBackend {
   readonly node: BlockNode | undefined;
 }
 
-/** All nodes of one machine or tool. */
+/**
+ * All nodes of one machine or tool.
+ *
+ * @example
+ * ```ts
+ * import { ManualClock } from "../base/clocks.ts";
+ * import { IoVector } from "../base/io_vector.ts";
+ * import { SeededRandom } from "../base/random.ts";
+ * import { BlockGraph } from "./mod.ts";
+ *
+ * const clock = new ManualClock();
+ * const clocks = { virtual: clock, realtime: clock, host: clock };
+ * await using graph = new BlockGraph({ clocks, random: new SeededRandom(1) });
+ * const node = await graph.open({ driver: "raw", file: { driver: "memory", size: 1024 * 1024 } });
+ * await node.write(512, IoVector.of(new Uint8Array(512).fill(7)));
+ * ```
+ */
 export class BlockGraph implements AsyncDisposable {
   readonly clocks: Clocks;
   readonly random: Random;

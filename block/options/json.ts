@@ -10,10 +10,23 @@ import { isTree, optionError, type OptionTree, type OptionValue } from "./tree.t
 /** Reads one JSON value. @throws {BlockError} `option`: `JSON parse error, ...`. */
 export function parseJson(text: string): OptionValue {
   if (text.trim() === "") throw optionError("Expecting a JSON value");
+  checkDepth(text);
   try {
     return JSON.parse(singleToDouble(text)) as OptionValue;
   } catch {
     throw optionError(`JSON parse error, ${complaint(text)}`);
+  }
+}
+
+/** As deep as QEMU reads. */
+const MAX_NESTING = 1024;
+
+function checkDepth(text: string): void {
+  let depth = 0;
+  for (const char of text) {
+    if (char === "{" || char === "[") depth++;
+    else if (char === "}" || char === "]") depth--;
+    if (depth > MAX_NESTING) throw optionError("JSON parse error, JSON nesting depth limit exceeded");
   }
 }
 
