@@ -1,0 +1,127 @@
+/**
+ * From wishes to a machine: nodes and drives, then the board with its controllers, then devices; the order is QEMU's.
+ *
+ * @module
+ */
+import type { Clocks } from "../../base/clocks.ts";
+import type { Random } from "../../base/random.ts";
+import type { TraceEvents } from "../../base/trace.ts";
+import { type BlockBackend, BlockGraph, type TemporaryFiles } from "../../block/mod.ts";
+import type { Board, BoardDrive } from "../boards/board.ts";
+import { pc } from "../boards/pc.ts";
+import { QtestAccelerator } from "../cpu/mod.ts";
+import { standardDeviceTypes } from "../device_types.ts";
+import { Machine } from "../machine.ts";
+import { checkDeviceIds, plugDevice, withGlobals } from "./devices.ts";
+import { openDrives } from "./drives.ts";
+import { blame, WiringError } from "./errors.ts";
+import type { MachineWishes } from "./options.ts";
+import type { DrivePlaces } from "./places.ts";
+
+/** What the host gives a machine. */
+export interface WiringSite {
+  readonly clocks: Omit<Clocks, "virtual">;
+  readonly random: Random;
+  readonly trace: TraceEvents;
+  /** Takes messages for the user, without the program's name; `origin` is what they are about. */
+  readonly warn: (text: string, origin?: string) => void;
+  /** Takes lines that have no name before them. */
+  readonly notice: (text: string) => void;
+  readonly temporary?: TemporaryFiles;
+  /** The pc where absent. */
+  readonly board?: Board;
+  /** Texts and names as QEMU 7.2's, to the letter. */
+  readonly strict?: boolean;
+  /** Told when all drives are open and the board is about to be built. */
+  readonly drivesOpen?: () => void;
+}
+
+/** A machine, and what belongs to it beside. */
+export interface WiredMachine {
+  readonly machine: Machine;
+  readonly qtest: QtestAccelerator;
+  /** Drives with `if=none`, by unit. */
+  readonly unplugged: ReadonlyMap<number, BlockBackend>;
+}
+
+/**
+ * Builds a machine; nothing stays open where that fails.
+ *
+ * @throws {WiringError} with QEMU's text and the wish that it is about
+ */
+export async function wireMachine(wishes: MachineWishes, site: WiringSite): Promise<WiredMachine> {
+  const types = withGlobals(standardDeviceTypes(), wishes.globals ?? [], site.warn);
+  checkDeviceIds(wishes.devices ?? []);
+  const qtest = new QtestAccelerator();
+  const clocks: Clocks = { ...site.clocks, virtual: qtest.clock };
+  const graph = new BlockGraph({
+    clocks,
+    random: site.random,
+    trace: site.trace,
+    warn: (message) => site.warn(`warning: ${message}`),
+    notice: site.notice,
+    ...(site.temporary === undefined ? {} : { temporary: site.temporary }),
+  });
+  await using undo = new AsyncDisposableStack();
+  undo.use(graph);
+  const places = await openDrives(graph, wishes, undo, site.warn);
+  site.drivesOpen?.();
+  const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
+  // What the machine is given it owns, even when it cannot be built.
+  undo.move();
+  const machine = await blame("devices", undefined, () =>
+    Machine.create({
+      board: site.board ?? pc,
+      accelerator: qtest,
+      graph,
+      clocks,
+      random: site.random,
+      trace: site.trace,
+      types,
+      drives: boardDrives(places),
+      backends: places.placed.map(({ backend }) => backend),
+      warn: (text) => site.warn(text),
+      ...(ramBytes === undefined ? {} : { ramBytes }),
+      ...(bootOrder === undefined ? {} : { bootOrder }),
+      ...(bootOnce === undefined ? {} : { bootOnce }),
+      ...(name === undefined ? {} : { name }),
+      ...(firmwareItems === undefined ? {} : { firmwareItems }),
+      ...(noReboot === undefined ? {} : { noReboot }),
+    }));
+  try {
+    await finish(machine, wishes, places, site);
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  const unplugged = places.placed.filter((drive) => drive.interface === "none");
+  return { machine, qtest, unplugged: new Map(unplugged.map(({ unit, backend }) => [unit, backend])) };
+}
+
+/** Devices of the user, then a look for drives that nobody took. */
+async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlaces, site: WiringSite): Promise<void> {
+  const rules = {
+    strict: site.strict ?? false,
+    warn: site.warn,
+    mediaOf: (drive: string) => places.placed.find(({ backend }) => backend.name === drive)?.media,
+  };
+  for (const request of wishes.devices ?? []) await plugDevice(machine, request, rules);
+  const [first, ...others] = places.orphans.map(({ interface: busType, bus, unit, origin }) =>
+    new WiringError(`machine type does not support if=${busType},bus=${bus},unit=${unit}`, "devices", origin)
+  );
+  if (first === undefined) return;
+  // All are told; the last one ends the program.
+  const last = others.pop();
+  if (last === undefined) throw first;
+  for (const { message, origin } of [first, ...others]) site.warn(message, origin);
+  throw last;
+}
+
+function boardDrives(places: DrivePlaces): BoardDrive[] {
+  const orphans = new Set(places.orphans);
+  return places.placed.flatMap((drive): BoardDrive[] => {
+    const { interface: busType, bus, unit, backend, media } = drive;
+    const onBoard = (busType === "ide" || busType === "floppy") && !orphans.has(drive);
+    return onBoard ? [{ interface: busType, bus, unit, backend, media }] : [];
+  });
+}

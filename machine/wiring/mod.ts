@@ -1,0 +1,8 @@
+/**
+ * From what a user asks for to a machine.
+ *
+ * @module
+ */
+export { type WiredMachine, wireMachine, type WiringSite } from "./build.ts";
+export { WiringError, type WiringStage } from "./errors.ts";
+export type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty, MachineWishes } from "./options.ts";

@@ -1,0 +1,59 @@
+/**
+ * What somebody wants of a machine: the typed form between a command line (or a script) and {@link buildMachine}.
+ *
+ * Each thing may say where it comes from (`origin`), as the user wrote it: `-drive file=a.img`. Errors about it begin
+ * with that.
+ *
+ * @module
+ */
+import type { OptionPair } from "../../base/keyval.ts";
+import type { DriveInterface } from "../../block/mod.ts";
+import type { FirmwareItems } from "../boards/board.ts";
+
+/** A drive: options as behind `-drive`. `-hda F` is `index=0,media=disk,file=F`. */
+export interface DriveWish {
+  readonly origin?: string;
+  readonly pairs: readonly OptionPair[];
+}
+
+/** A node: the text behind `-blockdev`. */
+export interface BlockdevWish {
+  readonly origin?: string;
+  readonly text: string;
+}
+
+/** A device: options as behind `-device`, the type under `driver`. */
+export interface DeviceWish {
+  readonly origin?: string;
+  readonly pairs: readonly OptionPair[];
+}
+
+/** A property's value for all devices of a type: `-global ide-hd.serial=X`. */
+export interface GlobalProperty {
+  readonly driver: string;
+  readonly property: string;
+  readonly value: string;
+}
+
+/** A machine as it is wanted. Everything has QEMU's default where it is absent. */
+export interface MachineWishes {
+  /** The board's default where absent. */
+  readonly ramBytes?: number;
+  readonly drives?: readonly DriveWish[];
+  readonly blockdevs?: readonly BlockdevWish[];
+  readonly devices?: readonly DeviceWish[];
+  readonly globals?: readonly GlobalProperty[];
+  /** Writes go to temporary overlays. */
+  readonly snapshot?: boolean;
+  /** No CD, floppy and SD drives but those asked for. */
+  readonly nodefaults?: boolean;
+  /** Letters, `"cad"`. */
+  readonly bootOrder?: string;
+  /** The order until the first reset. */
+  readonly bootOnce?: string;
+  readonly firmwareItems?: FirmwareItems;
+  readonly noReboot?: boolean;
+  readonly name?: string;
+  /** What drives without `if=` are plugged into; the board's own, `ide`. */
+  readonly defaultInterface?: DriveInterface;
+}
