@@ -14,6 +14,9 @@ import type { ProbeBus } from "./probe.ts";
 import { OTHER_BYTES, OTHER_PATTERN } from "./recording.ts";
 
 const FUNCTION = 1 << 3 | 1;
+/** Function 0 of the slot, as much of it as a scan looks at. */
+const BRIDGE = 1 << 3;
+const BRIDGE_CONFIG: Readonly<Record<number, number>> = { 0x00: 0x70008086, 0x08: 0x06010000, 0x0c: 0x00800000 };
 /** Larger disks are not kept in memory: they are `null-co`. */
 const MAX_MEMORY_DISK = 1024 * 1024 * 1024;
 const MAX_POLLS = 10_000;
@@ -87,6 +90,7 @@ export class Rig implements ProbeBus, AsyncDisposable {
 
   in32(port: number): number {
     if (port !== 0xcfc) return this.machine.in(port, 4);
+    if ((this.#configAddress >> 8 & 0xff) === BRIDGE) return BRIDGE_CONFIG[this.#configAddress & 0xfc] ?? 0;
     return this.machine.pci.at(this.#configAddress >> 8 & 0xff)?.readConfig(this.#configAddress & 0xfc, 4) ??
       0xffff_ffff;
   }
