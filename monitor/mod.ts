@@ -18,6 +18,7 @@ export { type CommandRegistry } from "./schema/registry.ts";
 export * from "./transports/mod.ts";
 export { PACKAGE_VERSION, QEMU_VERSION, qemuVersionText } from "./version.ts";
 export { type CommandName, type CommandValues, Vm, type VmParts } from "./vm.ts";
+export { createImage, type MappedExtent, OpenedImage, openImage, type OpenImageOptions } from "./vm/images.ts";
 export type { VmOptions } from "./vm/options.ts";
 export { type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 export { requestLine, WaitError, type WaitOptions } from "./vm/waits.ts";

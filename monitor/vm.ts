@@ -7,6 +7,7 @@
  * @module
  */
 import { type Clocks, HostClock } from "../base/clocks.ts";
+import { requirePermissions } from "../base/permissions.ts";
 import { HostRandom, type Random, SeededRandom } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import type { BlockBackend, SnapshotInfo } from "../block/mod.ts";
@@ -102,6 +103,7 @@ export class Vm implements AsyncDisposable {
    * @throws BlockError, PropertyError, MachineError, MonitorError with QEMU's text; nothing is left open then
    */
   static async start(options: VmOptions = {}): Promise<Vm> {
+    requirePermissions("script");
     const warn = options.warn ?? ((text) => console.error(text));
     const clocks: Omit<Clocks, "virtual"> = options.clocks ??
       { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) };
