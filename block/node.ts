@@ -121,10 +121,12 @@ export class BlockNode {
     return `node '${this.name}'`;
   }
 
-  /** Bytes that users of the node see: the driver's size in whole sectors. */
+  /** Bytes that users of the node see, in whole sectors: files round up, sizes that an image's header names down. */
   get size(): number {
     const { size } = this.#driver;
-    return size % SECTOR_BYTES === 0 ? size : alignUp(size, SECTOR_BYTES);
+    if (size % SECTOR_BYTES === 0) return size;
+    const named = this.kind === "format" && this.#driver.name !== "raw";
+    return named ? alignDown(size, SECTOR_BYTES) : alignUp(size, SECTOR_BYTES);
   }
 
   /** Joins the driver that was opened for this node; or, at its end, the closed one. */

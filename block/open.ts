@@ -235,6 +235,7 @@ function contextFor(
         const header = headerBacking(node, described, how, options["backing"]);
         state.headerBacking = header.filename;
         child = await openBacking(opening, header, how, options["backing"]);
+        if (usesHeader(header, options["backing"])) state.headerBacking = child.filename;
       } else child = await openOther(opening, node, role, described, how);
       const wanted = childPermissions(node, role, cumulative(node));
       try {
@@ -293,6 +294,11 @@ function pathOf(node: BlockNode): string {
   return file === undefined ? node.filename : pathOf(file);
 }
 
+/** Whether the backing file is the one that the header names. */
+function usesHeader(header: HeaderBacking, given: unknown): boolean {
+  return typeof header.described !== "string" && !namesFile(given) && !namesFile(header.described);
+}
+
 /** Whether options of a backing node say where it is. */
 function namesFile(options: unknown): boolean {
   if (!isTree(options)) return false;
@@ -313,7 +319,7 @@ async function openBacking(
     if (typeof described === "string") return graph.lookup(described);
     let tree = described ?? {};
     // Options that name a file of their own leave the header's name out; others refine how it is opened.
-    const filename = namesFile(given) || namesFile(tree) ? undefined : header.filename;
+    const filename = usesHeader(header, given) ? header.filename : undefined;
     if (tree["driver"] === undefined && header.format !== undefined) tree = { ...tree, driver: header.format };
     if (filename !== undefined && opening.overlays.includes(filename)) {
       throw new BlockError({ kind: "state", text: `Backing file '${filename}' creates an infinite loop.` });

@@ -75,6 +75,10 @@ Deno.test({
       `json:{"driver": "raw", "size": "512", "file": {"driver": "file", "filename": "r.img"}}`,
     );
     assertEquals(await name(`file=blkdebug::${r},format=raw`), `blkdebug::r.img`);
+    const header = `json:{"driver":"qcow2","file":{"driver":"file","filename":"${temp.file("a.qcow2")}"}}`;
+    const args = ["create", "-q", "-f", "qcow2", "-b", header, "-F", "qcow2", temp.file("jb")];
+    await must("qemu-img", args);
+    assertEquals(await name(`file=${temp.file("jb")}`), "jb");
     assertEquals(await name("file=null-co://,format=raw"), "null-co://");
     assertEquals(await name(`file=json:{"file.filename":"${temp.file("o.qcow2")}"}`), "o.qcow2");
   },

@@ -59,6 +59,11 @@ export class BackendStatistics {
     if (this.accountInvalid) this.lastAccessNs = nowNs;
   }
 
+  /** How long there has been no request: `idle_time_ns`; `undefined` before the first. */
+  idleNs(nowNs: number): number | undefined {
+    return this.lastAccessNs === undefined ? undefined : nowNs - this.lastAccessNs;
+  }
+
   /** Requests that were joined to others before they came here. */
   merged(kind: AccountedKind, count: number): void {
     this[kind].merged += count;
