@@ -114,8 +114,9 @@ export class HistorySearch {
   #leave(found: string | undefined): void {
     this.#query = undefined;
     this.#options.draw("\r\x1b[K");
+    // Emptying the line makes readline draw its prompt again.
     if (found !== undefined) this.#options.pass(new TextEncoder().encode(`\x05\x15${found}`));
-    this.#options.redraw();
+    else this.#options.redraw();
   }
 }
 

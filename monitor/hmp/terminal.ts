@@ -62,28 +62,32 @@ export async function serveTerminal(
   let lines: readonly string[] = [...(options.history ?? [])].reverse();
   editor.on("history", (changed: string[]) => lines = [...changed]);
   const history = () => lines;
+  let over = false;
   const search = new HistorySearch({
     lines: history,
     draw: (text) => void terminal.screen.write(text),
     pass: (bytes) => void input.write(bytes),
-    redraw: () => setImmediate(() => editor.prompt(true)),
+    redraw: () => {
+      if (!over) editor.prompt(true);
+    },
   });
   const output = screenOutput(terminal.screen);
   const keys = terminal.keys.getReader();
-  const ended = new Promise<void>((resolve) => {
+  const ended = new Promise<void>((resolve, reject) => {
     let busy = Promise.resolve();
     editor.on("line", (line) => {
       busy = busy.then(async () => {
         if (line.trim() !== "") session.history.add(line);
         await session.execute(line, output);
         if (monitor.ended) resolve();
-        else editor.prompt();
+        else if (!over) editor.prompt();
       });
+      busy.catch(reject);
     });
     editor.on("close", () => resolve());
     editor.on("SIGINT", () => options.onInterrupt());
     options.signal?.addEventListener("abort", () => resolve(), { once: true });
-    void pump(keys, search).then(() => busy).then(resolve, resolve);
+    void pump(keys, search).then(() => busy).then(resolve, reject);
   });
   terminal.setRaw(true);
   try {
@@ -92,6 +96,7 @@ export async function serveTerminal(
     await ended;
     return history().toReversed();
   } finally {
+    over = true;
     terminal.setRaw(false);
     keys.cancel().catch(() => {});
     editor.close();

@@ -1,0 +1,22 @@
+import { assertEquals } from "@std/assert";
+import { allCommands } from "../commands/mod.ts";
+import { nearest, unknownWordHint } from "./hints.ts";
+
+Deno.test("QMP's names lead to HMP's", () => {
+  const registry = allCommands();
+  assertEquals(unknownWordHint("query-block", registry), "query-block is a command of QMP; here it is: info block");
+  assertEquals(unknownWordHint("snapshot-save", registry), "snapshot-save is a command of QMP; here it is: savevm");
+  assertEquals(
+    unknownWordHint("block-stream", registry),
+    "block-stream is a command of QMP; here it is: block_stream (not in this version)",
+  );
+});
+
+Deno.test("a slip of the finger finds its word", () => {
+  const registry = allCommands();
+  assertEquals(unknownWordHint("comit", registry), "did you mean 'commit'?");
+  assertEquals(unknownWordHint("info sta", registry), "did you mean 'info status'?");
+  assertEquals(unknownWordHint("blockstats", registry), "did you mean 'info blockstats'?");
+  assertEquals(unknownWordHint("xyzzy", registry), undefined);
+  assertEquals(nearest("a".repeat(1000), ["a"]), undefined);
+});
