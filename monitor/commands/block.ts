@@ -69,7 +69,7 @@ export async function describeNode(node: BlockNode, verbose: boolean, writeback 
     driver: node.driver.name,
     readOnly: node.readOnly,
     cache: { writeback, direct: node.cacheDirect, noFlush: node.cacheNoFlush },
-    backingFile: backing === undefined ? undefined : (await node.driver.info?.())?.backingFile ?? backing.filename,
+    backingFile: backing?.filename,
     backingFileDepth: chain.length - 1,
     detectZeroes: node.detectZeroes,
     images,
