@@ -96,8 +96,10 @@ export function normalise(text: string, folder: string): string {
     .replaceAll(/^((?:[12]> )?disk size: )\d.*/gm, "$1SIZE")
     .replaceAll(/\b(\d+,\d+),\d+:\d\d:\d\d\.\d\d,[\d.]+,[\d.]+/g, "$1,TIME,RATE,RATE")
     .replaceAll(/\d\d\.\d\d sec \([^)]*\)/g, "SS.SS sec (RATE)")
-    .replaceAll(/7\.2\.\d+/g, "7.2.N")
-    .replaceAll(/7\.2\.N ?\(Debian[^)]*\)/g, "7.2.N");
+    // The package that a program came in.
+    .replaceAll(/7\.2\.\d+(?: ?\((?:Debian|moa)[^)]*\)|(?:Debian|moa) \S+)?/g, "7.2.N")
+    // A library's complaint about its own event loop.
+    .replaceAll(/^(?:2> )?GLib: .*\n/gm, "");
 }
 
 /** QEMU lists address spaces in the order of a hash table of pointers, another one in each run: `info mtree`. */

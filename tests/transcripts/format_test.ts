@@ -37,8 +37,8 @@ Deno.test("canary: a replay finds the one answer that differs", async () => {
   const dialogue = parseDialogue(
     "$ echo x > file\nargv: -m 16\n2> careful\n(qemu) a\nanswer a\n(qemu) b\n1> answer b\n",
   );
-  const start = (wrong: boolean): Starter => async (argv) => ({
-    text: argv[1] === "16" && (await Deno.readTextFile("file")) === "x\n" ? "careful\n" : "what?",
+  const start = (wrong: boolean): Starter => async (argv, folder) => ({
+    text: argv[1] === "16" && (await Deno.readTextFile(`${folder}/file`)) === "x\n" ? "careful\n" : "what?",
     machine: {
       monitor: async (line) => `answer ${wrong && line === "b" ? "c" : line}\n`,
       [Symbol.asyncDispose]: async () => {},
