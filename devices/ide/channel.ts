@@ -24,7 +24,9 @@ export interface ChannelOptions {
   readonly port: number;
   readonly interrupt: IrqLine;
   readonly traces: IdeTraces;
+  /** The virtual clock. */
   nowNs(): number;
+  realtimeNs(): number;
   request?(drive: Drive, request: DriveRequest): void;
 }
 
@@ -60,7 +62,7 @@ export class Channel implements DriveHost {
   readonly request?: (drive: Drive, request: DriveRequest) => void;
   readonly #port: number;
   readonly #line: IrqLine;
-  readonly #nowNs: () => number;
+  readonly #options: ChannelOptions;
   readonly #drives: [Drive, Drive];
   #master: (DmaMaster & { interruptRaised(): void }) | undefined;
   #selected: 0 | 1 = 0;
@@ -72,13 +74,17 @@ export class Channel implements DriveHost {
     this.traces = options.traces;
     this.#port = options.port;
     this.#line = options.interrupt;
-    this.#nowNs = options.nowNs;
+    this.#options = options;
     if (options.request !== undefined) this.request = options.request;
     this.#drives = [new Disk(this, 0), new Disk(this, 1)];
   }
 
   nowNs(): number {
-    return this.#nowNs();
+    return this.#options.nowNs();
+  }
+
+  realtimeNs(): number {
+    return this.#options.realtimeNs();
   }
 
   get master(): DmaMaster | undefined {

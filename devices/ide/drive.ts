@@ -53,7 +53,10 @@ export interface DriveHost {
   readonly traces: IdeTraces;
   readonly master: DmaMaster | undefined;
   raiseInterrupt(): void;
+  /** The virtual clock: when a request began. */
   nowNs(): number;
+  /** The realtime clock: how long it took. */
+  realtimeNs(): number;
   /** Absent while nobody watches. */
   request?(drive: Drive, request: DriveRequest): void;
 }
@@ -97,6 +100,7 @@ interface OpenRequest {
   sectors: number | undefined;
   bytes: number;
   readonly startNs: number;
+  readonly beganNs: number;
 }
 
 /** The largest PIO block: a packet's byte count, plus the part of a sector on each side. */
@@ -330,9 +334,14 @@ export abstract class Drive {
 
   /** A command begins, as watchers see it. */
   protected openRequest(command: string): void {
-    this.#open = this.host.request === undefined
-      ? undefined
-      : { command, lba: undefined, sectors: undefined, bytes: 0, startNs: this.host.nowNs() };
+    this.#open = this.host.request === undefined ? undefined : {
+      command,
+      lba: undefined,
+      sectors: undefined,
+      bytes: 0,
+      startNs: this.host.nowNs(),
+      beganNs: this.host.realtimeNs(),
+    };
   }
 
   /** What the command is about; an empty name leaves the one it has. */
@@ -347,7 +356,7 @@ export abstract class Drive {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    const { command, lba, sectors, bytes, startNs } = open;
+    const { command, lba, sectors, bytes, startNs, beganNs } = open;
     this.host.request?.(this, {
       command,
       ...(lba === undefined ? {} : { lba }),
@@ -355,7 +364,7 @@ export abstract class Drive {
       bytes,
       result,
       startNs,
-      durationNs: this.host.nowNs() - startNs,
+      durationNs: this.host.realtimeNs() - beganNs,
     });
   }
 

@@ -97,7 +97,8 @@ export class Piix3Ide extends PciDevice<typeof PCI_PROPERTIES, Piix3IdeState> {
       port: COMMAND_PORTS[index],
       interrupt: this.#interrupts[index],
       traces,
-      nowNs: () => clocks.realtime.nowNs(),
+      nowNs: () => clocks.virtual.nowNs(),
+      realtimeNs: () => clocks.realtime.nowNs(),
       ...(request === undefined ? {} : { request: (drive, done) => this.#report(drive, done) }),
     });
   }
