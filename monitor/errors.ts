@@ -4,7 +4,7 @@
  * @module
  */
 import { OptionError } from "../base/option_error.ts";
-import { BlockError } from "../block/errors.ts";
+import { BlockError } from "../block/mod.ts";
 
 /** An operating error of the monitor: `message` in QEMU's words, without the prompt's `Error: `. */
 export class MonitorError extends Error {
@@ -35,7 +35,8 @@ export function explain(error: unknown): { readonly text: string; readonly hint:
   if (error instanceof BlockError) return { text: error.message, hint: error.help };
   if (error instanceof OptionError) return { text: error.message, hint: error.hint || undefined };
   if (error instanceof Error && error.name !== "AssertionFailure" && isOperating(error)) {
-    return { text: error.message, hint: undefined };
+    const { hint } = error as { readonly hint?: unknown };
+    return { text: error.message, hint: typeof hint === "string" && hint !== "" ? hint : undefined };
   }
   throw error;
 }

@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   guest: ["base", "bus"],
   machine: ["base", "block", "bus", "devices", "guest"],
   monitor: ["base", "block", "bus", "devices", "guest", "machine"],
-  tools: ["base", "block", "bus", "devices", "guest", "machine", "monitor"],
+  tools: ["base", "block", "bus", "devices", "guest", "machine", "monitor", "api"],
   api: ["base", "block", "bus", "devices", "guest", "machine", "monitor"],
   scripts: ["api"],
 };
