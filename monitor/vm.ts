@@ -12,7 +12,7 @@ import { HostRandom, type Random, SeededRandom } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import type { BlockBackend, SnapshotInfo } from "../block/mod.ts";
 import type { DeviceRequest } from "../devices/bus/mod.ts";
-import { guestBus, type Machine, type MachineEvents, type QtestAccelerator } from "../machine/mod.ts";
+import { guestBus, type Machine, type MachineEvents, type QtestAccelerator, wireMachine } from "../machine/mod.ts";
 import { allCommands, COMMANDS, type Commands } from "./commands/mod.ts";
 import type { ReadOnlyMode } from "./commands/drives.ts";
 import type { IoAnswer } from "./commands/qemu_io.ts";
@@ -25,11 +25,12 @@ import { MonitorLog } from "./log.ts";
 import { denoLogHost } from "./log_file.ts";
 import type { ArgumentValues, DataFormat } from "./schema/arguments.ts";
 import type { AnyCommand, ResultOf } from "./schema/command.ts";
-import { buildMachine } from "./vm/build.ts";
 import { VmInfo } from "./vm/info.ts";
 import type { VmOptions } from "./vm/options.ts";
+import { temporaryFiles } from "./vm/temporary.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 import { next, until, type WaitOptions } from "./vm/waits.ts";
+import { wishesOf } from "./vm/wishes.ts";
 
 /** What a facade is put over; {@link Vm.start} makes it, and so do tools that build their machine themselves. */
 export interface VmParts {
@@ -100,7 +101,7 @@ export class Vm implements AsyncDisposable {
   /**
    * Builds a machine and starts it (unless `paused`).
    *
-   * @throws BlockError, PropertyError, MachineError, MonitorError with QEMU's text; nothing is left open then
+   * @throws WiringError with QEMU's text; nothing is left open then
    */
   static async start(options: VmOptions = {}): Promise<Vm> {
     requirePermissions("script");
@@ -109,7 +110,15 @@ export class Vm implements AsyncDisposable {
       { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) };
     const random: Random = options.random ??
       (options.seed === undefined ? new HostRandom() : new SeededRandom(options.seed));
-    const built = await buildMachine(options, { clocks, random, trace: new TraceEvents(), warn });
+    const built = await wireMachine(wishesOf(options, warn), {
+      clocks,
+      random,
+      trace: new TraceEvents(),
+      warn: (text, origin) => warn(origin === undefined ? text : `${origin}: ${text}`),
+      notice: warn,
+      temporary: temporaryFiles(),
+      strict: options.strict ?? false,
+    });
     const vm = new Vm({
       machine: built.machine,
       qtest: built.qtest,

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import "../base/host/preload.ts";
-import { PropertyError } from "../devices/bus/mod.ts";
-import { BlockError } from "../block/mod.ts";
+import { WiringError } from "../machine/mod.ts";
 import { COMMANDS } from "./commands/mod.ts";
 import { MonitorError } from "./errors.ts";
 import { testVm } from "./testing.ts";
@@ -39,9 +38,13 @@ Deno.test("errors are objects with QEMU's text; at the prompt they are lines", a
 });
 
 Deno.test("a machine that cannot be built leaves nothing open", async () => {
-  await assertRejects(() => Vm.start({ hda: "/nonexistent/a.img" }), BlockError, "Could not open '/nonexistent/a.img'");
-  await assertRejects(() => testVm({ devices: ["ide-hd,drive=nope"] }), PropertyError, "can't find value 'nope'");
-  await assertRejects(() => testVm({ drives: ["if=virtio,driver=null-co"] }), MonitorError, "if=virtio");
+  await assertRejects(
+    () => Vm.start({ hda: "/nonexistent/a.img" }),
+    WiringError,
+    "Could not open '/nonexistent/a.img'",
+  );
+  await assertRejects(() => testVm({ devices: ["ide-hd,drive=nope"] }), WiringError, "can't find value 'nope'");
+  await assertRejects(() => testVm({ drives: ["if=virtio,driver=null-co"] }), WiringError, "if=virtio");
 });
 
 Deno.test("devices show registers by name, properties, state and requests", async () => {

@@ -1,0 +1,48 @@
+/**
+ * From a script's options to what the machine's wiring takes: the same wishes that a command line makes.
+ *
+ * @module
+ */
+import { type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
+import { MiB } from "../../base/units.ts";
+import type { DriveWish, MachineWishes } from "../../machine/mod.ts";
+import type { VmOptions } from "./options.ts";
+
+/** The wishes in `options`; `warn` gets what is old about them. */
+export function wishesOf(options: VmOptions, warn: (text: string) => void): MachineWishes {
+  const read = (text: string, impliedKey?: string): readonly OptionPair[] => {
+    const { pairs, warnings } = parseOptionPairs(text, impliedKey);
+    for (const warning of warnings) warn(`warning: ${warning}`);
+    return pairs;
+  };
+  const { hda, hdb, hdc, hdd, cdrom } = options;
+  const disks = [hda, hdb, hdc, hdd].flatMap((file, index): DriveWish[] =>
+    file === undefined ? [] : [place(index, "disk", file)]
+  );
+  return {
+    drives: [
+      ...disks,
+      ...(cdrom === undefined ? [] : [place(2, "cdrom", cdrom)]),
+      ...(options.drives ?? []).map((text) => ({ origin: `-drive ${text}`, pairs: read(text) })),
+    ],
+    blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
+    devices: (options.devices ?? []).map((text) => ({ origin: `-device ${text}`, pairs: read(text, "driver") })),
+    snapshot: options.snapshot ?? false,
+    nodefaults: options.nodefaults ?? false,
+    ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
+    ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+  };
+}
+
+function place(index: number, media: "disk" | "cdrom", file: string): DriveWish {
+  const letter = media === "cdrom" ? "-cdrom" : `-hd${"abcd"[index]}`;
+  return {
+    origin: `${letter} ${file}`,
+    pairs: [
+      { name: "index", value: String(index) },
+      { name: "media", value: media },
+      { name: "file", value: file },
+    ],
+  };
+}
