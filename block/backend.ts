@@ -13,7 +13,7 @@ import type { Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
 import { BlockError, errnoOf, ioError, type Operation } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
 import type { BlockNode } from "./node.ts";
-import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission } from "./permissions.ts";
+import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission, type PermissionPair } from "./permissions.ts";
 import { type ErrorAction, errorAction, type ReadErrorPolicy, type WriteErrorPolicy } from "./policy.ts";
 import type { BackendEvents, BackendOptions, BackendRequest, DeviceHooks, RequestHow } from "./backend_types.ts";
 import { type AccountedKind, BackendStatistics } from "./statistics.ts";
@@ -92,6 +92,11 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   /** As messages name it: by its own name, else by its device's. */
   get description(): string {
     return `block device '${this.name || this.#device?.id || this.#device?.path || ""}'`;
+  }
+
+  /** What the user of the backend does with the medium, and lets others do. */
+  get permissions(): PermissionPair {
+    return { used: this.#used, shared: this.#shared };
   }
 
   /** Changes what the user of the backend does with the medium, and lets others do. @throws {BlockError} on conflict. */

@@ -31,8 +31,8 @@ export async function openDrive(
     writeCache: drive.writeCache,
     werror: drive.werror,
     rerror: drive.rerror,
-    // Until a device takes the drive, others may do with the image as they like.
-    used: drive.isEmpty ? 0 : Permission.consistentRead | (drive.readOnly ? 0 : Permission.write),
+    // Until a device takes the drive, it is only looked at, and others may do with the image as they like.
+    used: drive.isEmpty ? 0 : Permission.consistentRead,
     shared: ALL_PERMISSIONS,
   });
   if (drive.isEmpty) return backend;

@@ -41,8 +41,9 @@ export class BlockNode {
   exactFilename = "";
   /** The options that open the same disk. */
   fullOptions: OptionTree = {};
-  /** False for a node that the user did not name: it goes with its last parent. */
   readOnly: boolean;
+  /** Read-only for want of leave, not of wish: opened again when somebody wants to write. */
+  openedReadOnly = false;
   /** Set when the format was guessed. */
   probed = false;
   /** Edges down, in order of opening. */

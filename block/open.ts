@@ -180,7 +180,7 @@ async function openNode(
     const context = contextFor(inner, node, options, state, probedRaw);
     if (probedRaw && !node.readOnly) warnProbed(graph, file?.filename ?? node.filename);
     node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
-    if (node.driver.readOnly === true) node.readOnly = true;
+    if (node.driver.readOnly === true && !node.readOnly) node.readOnly = node.openedReadOnly = true;
     refuseUnknown(definition, unknown);
     await nameNode(node, definition.name, tree, state.headerBacking);
     node.probed = probedRaw;

@@ -91,6 +91,7 @@ export async function applyPermissions(node: BlockNode): Promise<void> {
   const before = new Map<BlockEdge, PermissionPair>();
   try {
     spread(node, touched, before);
+    for (const one of touched) if (one.openedReadOnly && wantsWriting(cumulative(one).used)) await openForWriting(one);
     for (const one of touched) await tell(one);
   } catch (error) {
     for (const [edge, { used, shared }] of before) Object.assign(edge, { used, shared });
@@ -115,6 +116,18 @@ function spread(node: BlockNode, touched: BlockNode[], before: Map<BlockEdge, Pe
     Object.assign(edge, wanted);
     spread(edge.node, touched, before);
   }
+}
+
+function wantsWriting(used: number): boolean {
+  return (used & (Permission.write | Permission.writeUnchanged)) !== 0;
+}
+
+/** A file that was opened for reading since nobody could write it yet (`auto-read-only`): now somebody would. */
+async function openForWriting(node: BlockNode): Promise<void> {
+  const { cacheDirect, cacheNoFlush } = node;
+  await node.driver.reopen?.({ readOnly: false, cacheDirect, cacheNoFlush });
+  node.readOnly = false;
+  node.openedReadOnly = false;
 }
 
 async function tell(node: BlockNode): Promise<void> {
@@ -143,8 +156,8 @@ function describeUse(edge: BlockEdge): string {
 }
 
 function checkNode(node: BlockNode, used: number): void {
-  const { write, writeUnchanged, resize } = Permission;
-  if ((used & (write | writeUnchanged)) !== 0 && node.readOnly) {
+  const { write, resize } = Permission;
+  if (wantsWriting(used) && node.readOnly && !node.openedReadOnly) {
     throw new BlockError({ kind: "permission", node: node.name, text: "Block node is read-only" });
   }
   const { alignBytes } = node.driver.limits;
