@@ -116,5 +116,6 @@ export function propertyHelp(type: DeviceType): PropertyHelp[] {
   for (const [name, typeName] of Object.entries(type.helpOnly ?? {})) {
     rows.push({ name, typeName, description: undefined, defaultText: undefined });
   }
-  return rows.sort((a, b) => a.name < b.name ? -1 : 1);
+  // QEMU sorts whole lines, in which `=` follows the name: `drive-type` comes before `drive`.
+  return rows.sort((a, b) => `${a.name}=` < `${b.name}=` ? -1 : 1);
 }

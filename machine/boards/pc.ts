@@ -160,7 +160,7 @@ class PcBuilder {
     await timers.realize(systemBus);
     timers.map(0, systemMemory, HPET_ADDRESS);
     for (let line = 0; line < LINE_COUNT; line++) timers.connect(this.#interrupts.lines[line]!, line, "sysbus-irq");
-    const rtc = mc146818rtc.create(context);
+    const rtc = mc146818rtc.create(context, { base_year: 0 });
     await rtc.realize(isa);
     const pit: Pit8254 = isaPit.create(context, { iobase: 0x40 });
     await pit.realize(isa);
