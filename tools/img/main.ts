@@ -43,6 +43,11 @@ export async function main(program: Program, args: readonly string[]): Promise<n
     const load = Object.hasOwn(SUBCOMMANDS, first) ? SUBCOMMANDS[first] : undefined;
     if (load === undefined) {
       if (NOT_YET.includes(first)) program.fail(`moa does not do '${first}' yet`);
+      if (!program.strict) {
+        const { suggest } = await import("../common/suggest.ts");
+        const near = suggest(first, Object.keys(SUBCOMMANDS));
+        if (near !== undefined) program.fail(`Command not found: ${first}\nDid you mean '${near}'?`);
+      }
       program.usage(`Command not found: ${first}`);
     }
     return await (await load())(program, args.slice(1));
