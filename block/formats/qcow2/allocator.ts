@@ -35,6 +35,7 @@ export class Allocator {
 
   /** `count` free clusters in a row, counted once each; their offset. */
   async allocate(count: number): Promise<number> {
+    this.#image.file.node.debugEvent("cluster_alloc");
     for (;;) {
       const first = await this.#findFree(count);
       if (await this.#take(first, count)) return first * this.#image.clusterSize;
@@ -55,6 +56,7 @@ export class Allocator {
   /** Room for `length` bytes of a compressed cluster, not aligned; counts each cluster that it touches. */
   async allocateBytes(length: number): Promise<number> {
     const { clusterSize, refcounts } = this.#image;
+    this.#image.file.node.debugEvent("cluster_alloc_bytes");
     let offset = this.#nextByte;
     if (offset !== 0 && await this.#count(Math.floor(offset / clusterSize)) >= refcounts.max) offset = 0;
     for (;;) {
@@ -85,6 +87,7 @@ export class Allocator {
   /** One reference less to each cluster that `length` bytes from `offset` touch, when that is safe. */
   async free(offset: number, length: number, by: FreedBy): Promise<void> {
     if (length <= 0) return;
+    this.#image.file.node.debugEvent("cluster_free");
     const { clusterSize, refcounts } = this.#image;
     const last = Math.floor((offset + length - 1) / clusterSize);
     for (let cluster = Math.floor(offset / clusterSize); cluster <= last; cluster++) {
@@ -217,6 +220,7 @@ export class Allocator {
   /** Adds the refcount block that covers `cluster`. */
   async #addBlock(cluster: number): Promise<void> {
     const { refcounts, clusterSize } = this.#image;
+    this.#image.file.node.debugEvent("refblock_alloc");
     const tableIndex = Math.floor(cluster / refcounts.blockEntries);
     const block = await this.#findFree(1);
     if (block === 0) this.#image.contradiction("Preventing invalid allocation of refcount block at offset 0");

@@ -87,13 +87,16 @@ export class Qcow2Driver implements BlockDriver {
 
   read(at: number, into: IoVector): Promise<void> {
     const host = this.#image.plainRun(at, into.length, false);
-    return host >= 0 ? this.#file.node.read(host, into) : readGuest(this.#image, at, into);
+    if (host < 0) return readGuest(this.#image, at, into);
+    this.#file.node.debugEvent("read_aio");
+    return this.#file.node.read(host, into);
   }
 
   write(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     const host = image.plainRun(at, from.length, true);
     if (host < 0 || image.metadata.hit(host, from.length) !== undefined) return this.#writer.write(at, from);
+    this.#file.node.debugEvent("write_aio");
     return this.#file.writeData(host, from);
   }
 

@@ -97,7 +97,7 @@ export class Qcow2Image {
     this.#perCluster = 1 / this.clusterSize;
     this.#perSlice = 1 / this.sliceEntries;
     this.#slicesPerTable = this.l2Entries / this.sliceEntries;
-    this.l2 = new TableCache(parts.file, parts.settings.l2SliceBytes, parts.settings.l2CacheSlices);
+    this.l2 = new TableCache(parts.file, parts.settings.l2SliceBytes, parts.settings.l2CacheSlices, "l2_load");
     this.allocator = new Allocator(this);
   }
 
@@ -339,12 +339,14 @@ export class Qcow2Image {
     await this.file.barrier();
     for (const table of tables) {
       this.checkOverlap(table.offset, table.bytes.length, AREA.activeL2);
+      this.file.node.debugEvent("l2_update");
       await this.l2.writeBack(table);
     }
     if (!this.l1.isDirty) return;
     await this.file.barrier();
     for (const { offset, bytes, sector } of this.l1.dirtyPieces()) {
       this.checkOverlap(offset, bytes.length, AREA.activeL1);
+      this.file.node.debugEvent("l1_update");
       await this.file.write(offset, bytes);
       this.l1.written(sector);
     }
@@ -353,6 +355,7 @@ export class Qcow2Image {
   async #writeRefcounts(): Promise<void> {
     for (const block of this.refcounts.cache.dirtyTables()) {
       this.checkOverlap(block.offset, block.bytes.length, AREA.refcountBlock);
+      this.file.node.debugEvent("refblock_update_part");
       await this.refcounts.cache.writeBack(block);
     }
   }

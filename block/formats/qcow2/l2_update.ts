@@ -32,6 +32,7 @@ export async function ensureSlice(image: Qcow2Image, at: number): Promise<Table>
 async function replaceL2(image: Qcow2Image, l1Index: number): Promise<void> {
   const old = image.l1.l2Offset(l1Index);
   if (old % image.clusterSize !== 0) await image.loadSlice(l1Index * image.bytesPerL1Entry);
+  image.file.node.debugEvent("l2_alloc_write");
   const offset = await image.allocator.allocate(1);
   if (offset === 0) image.contradiction("Preventing invalid allocation of L2 table at offset 0");
   image.checkOverlap(offset, image.clusterSize);

@@ -28,8 +28,10 @@ async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector):
     case "zero":
       return into.fill(0);
     case "data":
+      image.file.node.debugEvent("read_aio");
       return await image.file.read(mapping.host + at % image.clusterSize, into);
     case "compressed": {
+      image.file.node.debugEvent("read_compressed");
       const cluster = inflate(await image.file.readBytes(mapping.host, mapping.length), image.clusterSize);
       const from = at % image.clusterSize;
       return into.copyFrom(cluster.subarray(from, from + into.length));
@@ -43,6 +45,7 @@ export async function readBacking(image: Qcow2Image, at: number, into: IoVector)
   const end = backing === undefined ? 0 : Math.min(backing.size, image.header.size);
   const inside = Math.max(0, Math.min(into.length, end - at));
   if (inside < into.length) into.fill(0, inside);
+  if (inside > 0) image.file.node.debugEvent("read_backing_aio");
   if (inside > 0 && backing !== undefined) await backing.read(at, into.slice(0, inside));
 }
 

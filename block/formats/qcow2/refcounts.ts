@@ -83,7 +83,7 @@ export class Refcounts {
     this.blockEntries = options.clusterSize * 8 / 2 ** options.order;
     this.tableOffset = options.tableOffset;
     this.table = options.table;
-    this.cache = new TableCache(file, options.clusterSize, options.cachedBlocks);
+    this.cache = new TableCache(file, options.clusterSize, options.cachedBlocks, "refblock_load");
   }
 
   /** The table's size on disk: a whole number of clusters. */

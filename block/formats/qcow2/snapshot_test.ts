@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IoVector } from "../../../base/io_vector.ts";
 import { SeededRandom } from "../../../base/random.ts";
 import { GiB, MiB } from "../../../base/units.ts";
-import { haveProgram } from "../../../tests/support/programs.ts";
+import { haveProgram, run } from "../../../tests/support/programs.ts";
 import type { SnapshotInfo } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { createTestImage, MemoryFile, type OpenImage, openTestImage, runProgram } from "./testing.ts";
@@ -155,4 +155,40 @@ Deno.test("a snapshot is shown in place of the active state of a read-only image
   await view.driver.snapshots.load!(id);
   assertEquals(await view.read(0, 512), new Uint8Array(512).fill(1));
   await view[Symbol.asyncDispose]();
+});
+
+Deno.test({
+  name: "a snapshot that qemu-system made is listed, applied and deleted",
+  ignore: !haveProgram("qemu-system-x86_64"),
+  fn: async () => {
+    const path = await Deno.makeTempFile();
+    try {
+      await runProgram("qemu-img", "create", "-q", "-f", "qcow2", path, "2M");
+      const args = ["-accel", "tcg", "-S", "-m", "16", "-display", "none", "-nodefaults", "-monitor", "stdio"];
+      const result = await run("qemu-system-x86_64", [...args, "-drive", `file=${path},format=qcow2,if=ide`], {
+        stdin: 'savevm first\nqemu-io ide0-hd0 "write -P 5 0 64k"\nsavevm second\nquit\n',
+      });
+      assertEquals(result.code, 0, result.stderr);
+      const file = new MemoryFile(await Deno.readFile(path));
+      const image = await openTestImage(file);
+      const { snapshots, vmState } = image.driver;
+      assertEquals(snapshots.list().map(({ id, name }) => `${id} ${name}`), ["1 first", "2 second"]);
+      const [first, second] = snapshots.list();
+      assert(first!.vmStateBytes > 10_000);
+      await snapshots.apply(first!.id);
+      const magic = new Uint8Array(4);
+      await vmState.read(0, IoVector.of(magic));
+      assertEquals(new TextDecoder().decode(magic), "QEVM");
+      assertEquals(await image.read(0, 512), new Uint8Array(512));
+      await snapshots.apply(second!.id);
+      assertEquals(await image.read(0, 512), new Uint8Array(512).fill(5));
+      await snapshots.delete(first!.id);
+      await image[Symbol.asyncDispose]();
+      await Deno.writeFile(path, file.content());
+      const checked = await runProgram("qemu-img", "check", path);
+      assertEquals(checked.code, 0, checked.stdout + checked.stderr);
+    } finally {
+      await Deno.remove(path);
+    }
+  },
 });

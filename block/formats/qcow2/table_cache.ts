@@ -30,13 +30,15 @@ export class TableCache {
   readonly pieceBytes: number;
   readonly capacity: number;
   readonly #file: HostFile;
+  readonly #loadEvent: string;
   readonly #tables = new Map<number, Table>();
   readonly #loading = new Map<number, Promise<Table>>();
   #dirty = 0;
 
-  /** `capacity` in pieces, at least 2. */
-  constructor(file: HostFile, pieceBytes: number, capacity: number) {
+  /** `capacity` in pieces, at least 2; `loadEvent` is what blkdebug calls a read of one. */
+  constructor(file: HostFile, pieceBytes: number, capacity: number, loadEvent: string) {
     this.#file = file;
+    this.#loadEvent = loadEvent;
     this.pieceBytes = pieceBytes;
     this.capacity = Math.max(2, capacity);
   }
@@ -67,6 +69,7 @@ export class TableCache {
   async #readFresh(offset: number, isWanted: () => boolean): Promise<Table> {
     try {
       const table = new Table(offset, new Uint8Array(this.pieceBytes));
+      this.#file.node.debugEvent(this.#loadEvent);
       await this.#file.read(offset, IoVector.of(table.bytes));
       if (!isWanted()) return this.#tables.get(offset) ?? table;
       this.#insert(table);

@@ -129,14 +129,17 @@ export class Writer {
     const inCluster = at - allocation.start;
     if (!allocation.link) {
       image.checkOverlap(allocation.host + inCluster, from.length);
+      image.file.node.debugEvent("write_aio");
       return await image.file.writeData(allocation.host + inCluster, from);
     }
     const bytes = allocation.clusters * image.clusterSize;
     try {
       const tail = allocation.start + bytes - (at + from.length);
+      if (inCluster > 0 || tail > 0) image.file.node.debugEvent("cow_read");
       const before = inCluster > 0 ? await readGuestBytes(image, allocation.start, inCluster) : EMPTY;
       const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
       image.checkOverlap(allocation.host, bytes);
+      image.file.node.debugEvent("write_aio");
       await image.file.writeData(allocation.host, IoVector.from([before, ...from.slices, after]));
       await image.lock.run(() => this.#link(allocation));
     } catch (error) {
@@ -189,6 +192,7 @@ export class Writer {
       await ensureSlice(image, guest);
       const host = await image.allocator.allocateBytes(packed.length);
       image.checkOverlap(host, packed.length);
+      image.file.node.debugEvent("write_compressed");
       await image.file.writeData(host, IoVector.of(packed));
       const old = await setMapping(image, guest, { kind: "compressed", host, length: packed.length });
       await releaseMapping(image, old, "other");
