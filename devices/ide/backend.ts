@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BlockBackend, ioError } from "../../block/mod.ts";
+import { BackendStatistics, type BlockBackend, ioError } from "../../block/mod.ts";
 
 /** A drive's medium and policies. */
 export type DriveBackend = Pick<
@@ -19,6 +19,7 @@ export type DriveBackend = Pick<
   | "discard"
   | "flush"
   | "reportError"
+  | "stats"
   | "trayMoved"
 >;
 
@@ -29,6 +30,7 @@ export class EmptyBackend implements DriveBackend {
   readonly sizeBytes = 0;
   readonly isInserted = false;
   readonly readOnly = true;
+  readonly stats = new BackendStatistics();
   writeCacheEnabled = true;
 
   read(): Promise<void> {

@@ -156,6 +156,12 @@ export class Disk extends Drive {
     return lba >= 0 && lba + sectors <= this.totalSectors;
   }
 
+  /** The guest asks for sectors that there are not. */
+  #refuseRange(kind: "read" | "write"): void {
+    this.backend?.stats.invalid(kind, this.host.realtimeNs());
+    this.abort(ErrorBit.ABRT, "out of range");
+  }
+
   #advance(sectors: number): void {
     this.lba += sectors;
     this.remaining -= sectors;
@@ -214,7 +220,7 @@ export class Disk extends Drive {
     if (this.remaining === 0) return this.closeRequest("ok");
     const sectors = Math.min(this.remaining, this.blockSectors);
     this.host.traces.sectorRead.emit({ lba: this.lba, sectors });
-    if (!this.#inRange(sectors)) return this.abort(ErrorBit.ABRT, "out of range");
+    if (!this.#inRange(sectors)) return this.#refuseRange("read");
     this.file.status = READY | Status.BSY;
     this.begin("pio-read");
   }
@@ -229,7 +235,7 @@ export class Disk extends Drive {
     if (phase !== "write-block") return;
     const sectors = Math.min(this.remaining, this.blockSectors);
     this.host.traces.sectorWrite.emit({ lba: this.lba, sectors });
-    if (!this.#inRange(sectors)) return this.abort(ErrorBit.ABRT, "out of range");
+    if (!this.#inRange(sectors)) return this.#refuseRange("write");
     this.file.status = READY | Status.BSY;
     this.begin("pio-write");
   }
@@ -249,7 +255,7 @@ export class Disk extends Drive {
       this.host.traces.dma.emit({ drive: this.name, lba: this.lba, sectors, name });
     }
     if (work !== "dma-trim" && !this.#inRange(sectors)) {
-      this.abort(ErrorBit.ABRT, "out of range");
+      this.#refuseRange(work === "dma-read" ? "read" : "write");
       return void this.host.master?.finish(false);
     }
     this.dma = dma;

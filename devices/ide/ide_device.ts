@@ -8,7 +8,14 @@
 import { assert } from "../../base/assert.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import { ALL_PERMISSIONS, type BlockBackend, BlockError, type DeviceHooks, Permission } from "../../block/mod.ts";
+import {
+  ALL_PERMISSIONS,
+  type BlockBackend,
+  BlockError,
+  DEVICE_SHARED,
+  type DeviceHooks,
+  Permission,
+} from "../../block/mod.ts";
 import { Device, type DeviceType, PropertyError, type PropertyTable } from "../bus/mod.ts";
 import { EmptyBackend } from "./backend.ts";
 import { CdDrive } from "./cd.ts";
@@ -92,9 +99,8 @@ export class IdeHardDisk extends IdeDevice<typeof HD_PROPERTIES> {
     if (!backend.isInserted) throw new PropertyError("Device needs media, but drive is empty");
     if (backend.readOnly) throw new PropertyError("Block node is read-only");
     const values: HdValues = this.properties;
-    if (values["share-rw"]) {
-      await backend.setPermissions(Permission.consistentRead | Permission.write, ALL_PERMISSIONS);
-    }
+    const shared = values["share-rw"] ? ALL_PERMISSIONS : DEVICE_SHARED;
+    await backend.setPermissions(Permission.consistentRead | Permission.write, shared);
     const sectors = Math.floor(backend.sizeBytes / SECTOR_BYTES);
     settleGeometry(values, await firstSector(backend), sectors);
     return new Disk(this.ide.channel, unit, backend, {
@@ -130,6 +136,10 @@ export class IdeCdDrive extends IdeDevice<typeof CD_PROPERTIES> {
 
   protected async makeDrive(backend: BlockBackend | undefined, unit: 0 | 1): Promise<Drive> {
     const { model, wwn } = this.properties;
+    await backend?.setPermissions(
+      Permission.consistentRead,
+      this.properties["share-rw"] ? ALL_PERMISSIONS : DEVICE_SHARED,
+    );
     return new CdDrive(this.ide.channel, unit, backend ?? new EmptyBackend(), {
       ...this.settleNames(unit),
       model: model || "QEMU DVD-ROM",
