@@ -43,6 +43,8 @@ export interface VmParts {
   readonly strict?: boolean;
 }
 
+/** A timer that never matters, but for being there. */
+const KEEP_ALIVE_MS = 2 ** 30;
 const NO_UUID = "00000000-0000-0000-0000-000000000000";
 
 /** The names of commands. */
@@ -309,6 +311,16 @@ export class Vm implements AsyncDisposable {
   /** Writes log and traces to a file. */
   logfile(filename: string): Promise<void> {
     return this.execute("logfile", { filename });
+  }
+
+  /** Resolves when the machine has ended, and keeps the program alive until then, whether anybody can still type or not. */
+  async untilClosed(): Promise<void> {
+    const alive = setInterval(() => {}, KEEP_ALIVE_MS);
+    try {
+      await this.closed;
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** Ends the machine: all images are closed when this resolves. */

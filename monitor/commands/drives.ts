@@ -152,8 +152,10 @@ export const commit = command({
         await commitAll(machine.graph, node);
       } catch (error) {
         if (!(error instanceof BlockError)) throw error;
-        const first = node.readOnly ? "Block node is read-only\n" : "";
-        const errno = node.readOnly ? "EPERM" : error.errno;
+        // An overlay that cannot be emptied is told first, and by another layer than the failure.
+        const refused = node.readOnly && node.backing !== undefined;
+        const first = refused ? "Block node is read-only\n" : "";
+        const errno = refused ? "EPERM" : error.errno;
         throw new MonitorError(`${first}'commit' error for '${device}': ${errnoText(errno)}`, { cause: error });
       }
     }

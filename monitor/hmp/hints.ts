@@ -64,8 +64,7 @@ export function nearest(typed: string, known: readonly string[]): string | undef
       best = { word, distance };
     }
   }
-  if (typed.length < 2) return undefined;
-  return best !== undefined && best.distance <= 1 ? best.word : beginning ?? best?.word;
+  return typed.length < 2 ? undefined : beginning ?? best?.word;
 }
 
 /** How many letters must be changed, added, dropped or swapped with a neighbour. */
