@@ -15,5 +15,6 @@ export { guestBus } from "./guest_bus.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export * from "./snapshot/mod.ts";
 export * from "./wiring/mod.ts";
+export { qtestSession } from "./qtest_session.ts";
 export { RequestRing } from "./request_ring.ts";
 export type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";

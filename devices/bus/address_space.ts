@@ -65,6 +65,8 @@ export class AddressSpace implements GuestRam, Disposable {
     if (range?.handlers !== undefined) {
       const offset = range.offset + (address - range.start);
       if (accessSize(range.handlers, offset, size) === size) return this.#readOnce(range.handlers, offset, size);
+    } else if (range?.ram !== undefined && address + size <= range.end) {
+      return load(range.ram.slice(range.offset + (address - range.start), size), 0, size);
     }
     const bytes = new Uint8Array(size);
     this.read(address, bytes);
@@ -80,6 +82,12 @@ export class AddressSpace implements GuestRam, Disposable {
         this.#writeOnce(range.handlers, offset, size, value);
         return;
       }
+    } else if (range?.ram !== undefined && address + size <= range.end) {
+      if (range.readonly) return;
+      const offset = range.offset + (address - range.start);
+      store(range.ram.slice(offset, size), 0, size, value);
+      range.ram.changed(offset, size);
+      return;
     }
     const bytes = new Uint8Array(size);
     store(bytes, 0, size, value);

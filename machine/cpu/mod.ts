@@ -5,3 +5,4 @@
  */
 export type { Accelerator, AcceleratorAbilities, MachineBus } from "./accelerator.ts";
 export { type AccessWidth, QtestAccelerator } from "./qtest.ts";
+export { QtestSession, type QtestWiring } from "./qtest_protocol.ts";
