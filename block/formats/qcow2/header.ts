@@ -60,9 +60,9 @@ export function readUint64(view: DataView, at: number): number {
   return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
 }
 
-/** Writes `value`, below 2^53, as a 64-bit field. */
+/** Writes `value` as a 64-bit field: a whole number, and above 2^53 one that a double holds exactly. */
 export function writeUint64(view: DataView, at: number, value: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, `64-bit field of ${value}`);
+  assert(Number.isInteger(value) && value >= 0 && value < 2 ** 64, `64-bit field of ${value}`);
   view.setUint32(at, Math.floor(value / 0x1_0000_0000));
   view.setUint32(at + 4, value % 0x1_0000_0000);
 }

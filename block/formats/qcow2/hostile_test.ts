@@ -1,6 +1,7 @@
 /** Headers that lie: refused with QEMU's words, and nothing is written. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { haveProgram } from "../../../tests/support/programs.ts";
+import { BlockError } from "../../errors.ts";
 import { createTestImage, MemoryFile, openTestImage, runProgram } from "./testing.ts";
 
 interface Lie {
@@ -96,6 +97,24 @@ Deno.test({
       await Deno.remove(path);
     }
   },
+});
+
+Deno.test("a snapshot with absurd sizes is kept as it is, and not applied", async () => {
+  const file = await createTestImage({ size: 1 << 20 }) as MemoryFile;
+  const now = { name: "s", vmStateBytes: 0, dateSeconds: 0, dateNanoseconds: 0, vmClockNs: 0, icount: -1 };
+  const image = await openTestImage(file);
+  await image.driver.snapshots.create(now);
+  const { snapshotsOffset } = image.driver.image.header;
+  await image[Symbol.asyncDispose]();
+  const content = file.content();
+  content.fill(0xff, snapshotsOffset + 40, snapshotsOffset + 64);
+  const odd = await openTestImage(new MemoryFile(content));
+  await odd.driver.snapshots.create({ ...now, name: "t" });
+  await assertRejects(() => odd.driver.snapshots.apply("1"), BlockError, "too large");
+  await odd[Symbol.asyncDispose]();
+  const after = (odd.file as MemoryFile).content();
+  const table = odd.driver.image.header.snapshotsOffset;
+  assertEquals(after.slice(table + 8, table + 64), content.slice(snapshotsOffset + 8, snapshotsOffset + 64));
 });
 
 const COPIED = 1n << 63n;

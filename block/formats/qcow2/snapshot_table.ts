@@ -33,6 +33,8 @@ export interface Snapshot {
   icount: number;
   /** Extra data beyond what is known here. */
   readonly unknownExtra: Uint8Array;
+  /** The record as it was read, where it holds numbers that do not fit: then it is written back as it was. */
+  readonly raw?: Uint8Array;
 }
 
 const utf8 = new TextEncoder();
@@ -64,7 +66,8 @@ export async function readSnapshotTable(
       );
     }
     const rest = await file.readBytes(at + RECORD_BYTES, extraBytes + idBytes + nameBytes);
-    snapshots.push(decodeRecord(view, rest, extraBytes, idBytes, header.size));
+    const snapshot = decodeRecord(view, rest, extraBytes, idBytes, header.size);
+    snapshots.push(fits(snapshot) ? snapshot : { ...snapshot, raw: join(fixed, rest) });
     at += RECORD_BYTES + rest.length;
     if (at - header.snapshotsOffset > MAX_TABLE_BYTES) {
       throw formatError(
@@ -94,6 +97,18 @@ function decodeRecord(view: DataView, rest: Uint8Array, extraBytes: number, idBy
   };
 }
 
+function fits(snapshot: Snapshot): boolean {
+  const { vmStateBytes, diskBytes, vmClockNs, l1Offset, icount } = snapshot;
+  return [vmStateBytes, diskBytes, vmClockNs, l1Offset, icount].every(Number.isSafeInteger);
+}
+
+function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}
+
 /** The table's bytes. */
 export function encodeSnapshotTable(snapshots: readonly Snapshot[]): Uint8Array {
   const records = snapshots.map(encodeRecord);
@@ -110,6 +125,7 @@ export function encodeSnapshotTable(snapshots: readonly Snapshot[]): Uint8Array 
 }
 
 function encodeRecord(snapshot: Snapshot): Uint8Array {
+  if (snapshot.raw !== undefined) return snapshot.raw;
   const id = utf8.encode(snapshot.id);
   const name = utf8.encode(snapshot.name);
   const extraBytes = EXTRA_BYTES + snapshot.unknownExtra.length;
@@ -137,5 +153,6 @@ function encodeRecord(snapshot: Snapshot): Uint8Array {
 /** Whether a snapshot's L1 table may be read: aligned and not absurdly long. */
 export function snapshotL1Problem(snapshot: Snapshot, clusterSize: number): string | undefined {
   if (snapshot.l1Entries * ENTRY_BYTES > MAX_L1_BYTES) return "Snapshot L1 table too large";
-  return snapshot.l1Offset % clusterSize === 0 ? undefined : "Snapshot L1 table offset invalid";
+  const aligned = Number.isSafeInteger(snapshot.l1Offset) && snapshot.l1Offset % clusterSize === 0;
+  return aligned ? undefined : "Snapshot L1 table offset invalid";
 }

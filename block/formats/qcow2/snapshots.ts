@@ -104,10 +104,15 @@ async function readL1(image: Qcow2Image, snapshot: Snapshot): Promise<Uint8Array
   return await image.file.readBytes(snapshot.l1Offset, snapshot.l1Entries * ENTRY_BYTES);
 }
 
+function refuseOddSize(snapshot: Snapshot): void {
+  if (!Number.isSafeInteger(snapshot.diskBytes)) throw formatError("Snapshot disk size too large", "EFBIG");
+}
+
 /** Makes the active state that of a snapshot; runs under the lock with nothing in flight. */
 export async function applySnapshot(image: Qcow2Image, id: string): Promise<void> {
   const snapshot = findSnapshot(image, id);
   const wanted = await readL1(image, snapshot);
+  refuseOddSize(snapshot);
   await image.settle();
   await growL1(image, snapshot.l1Entries, true);
   const active = new Uint8Array(image.l1.bytes.length);
@@ -135,6 +140,7 @@ export async function viewSnapshot(image: Qcow2Image, id: string): Promise<void>
   if (!image.readOnly) throw stateError("Device is not readonly");
   const snapshot = findSnapshot(image, id);
   const l1 = await readL1(image, snapshot);
+  refuseOddSize(snapshot);
   image.l2.clear();
   image.l1.replace(snapshot.l1Offset, l1);
   image.header.size = snapshot.diskBytes;
