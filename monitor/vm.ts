@@ -27,6 +27,7 @@ import type { ArgumentValues, DataFormat } from "./schema/arguments.ts";
 import type { AnyCommand, ResultOf } from "./schema/command.ts";
 import { VmInfo } from "./vm/info.ts";
 import type { VmOptions } from "./vm/options.ts";
+import { RequestTraces } from "./vm/request_traces.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 import { next, until, type WaitOptions } from "./vm/waits.ts";
@@ -86,6 +87,7 @@ export class Vm implements AsyncDisposable {
     this.#qtest = parts.qtest;
     this.log = parts.log ?? new MonitorLog(denoLogHost());
     machine.trace.sink = (line) => this.log.line(line);
+    const requests = new RequestTraces(machine);
     this.hmp = new HmpMonitor({
       machine,
       drives: parts.drives ?? new MachineDriveMaker(machine),
@@ -94,7 +96,7 @@ export class Vm implements AsyncDisposable {
       uuid: parts.uuid ?? NO_UUID,
       strict: parts.strict ?? false,
       quit: () => void this.quit(),
-    });
+    }, () => requests.refresh());
     this.#session = this.hmp.session();
     this.info = new VmInfo((name, values) => this.execute(name, values));
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);

@@ -121,6 +121,24 @@ Deno.test("traces go to the log's file", async () => {
   }
 });
 
+Deno.test("decoded requests are traced while they are wanted", async () => {
+  await using vm = await testVm({ drives: [NULL_DISK] });
+  const lines: string[] = [];
+  vm.machine.trace.sink = (line) => void lines.push(line.replace(/[\d.]+ us$/, "T us"));
+  const flushOnce = async (count: number) => {
+    await vm.writePort(PORT.command, 0xe7);
+    await vm.until("the cache is flushed", () => vm.device("ide0-hd0").requests.length === count);
+  };
+  await vm.traceEvent("*_request", true);
+  await flushOnce(1);
+  await vm.traceEvent("*_request", false);
+  await flushOnce(2);
+  assertEquals(lines, [
+    "block_request ide0-hd0 flush offset=0 bytes=0 ok T us",
+    "ide_request ide0-hd0 FLUSH CACHE bytes=0 ok T us",
+  ]);
+});
+
 Deno.test("quit at a prompt ends the machine", async () => {
   await using vm = await testVm();
   await vm.monitor("quit");

@@ -23,8 +23,11 @@ export class HmpMonitor {
   readonly #context: Omit<MonitorContext, "session">;
   #queue: Promise<unknown> = Promise.resolve();
   #ended = false;
+  readonly #afterCommand: () => void;
 
-  constructor(context: Omit<MonitorContext, "session">) {
+  /** `afterCommand` is called after each, whoever sent it. */
+  constructor(context: Omit<MonitorContext, "session">, afterCommand: () => void = () => {}) {
+    this.#afterCommand = afterCommand;
     this.#context = {
       ...context,
       quit: () => {
@@ -56,7 +59,7 @@ export class HmpMonitor {
 
   /** Runs `work` when nothing else runs: commands are taken one at a time, whoever sent them. */
   exclusive<T>(work: () => Promise<T> | T): Promise<T> {
-    const result = this.#queue.then(work);
+    const result = this.#queue.then(work).finally(this.#afterCommand);
     this.#queue = result.catch(() => {});
     return result;
   }
