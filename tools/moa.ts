@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { requirePermissions } from "../base/permissions.ts";
 import { Exit, ProcessOutputs, Program } from "./common/program.ts";
 
 /** A tool: how QEMU calls it, and what runs it. */
@@ -16,6 +17,11 @@ interface Tool {
 }
 
 const TOOLS: Readonly<Record<string, Tool>> = {
+  system: {
+    qemuName: "qemu-system-x86_64",
+    about: "runs a machine",
+    run: async (program, args) => await (await import("./system/main.ts")).main(program, args),
+  },
   img: {
     qemuName: "qemu-img",
     about: "makes, shows and checks images",
@@ -51,6 +57,7 @@ export async function moa(argv0: string, args: readonly string[], outputs: Proce
 }
 
 if (import.meta.main) {
+  requirePermissions(Deno.args[0] === "img" ? "img" : "start");
   const folder = Deno.env.get("INIT_CWD");
   if (folder !== undefined) Deno.chdir(folder);
   const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, new ProcessOutputs());

@@ -76,6 +76,16 @@ export class RealTimeClock extends IsaDevice<typeof PROPERTIES, RtcState> {
     this.#irq = this.addOutputs("", 1)[0]!;
   }
 
+  /** Counts by another clock from now on, with its time changed by `offsetNs`. */
+  use(source: { readonly clock: Clock; readonly offsetNs: number }): void {
+    this.#timer?.cancel();
+    this.source = source;
+    this.#timer = new DeviceTimer(source.clock, () => this.#follow());
+    this.#state.offsetNs = source.offsetNs;
+    this.#state.seenNs = source.clock.nowNs();
+    this.#follow();
+  }
+
   /** CMOS byte `index`, 0 to 127, as software would read it; nothing is cleared. */
   peek(index: number): number {
     this.#catchUp();

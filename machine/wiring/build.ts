@@ -6,7 +6,9 @@
 import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
+import { NS_PER_S } from "../../base/units.ts";
 import { type BlockBackend, BlockGraph, type TemporaryFiles } from "../../block/mod.ts";
+import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { Board, BoardDrive } from "../boards/board.ts";
 import { pc } from "../boards/pc.ts";
 import { QtestAccelerator } from "../cpu/mod.ts";
@@ -66,7 +68,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   undo.use(graph);
   const places = await openDrives(graph, wishes, undo, site.warn);
   site.drivesOpen?.();
-  const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
+  const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot, firmware } = wishes;
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
   const machine = await blame("devices", undefined, () =>
@@ -87,6 +89,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       ...(name === undefined ? {} : { name }),
       ...(firmwareItems === undefined ? {} : { firmwareItems }),
       ...(noReboot === undefined ? {} : { noReboot }),
+      ...(firmware === undefined ? {} : { firmware }),
     }));
   try {
     await finish(machine, wishes, places, site);
@@ -106,6 +109,10 @@ async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlac
     mediaOf: (drive: string) => places.placed.find(({ backend }) => backend.name === drive)?.media,
   };
   for (const request of wishes.devices ?? []) await plugDevice(machine, request, rules);
+  if (wishes.timeOfDay !== undefined) setTimeOfDay(machine, wishes.timeOfDay);
+  const order = wishes.bootOnce ?? wishes.bootOrder;
+  const problem = order === undefined ? undefined : machine.built.setBootOrder(order);
+  if (problem !== undefined) throw new WiringError(problem, "devices");
   const [first, ...others] = places.orphans.map(({ interface: busType, bus, unit, origin }) =>
     new WiringError(`machine type does not support if=${busType},bus=${bus},unit=${unit}`, "devices", origin)
   );
@@ -115,6 +122,12 @@ async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlac
   if (last === undefined) throw first;
   for (const { message, origin } of [first, ...others]) site.warn(message, origin);
   throw last;
+}
+
+function setTimeOfDay(machine: Machine, wish: NonNullable<MachineWishes["timeOfDay"]>): void {
+  const clock = machine.clocks[wish.clock];
+  const offsetNs = wish.startSeconds * NS_PER_S - clock.nowNs();
+  for (const device of machine.devices) if (device instanceof RealTimeClock) device.use({ clock, offsetNs });
 }
 
 function boardDrives(places: DrivePlaces): BoardDrive[] {

@@ -53,6 +53,10 @@ export interface MachineWishes {
   readonly bootOnce?: string;
   readonly firmwareItems?: FirmwareItems;
   readonly noReboot?: boolean;
+  /** The bytes of `-bios`. */
+  readonly firmware?: Uint8Array;
+  /** Which clock the real-time clock counts by, and its time of day at the start in seconds since 1970. */
+  readonly timeOfDay?: { readonly clock: "host" | "realtime" | "virtual"; readonly startSeconds: number };
   readonly name?: string;
   /** What drives without `if=` are plugged into; the board's own, `ide`. */
   readonly defaultInterface?: DriveInterface;

@@ -1,0 +1,81 @@
+/**
+ * Options for what this machine does not have (display, network, serial and parallel ports, objects): "none" is
+ * granted, what QEMU has is refused by name, what QEMU has not either is refused in its words.
+ *
+ * @module
+ */
+import { parseOptionPairs } from "../../base/keyval.ts";
+import { CommandLineError } from "./arguments.ts";
+import type { Settings } from "./settings.ts";
+
+const DISPLAYS = ["gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus", "vnc", "default", "cocoa"];
+const VGAS = ["std", "cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx", "cg3"];
+const NETS = ["nic", "user", "tap", "l2tpv3", "socket", "stream", "dgram", "vde", "bridge", "hubport", "vhost-user"];
+const NET_TYPES = [...NETS, "netmap", "vhost-vdpa"];
+const CHARDEVS = ["stdio", "vc", "pty", "file", "pipe", "udp", "tcp", "telnet", "unix", "con", "mon", "chardev"];
+const MORE_CHARDEVS = ["websocket", "msmouse", "braille", "wctablet", "fdset", "ringbuf", "socket", "serial"];
+const OBJECTS = [
+  "authz-list authz-list-file authz-pam authz-simple can-bus can-host-socketcan colo-compare cryptodev-backend",
+  "cryptodev-backend-builtin dbus-vmstate filter-buffer filter-dump filter-mirror filter-redirector filter-replay",
+  "filter-rewriter input-barrier input-linux iothread main-loop memory-backend-epc memory-backend-file",
+  "memory-backend-memfd memory-backend-ram pr-manager-helper qtest rng-builtin rng-egd rng-random secret",
+  "secret_keyring sev-guest thread-context throttle-group tls-cipher-suites tls-creds-anon tls-creds-psk",
+  "tls-creds-x509 tls-session x-remote-object",
+].join(" ").split(" ");
+
+export function readDisplay(text: string, settings: Settings): void {
+  const type = first(text);
+  if (type === "none") return;
+  if (type === "help") settings.listing ??= { kind: "display" };
+  else if (DISPLAYS.includes(type)) throw new CommandLineError(`there is no '${type}' display in moa (use none)`);
+  else throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
+}
+
+export function readVga(text: string, settings: Settings): void {
+  if (text === "none") return;
+  if (text === "help") settings.listing ??= { kind: "vga" };
+  else if (VGAS.includes(text)) throw new CommandLineError(`-vga ${text}: there is no graphics card in moa (use none)`);
+  else throw new CommandLineError(`unknown vga type: ${text}`);
+}
+
+/** `-net`, `-nic`, `-netdev`. */
+export function readNet(option: string, text: string): void {
+  const type = first(text);
+  if (type === "none" && option !== "netdev") return;
+  if (NET_TYPES.includes(type)) {
+    const advice = option === "netdev" ? "" : " (use none)";
+    throw new CommandLineError(`there is no network '${type}' in moa${advice}`);
+  }
+  throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
+}
+
+/** `-serial`, `-parallel`: whether it puts the monitor on standard input and output. */
+export function readPort(kind: "serial" | "parallel", text: string, origin: string, settings: Settings): void {
+  if (text === "none" || text === "null") return;
+  if (text === "mon:stdio") {
+    settings.monitors.push({ origin, text: "stdio" });
+    return;
+  }
+  const name = /^[^:,]*/.exec(text)![0];
+  if ([...CHARDEVS, ...MORE_CHARDEVS].includes(name)) {
+    throw new CommandLineError(`there is no ${kind} port in moa (use none)`);
+  }
+  settings.notes.push({ text: `'${name}' is not a valid char driver`, origin });
+  throw new CommandLineError(`could not connect ${kind} device to character backend '${text}'`);
+}
+
+export function readObject(text: string, settings: Settings): void {
+  const { pairs, helpWanted } = parseOptionPairs(text, "qom-type");
+  if (helpWanted) {
+    settings.listing ??= { kind: "object" };
+    return;
+  }
+  const type = pairs.findLast(({ name }) => name === "qom-type")?.value ?? "";
+  if (!OBJECTS.includes(type)) throw new CommandLineError(`Parameter 'qom-type' does not accept value '${type}'`);
+  if (!pairs.some(({ name }) => name === "id")) throw new CommandLineError("Parameter 'id' is missing");
+  throw new CommandLineError(`there are no '${type}' objects in moa yet`);
+}
+
+function first(text: string): string {
+  return /^(?:type=)?([^,]*)/.exec(text)![1]!;
+}

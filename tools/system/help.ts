@@ -1,0 +1,56 @@
+/**
+ * `-help`: what this program does, by subject. Options that it refuses are named at the end.
+ *
+ * @module
+ */
+import type { Program } from "../common/program.ts";
+import { OPTIONS } from "./option_table.ts";
+import { versionText } from "./listings.ts";
+
+const DONE = `usage: PROGRAM [options] [disk_image]
+
+Disks
+  disk_image, -hda FILE     the first IDE disk; -hdb, -hdc, -hdd are the others
+  -cdrom FILE               a CD in the third place
+  -drive OPTIONS            file=,format=,if=ide|none,index=,media=,id=,cache=,aio=,snapshot=,readonly=,werror= ...
+                            format=help lists formats
+  -blockdev OPTIONS         a node: driver=,node-name= ..., or JSON
+  -snapshot                 writes go to temporary files
+Machine
+  -machine pc, -M pc        help lists machines
+  -accel qtest              no CPU: a script plays the guest; help lists accelerators
+  -m SIZE                   RAM in MiB, or with a suffix
+  -smp N                    one CPU is what there is
+  -device TYPE,OPTIONS      help lists types, TYPE,help their options
+  -global TYPE.NAME=VALUE   another default for an option of a device type
+  -boot order=,once=,menu=  where the firmware looks
+  -rtc base=,clock=         the real-time clock
+  -name, -uuid, -bios FILE
+Running
+  -S                        wait for 'cont'
+  -loadvm TAG               begin with a snapshot
+  -no-reboot, -no-shutdown  a reset ends, a power-off does not
+Monitor
+  -monitor PLACE            stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,..., none
+  -chardev ..., -mon ...    the same in two steps
+  -nographic                the monitor is on standard input and output
+Program
+  -pidfile FILE, -readconfig FILE, -nodefaults, -D FILE, -d ITEMS, -trace PATTERN
+  -help, -version
+What is not there may be declined: -display none, -vga none, -net none, -nic none, -serial none, -parallel none.
+`;
+
+/** The whole text. */
+export function helpText(program: Program): string {
+  const refused = [...OPTIONS].filter(([, row]) => row.kind === "refused").map(([name]) => `-${name}`);
+  const lines: string[] = [];
+  for (const name of refused.sort()) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + name.length > 110) lines.push(`  ${name}`);
+    else lines[lines.length - 1] = `${last} ${name}`;
+  }
+  return `${versionText(program)}${DONE.replace("PROGRAM", program.invocation)}
+Options of QEMU's that are refused:
+${lines.join("\n")}
+`;
+}

@@ -1,0 +1,225 @@
+/**
+ * Values of options that describe the machine as a whole: `-m`, `-smp`, `-boot`, `-machine`, `-rtc`, `-name`, `-uuid`.
+ *
+ * Source: behaviour of QEMU 7.2, the texts of its refusals.
+ *
+ * @module
+ */
+import { QemuOpts } from "../../base/keyval.ts";
+import { parseKeyval } from "../../base/keyval_tree.ts";
+import { parseSize } from "../../base/sizes.ts";
+import { MiB } from "../../base/units.ts";
+import { CommandLineError } from "./arguments.ts";
+import type { ClockSettings, Settings } from "./settings.ts";
+
+const MAX_CPUS = 255;
+const MACHINE = "pc-i440fx-7.2";
+const MACHINE_NAMES = ["pc", MACHINE];
+
+/** Properties of QEMU's pc, with the values that change nothing here. */
+const MACHINE_PROPERTIES: Readonly<Record<string, readonly string[]>> = {
+  "acpi": ["on", "auto"],
+  "default-bus-bypass-iommu": ["off"],
+  "dump-guest-core": ["on", "off"],
+  "fd-bootchk": ["on"],
+  "graphics": ["on", "off"],
+  "hpet": ["on"],
+  "i8042": ["on"],
+  "kernel-irqchip": ["off"],
+  "mem-merge": ["on", "off"],
+  "nvdimm": ["off"],
+  "pit": ["on"],
+  "sata": ["on"],
+  "smbus": ["on"],
+  "smm": ["on", "auto"],
+  "suppress-vmdesc": ["on", "off"],
+  "usb": ["off"],
+  "vmport": ["on", "auto"],
+};
+
+/** `-m`: MiB, or `size=`. */
+export function readMemory(text: string, settings: Settings): void {
+  const options = QemuOpts.parse(text, {
+    impliedKey: "size",
+    table: { size: "string", slots: "number", maxmem: "size" },
+  });
+  const size = options.get("size");
+  const bytes = size === undefined ? undefined : parseSize(size, "size", "m");
+  const maximum = options.getSize("maxmem");
+  const ram = bytes || 128 * MiB;
+  if (maximum !== undefined && maximum < ram) {
+    throw new CommandLineError(
+      `invalid value of maxmem: maximum memory size (0x${maximum.toString(16)}) must be at least the initial ` +
+        `memory size (0x${ram.toString(16)})`,
+    );
+  }
+  if ((maximum ?? ram) > ram) throw new CommandLineError("memory cannot be added later: maxmem= above size=");
+  settings.ramBytes = ram;
+}
+
+/** `-smp`: how many CPUs; moa has one. */
+export function readSmp(text: string, settings: Settings): void {
+  const known = ["cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus"];
+  const values = leaves(text, "cpus", "smp", known);
+  const numbers = new Map([...values].map(([name, value]) => [name, integer(value, `smp.${name}`)]));
+  if ([...numbers.values()].includes(0)) {
+    settings.notes.push({
+      text: "warning: Deprecated CPU topology (considered invalid): CPU topology parameters must be greater than zero",
+    });
+  }
+  const product = ["sockets", "dies", "cores", "threads"].reduce((all, name) => all * (numbers.get(name) || 1), 1);
+  const cpus = numbers.get("cpus") || numbers.get("maxcpus") || product;
+  const maximum = numbers.get("maxcpus") || Math.max(cpus, product);
+  if (maximum < cpus) {
+    throw new CommandLineError(
+      "Invalid CPU topology: maxcpus must be equal to or greater than smp: " +
+        `sockets (${numbers.get("sockets") || 1}) * dies (${numbers.get("dies") || 1}) * ` +
+        `cores (${numbers.get("cores") || 1}) * threads (${numbers.get("threads") || 1}) == ` +
+        `maxcpus (${maximum}) < smp_cpus (${cpus})`,
+    );
+  }
+  if (maximum > MAX_CPUS) {
+    throw new CommandLineError(
+      `Invalid SMP CPUs ${maximum}. The max CPUs supported by machine '${MACHINE}' is ${MAX_CPUS}`,
+    );
+  }
+  settings.cpus = cpus;
+}
+
+/** `-boot`. */
+export function readBoot(text: string, settings: Settings): void {
+  const known = ["order", "once", "menu", "splash", "splash-time", "reboot-timeout", "strict"];
+  const values = leaves(text, "order", "boot", known);
+  const menu = values.get("menu");
+  if (menu !== undefined) settings.bootMenu = switched(menu, "boot.menu");
+  const strict = values.get("strict");
+  if (strict !== undefined) switched(strict, "boot.strict");
+  for (const name of ["splash-time", "reboot-timeout"]) {
+    const value = values.get(name);
+    if (value === undefined) continue;
+    const number = integer(value, `boot.${name}`);
+    if (name === "reboot-timeout") settings.rebootTimeoutMs = number;
+  }
+  if (values.has("splash") || values.has("splash-time")) {
+    settings.notes.push({ text: "warning: -boot splash: there is no display that could show it" });
+  }
+  for (const name of ["order", "once"] as const) {
+    const order = values.get(name);
+    if (order === undefined) continue;
+    checkOrder(order);
+    if (name === "order") settings.bootOrder = order;
+    else settings.bootOnce = order;
+  }
+}
+
+function checkOrder(order: string): void {
+  const seen = new Set<string>();
+  for (const letter of order) {
+    if (letter < "a" || letter > "p") throw new CommandLineError(`Invalid boot device '${letter}'`);
+    if (seen.has(letter)) throw new CommandLineError(`Boot device '${letter}' was given twice`);
+    seen.add(letter);
+  }
+}
+
+/** `-machine`: collected first, judged by {@link checkMachine} when all is read. */
+export function readMachine(text: string, settings: Settings): void {
+  const { tree, helpWanted } = parseKeyval(text, { impliedKey: "type", helpAllowed: true });
+  if (helpWanted || tree.type === "help" || tree.type === "?") {
+    settings.listing ??= { kind: "machine" };
+    return;
+  }
+  for (const [name, value] of Object.entries(tree)) {
+    if (name === "type") settings.machineType = String(value);
+    else if (typeof value === "string") settings.machineProperties.set(name, value);
+  }
+}
+
+/** Refuses machines, accelerators and properties that are not to be had. */
+export function checkMachine(settings: Settings): void {
+  const { machineType, machineProperties } = settings;
+  if (machineType !== undefined && !MACHINE_NAMES.includes(machineType)) {
+    const hint = "Use -machine help to list supported machines";
+    throw new CommandLineError("unsupported machine type", undefined, hint);
+  }
+  for (const [name, value] of machineProperties) {
+    if (name === "accel") continue;
+    const harmless = MACHINE_PROPERTIES[name];
+    if (harmless === undefined) throw new CommandLineError(`Property '${MACHINE}-machine.${name}' not found`);
+    const plain = { yes: "on", true: "on", y: "on", no: "off", false: "off", n: "off" }[value] ?? value;
+    if (!harmless.includes(plain)) throw new CommandLineError(`-machine ${name}=${value} is not available in moa`);
+  }
+}
+
+/** `-rtc`. */
+export function readClock(text: string, settings: Settings): void {
+  const options = QemuOpts.parse(text, { table: { base: "string", clock: "string", driftfix: "string" } });
+  const clock = options.get("clock") ?? "host";
+  if (clock !== "host" && clock !== "rt" && clock !== "vm") {
+    throw new CommandLineError(`invalid option value '${clock}'`);
+  }
+  const driftfix = options.get("driftfix") ?? "none";
+  if (driftfix !== "none") throw new CommandLineError(`-rtc driftfix=${driftfix} is not available in moa`);
+  settings.clock = { base: clockBase(options.get("base") ?? "utc"), clock };
+}
+
+function clockBase(text: string): ClockSettings["base"] {
+  if (text === "utc" || text === "localtime") return text;
+  const match = /^\d{4}-\d{1,2}-\d{1,2}(T\d{1,2}:\d{2}:\d{2})?$/.exec(text);
+  const time = match === null ? NaN : Date.parse(`${text}${match[1] === undefined ? "T00:00:00" : ""}Z`);
+  if (Number.isNaN(time)) {
+    throw new CommandLineError(
+      "invalid datetime format",
+      undefined,
+      "valid formats: '2006-06-17T16:01:21' or '2006-06-17'",
+    );
+  }
+  return time / 1000;
+}
+
+/** `-name`. */
+export function readName(text: string, settings: Settings): void {
+  const options = QemuOpts.parse(text, {
+    impliedKey: "guest",
+    table: { "guest": "string", "process": "string", "debug-threads": "bool" },
+  });
+  settings.name = options.get("guest");
+  if (options.has("process")) settings.notes.push({ text: "warning: -name process=: the process keeps its name" });
+}
+
+/** `-uuid`, to its usual form. */
+export function readUuid(text: string): string {
+  if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text)) {
+    throw new CommandLineError("failed to parse UUID string: wrong format");
+  }
+  return text.toLowerCase();
+}
+
+/** The 16 bytes of a UUID. */
+export function uuidBytes(uuid: string): Uint8Array {
+  return Uint8Array.fromHex(uuid.replaceAll("-", ""));
+}
+
+/** Keys and values by the strict rules; those that are not known are "unexpected". */
+function leaves(text: string, impliedKey: string, group: string, known: readonly string[]): Map<string, string> {
+  const values = new Map<string, string>();
+  const { tree } = parseKeyval(text, { impliedKey });
+  for (const [name, value] of Object.entries(tree)) {
+    if (!known.includes(name) || typeof value !== "string") {
+      throw new CommandLineError(`Parameter '${group}.${name}' is unexpected`);
+    }
+    values.set(name, value);
+  }
+  return values;
+}
+
+function integer(text: string, name: string): number {
+  const value = /^[+-]?(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(value)) throw new CommandLineError(`Parameter '${name}' expects integer`);
+  return value;
+}
+
+function switched(text: string, name: string): boolean {
+  if (["on", "yes", "true", "y"].includes(text)) return true;
+  if (["off", "no", "false", "n"].includes(text)) return false;
+  throw new CommandLineError(`Parameter '${name}' expects 'on' or 'off'`);
+}

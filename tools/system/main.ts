@@ -1,0 +1,81 @@
+/**
+ * `moa system`, known as `qemu-system-x86_64`: a command line becomes a machine with its monitor.
+ *
+ * Source: behaviour of qemu-system-x86_64 7.2.
+ *
+ * @module
+ */
+import { Exit, type Program } from "../common/program.ts";
+import { chooseAccelerator } from "./accelerators.ts";
+import { CommandLineError, readArguments } from "./arguments.ts";
+import { checkMachine } from "./machine_values.ts";
+import { CONFIG_MARK } from "./read_config.ts";
+import { readSettings } from "./read_settings.ts";
+import type { Settings } from "./settings.ts";
+
+/** Names of errors that users cause; others are bugs. */
+const OPERATING = ["BlockError", "MonitorError", "MachineError", "PropertyError", "OptionError", "WiringError"];
+
+/** Runs one command line without the program's name; resolves to the exit status when the machine has ended. */
+export async function main(program: Program, args: readonly string[]): Promise<number> {
+  try {
+    const settings = readSettings(readArguments(args));
+    if (settings.listing !== undefined) {
+      sayNotes(settings, program);
+      const { showListing } = await import("./listings.ts");
+      showListing(settings.listing, program);
+      return 0;
+    }
+    checkMachine(settings);
+    prepare(settings, program);
+    const { runMachine } = await import("./run.ts");
+    return await runMachine(settings, program);
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    return report(program, error);
+  }
+}
+
+/** Notes on what was read, and on the CPUs that there are. */
+function prepare(settings: Settings, program: Program): void {
+  sayNotes(settings, program);
+  const { name, notices } = chooseAccelerator(settings);
+  for (const notice of notices) program.line(notice);
+  if (name === "tcg" && !settings.paused && !program.strict) {
+    program.error("note: there is no translator yet: nothing runs the guest's code, as with -accel qtest");
+  }
+  if (settings.cpus > 1) program.error(`warning: -smp ${settings.cpus}: the machine gets one CPU`);
+  const { cpuModel } = settings;
+  if (cpuModel === undefined) return;
+  const model = cpuModel.split(",", 1)[0]!;
+  if (!CPU_MODELS.test(model)) throw new CommandLineError(`unable to find CPU model '${model}'`);
+  program.error(`warning: -cpu ${model}: there is no CPU yet that it could describe`);
+}
+
+/** Names of QEMU's x86 models, of any version. */
+const CPU_MODELS = new RegExp(
+  "^(486|athlon|base|max|host|n270|phenom|pentium[23]?|coreduo|core2duo|kvm(32|64)|qemu(32|64)|Conroe|Penryn|Nehalem|" +
+    "Westmere|SandyBridge|IvyBridge|Haswell|Broadwell|Skylake-(Client|Server)|Cascadelake-Server|Cooperlake|" +
+    "Icelake-Server|SapphireRapids|Snowridge|KnightsMill|Denverton|Opteron_G[1-5]|EPYC(-Rome|-Milan)?|Dhyana)" +
+    "(-IBRS|-noTSX|-IBPB)*(-v\\d+)?$",
+);
+
+function sayNotes({ notes }: Settings, program: Program): void {
+  for (const { text, origin } of notes) say(program, text, origin);
+}
+
+function say(program: Program, text: string, origin: string | undefined): void {
+  if (origin?.startsWith(CONFIG_MARK)) program.line(`${program.name}:${origin.slice(CONFIG_MARK.length)}: ${text}`);
+  else program.error(origin === undefined ? text : `${origin}: ${text}`);
+}
+
+function report(program: Program, error: unknown): number {
+  if (error instanceof CommandLineError) {
+    say(program, error.message, error.origin);
+    if (error.hint !== undefined) program.line(error.hint);
+    return 1;
+  }
+  if (!(error instanceof Error) || !OPERATING.includes(error.name)) throw error;
+  program.report("", error);
+  return 1;
+}

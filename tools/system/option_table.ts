@@ -1,0 +1,107 @@
+/**
+ * Every option of qemu-system-x86_64 7.2: whether it takes a value, and what becomes of it here.
+ *
+ * Source: the option list of QEMU 7.2's manual page, "OPTIONS".
+ *
+ * @module
+ */
+
+/** `reason` is said after the option's name when it is refused. */
+export type OptionRow =
+  | { readonly takesValue: boolean; readonly kind: "done" }
+  | { readonly takesValue: boolean; readonly kind: "refused"; readonly reason: string };
+
+const DONE_WITH_VALUE = [
+  "M accel bios blockdev boot cdrom chardev cpu d D device display drive fda fdb global hda hdb hdc hdd k L loadvm m",
+  "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile readconfig rtc sd serial smp trace",
+  "uuid vga",
+].join(" ").split(" ");
+
+const DONE = [
+  "S enable-kvm h help no-fd-bootchk no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
+].join(" ").split(" ");
+
+const NO_CPU = "there is no CPU yet that it could change";
+const NO_DISPLAY = "there is no display";
+const NO_QMP = "there is no QMP yet";
+const NO_FIRMWARE = "there is no firmware yet that would take it";
+const NO_MIGRATION = "machines do not migrate yet";
+const NO_DEVICE = "there is no such device yet";
+const HOST = "a machine here is an ordinary process; set it up around it";
+
+const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
+  "acpitable": NO_FIRMWARE,
+  "action": "actions are chosen by -no-reboot, -no-shutdown and werror=",
+  "add-fd": "descriptors are not handed over yet",
+  "append": NO_FIRMWARE,
+  "audio": NO_DEVICE,
+  "audiodev": NO_DEVICE,
+  "chroot": HOST,
+  "compat": NO_QMP,
+  "debugcon": NO_DEVICE,
+  "dfilter": NO_CPU,
+  "dtb": NO_FIRMWARE,
+  "dump-vmstate": NO_MIGRATION,
+  "echr": "there is no multiplexed character device",
+  "fsdev": NO_DEVICE,
+  "fw_cfg": NO_FIRMWARE,
+  "gdb": NO_CPU,
+  "icount": NO_CPU,
+  "incoming": NO_MIGRATION,
+  "initrd": NO_FIRMWARE,
+  "iscsi": "there is no iSCSI yet",
+  "kernel": NO_FIRMWARE,
+  "mem-path": "RAM is anonymous memory here",
+  "msg": "messages have one form here",
+  "numa": "there is one node",
+  "option-rom": NO_FIRMWARE,
+  "overcommit": HOST,
+  "plugin": NO_CPU,
+  "qmp": NO_QMP,
+  "qmp-pretty": NO_QMP,
+  "rotate": NO_DISPLAY,
+  "runas": HOST,
+  "sandbox": "Deno's permissions confine the process: see deno run --help",
+  "seed": "use Vm.start({ seed }) in a script",
+  "set": "give the option where the object is made",
+  "smbios": NO_FIRMWARE,
+  "spice": NO_DISPLAY,
+  "tpmdev": NO_DEVICE,
+  "usbdevice": "there is no USB yet",
+  "virtfs": NO_DEVICE,
+  "vnc": NO_DISPLAY,
+  "watchdog-action": NO_DEVICE,
+  "xen-attach": "there is no Xen",
+  "xen-domid": "there is no Xen",
+  "xen-domid-restrict": "there is no Xen",
+};
+
+const REFUSED: Readonly<Record<string, string>> = {
+  "async-teardown": HOST,
+  "audio-help": NO_DEVICE,
+  "daemonize": "moa does not fork: end the command with '&' and use -pidfile and -monitor unix:...",
+  "enable-sync-profile": "there is no such profile",
+  "full-screen": NO_DISPLAY,
+  "mem-prealloc": "RAM is allocated as it is used",
+  "no-acpi": "the ACPI registers belong to the board",
+  "no-hpet": "the HPET belongs to the board",
+  "only-migratable": NO_MIGRATION,
+  "portrait": NO_DISPLAY,
+  "preconfig": NO_QMP,
+  "s": NO_CPU,
+  "singlestep": NO_CPU,
+  "usb": "there is no USB yet",
+  "win2k-hack": "the disk never fills up as that workaround needs it",
+};
+
+/** All options by name, without their dash. */
+export const OPTIONS: ReadonlyMap<string, OptionRow> = new Map<string, OptionRow>([
+  ...DONE_WITH_VALUE.map((name): [string, OptionRow] => [name, { takesValue: true, kind: "done" }]),
+  ...DONE.map((name): [string, OptionRow] => [name, { takesValue: false, kind: "done" }]),
+  ...Object.entries(REFUSED_WITH_VALUE).map(
+    ([name, reason]): [string, OptionRow] => [name, { takesValue: true, kind: "refused", reason }],
+  ),
+  ...Object.entries(REFUSED).map(
+    ([name, reason]): [string, OptionRow] => [name, { takesValue: false, kind: "refused", reason }],
+  ),
+]);

@@ -1,0 +1,231 @@
+/**
+ * Runs a machine from its command line's settings until it ends: pid file, log, machine, monitors, signals.
+ *
+ * QEMU opens its monitor after the drives and before the devices; so what is wrong with a device is told after the
+ * banner on standard output.
+ *
+ * @module
+ */
+import { HostClock } from "../../base/clocks.ts";
+import { HostRandom } from "../../base/random.ts";
+import { TraceEvents } from "../../base/trace.ts";
+import { type MachineWishes, type WiredMachine, wireMachine, WiringError } from "../../machine/mod.ts";
+import {
+  denoLogHost,
+  type Endpoint,
+  LOG_ITEMS,
+  MachineDriveMaker,
+  MonitorLog,
+  openMonitor,
+  PROMPT,
+  qemuVersionText,
+  Vm,
+} from "../../monitor/mod.ts";
+import { Exit, type Program } from "../common/program.ts";
+import { CommandLineError } from "./arguments.ts";
+import { makeDemonstration } from "./demonstration.ts";
+import { findEndpoints } from "./endpoints.ts";
+import { logItemsText } from "./listings.ts";
+import { uuidBytes } from "./machine_values.ts";
+import { PidFile } from "./pid_file.ts";
+import type { Settings } from "./settings.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+/** Builds the machine and lives as long as it does; resolves to the exit status. */
+export async function runMachine(settings: Settings, program: Program): Promise<number> {
+  const messages = new Messages(program);
+  await using resources = new AsyncDisposableStack();
+  const endpoints = findEndpoints(settings, messages);
+  if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
+  const log = resources.use(new MonitorLog(denoLogHost()));
+  if (settings.logFile !== undefined) log.setFile(settings.logFile);
+  const trace = new TraceEvents();
+  trace.sink = (line) => log.line(line);
+  setLogItems(settings, log, trace, program);
+  const drives = [...settings.drives];
+  const hasDisk = drives.length + settings.blockdevs.length > 0 || settings.loadvm !== undefined;
+  if (!program.strict && !hasDisk && !settings.nodefaults) {
+    const demonstration = await makeDemonstration();
+    resources.defer(demonstration.remove);
+    program.line(demonstration.advice);
+    drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
+  }
+  const wishes = wishesOf({ ...settings, drives });
+  const wired = await build(wishes, { program, trace, messages, endpoints });
+  const vm = resources.use(Vm.over({
+    machine: wired.machine,
+    qtest: wired.qtest,
+    drives: new MachineDriveMaker(wired.machine, { unplugged: wired.unplugged }),
+    log,
+    strict: program.strict,
+    ...(settings.uuid === undefined ? {} : { uuid: settings.uuid }),
+  }));
+  for (const { pattern, origin } of settings.tracePatterns) {
+    if (trace.list(pattern).length === 0 && !/[*?]/.test(pattern)) {
+      messages.warn(`warning: trace event '${pattern}' does not exist`, origin);
+    }
+  }
+  return await serve(vm, settings, endpoints, program);
+}
+
+/** Monitors, signals and the guest's own wish to end. */
+async function serve(
+  vm: Vm,
+  settings: Settings,
+  endpoints: readonly Endpoint[],
+  program: Program,
+): Promise<number> {
+  await using resources = new AsyncDisposableStack();
+  let failed = false;
+  const end = () => void vm.quit();
+  for (const signal of SIGNALS) {
+    const caught = () => {
+      program.error(`terminating on signal ${SIGNAL_NUMBERS[signal]}`);
+      end();
+    };
+    Deno.addSignalListener(signal, caught);
+    resources.defer(() => Deno.removeSignalListener(signal, caught));
+  }
+  resources.defer(vm.machine.events.on("SHUTDOWN", ({ guest }) => {
+    if (guest && !settings.noShutdown) end();
+  }));
+  if (settings.loadvm !== undefined) {
+    try {
+      await vm.loadvm(settings.loadvm);
+    } catch (error) {
+      if (stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
+      throw new CommandLineError((error as Error).message);
+    }
+  }
+  const ready: Promise<void>[] = [];
+  for (const endpoint of endpoints) {
+    const opened = resources.use(
+      await openMonitor(vm.hmp, endpoint, {
+        onInterrupt: end,
+        note: (text) => program.error(text),
+        onFailure: (error) => {
+          failed = true;
+          program.error(error instanceof Error ? error.stack ?? error.message : String(error));
+          end();
+        },
+      }),
+    );
+    ready.push(opened.ready);
+  }
+  await Promise.race([Promise.all(ready), vm.closed]);
+  if (!settings.paused && !vm.hmp.ended) await vm.cont();
+  await vm.closed;
+  return failed ? 1 : 0;
+}
+
+/** Messages about an option begin with it. */
+class Messages {
+  readonly #program: Program;
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  warn(text: string, origin?: string): void {
+    this.#program.error(origin === undefined ? text : `${origin}: ${text}`);
+  }
+}
+
+interface BuildSite {
+  readonly program: Program;
+  readonly trace: TraceEvents;
+  readonly messages: Messages;
+  readonly endpoints: readonly Endpoint[];
+}
+
+async function build(wishes: MachineWishes, { program, trace, messages, endpoints }: BuildSite): Promise<WiredMachine> {
+  try {
+    return await wireMachine(wishes, {
+      clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
+      random: new HostRandom(),
+      trace,
+      warn: (text, origin) => messages.warn(text, origin),
+      notice: (text) => program.line(text),
+      temporary: {
+        create: () => Deno.makeTempFile({ prefix: "moa-", suffix: ".qcow2" }),
+        remove: (filename) => Deno.remove(filename),
+      },
+      strict: program.strict,
+    });
+  } catch (error) {
+    if (error instanceof WiringError) {
+      if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
+      throw new CommandLineError(error.message, error.origin, error.hint);
+    }
+    throw error;
+  }
+}
+
+function stdioWithoutTerminal(endpoints: readonly Endpoint[]): boolean {
+  return endpoints.some(({ kind }) => kind === "stdio") && !(Deno.stdin.isTerminal() && Deno.stdout.isTerminal());
+}
+
+function banner(): string {
+  return `QEMU ${qemuVersionText()} monitor - type 'help' for more information\n`;
+}
+
+function setLogItems(settings: Settings, log: MonitorLog, trace: TraceEvents, program: Program): void {
+  if (settings.traceFile !== undefined) log.setFile(settings.traceFile);
+  for (const { pattern } of settings.tracePatterns) trace.set(pattern, true);
+  if (settings.logItems === undefined) return;
+  const items = settings.logItems.split(",");
+  for (const item of items) {
+    if (item.startsWith("trace:") && item.length > "trace:".length) trace.set(item.slice("trace:".length), true);
+    else if (item !== "all" && !LOG_ITEMS.some(({ name }) => name === item)) {
+      program.out(logItemsText());
+      throw new Exit(1);
+    }
+  }
+  log.setItems(items.filter((item) => !item.startsWith("trace:")));
+}
+
+function wishesOf(settings: Settings): MachineWishes {
+  const { ramBytes, bootOrder, bootOnce, name, uuid, bios, rebootTimeoutMs, clock } = settings;
+  const startSeconds = startOfClock(settings);
+  return {
+    drives: settings.drives,
+    blockdevs: settings.blockdevs,
+    devices: settings.devices,
+    globals: settings.globals,
+    snapshot: settings.snapshot,
+    nodefaults: settings.nodefaults,
+    noReboot: settings.noReboot,
+    firmwareItems: {
+      bootMenu: settings.bootMenu,
+      noGraphic: settings.nographic,
+      ...(uuid === undefined ? {} : { uuid: uuidBytes(uuid) }),
+      ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),
+    },
+    ...(ramBytes === undefined ? {} : { ramBytes }),
+    ...(bootOrder === undefined ? {} : { bootOrder }),
+    ...(bootOnce === undefined ? {} : { bootOnce }),
+    ...(name === undefined ? {} : { name }),
+    ...(bios === undefined ? {} : { firmware: readFirmware(bios) }),
+    ...(startSeconds === undefined ? {} : { timeOfDay: { clock: CLOCKS[clock.clock], startSeconds } }),
+  };
+}
+
+const CLOCKS = { host: "host", rt: "realtime", vm: "virtual" } as const;
+
+/** The time of day at the start; `undefined` where it is the host's. */
+function startOfClock({ clock }: Settings): number | undefined {
+  if (typeof clock.base === "number") return clock.base;
+  const now = new Date();
+  if (clock.base === "localtime") return Math.floor(now.getTime() / 1000) - now.getTimezoneOffset() * 60;
+  return clock.clock === "host" ? undefined : Math.floor(now.getTime() / 1000);
+}
+
+function readFirmware(filename: string): Uint8Array {
+  try {
+    return Deno.readFileSync(filename);
+  } catch {
+    throw new CommandLineError(`could not load PC BIOS '${filename}'`);
+  }
+}

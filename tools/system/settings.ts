@@ -1,0 +1,105 @@
+/**
+ * What a command line comes to: the machine's wishes, and what the program itself is to do.
+ *
+ * @module
+ */
+import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
+
+/** How the real-time clock is to go. */
+export interface ClockSettings {
+  /** `"utc"`, `"localtime"`, or seconds since 1970. */
+  readonly base: "utc" | "localtime" | number;
+  readonly clock: "host" | "rt" | "vm";
+}
+
+/** A monitor's place as it was written. */
+export interface MonitorWish {
+  readonly origin: string;
+  readonly text: string;
+}
+
+/** A listing that was asked for: it is shown and the program ends. */
+export type Listing =
+  | { readonly kind: "help" | "version" | "machine" | "accel" | "cpu" | "devices" | "formats" | "boot" | "display" }
+  | { readonly kind: "vga" | "trace" | "chardev" | "object" | "data-folders" | "log" }
+  | { readonly kind: "device"; readonly driver: string; readonly origin: string };
+
+/** All of it. */
+export interface Settings {
+  listing: Listing | undefined;
+  readonly drives: DriveWish[];
+  readonly blockdevs: BlockdevWish[];
+  readonly devices: DeviceWish[];
+  readonly globals: GlobalProperty[];
+  readonly monitors: MonitorWish[];
+  /** Character devices by id, for `-mon`. */
+  readonly chardevs: Map<string, string>;
+  readonly machineProperties: Map<string, string>;
+  machineType: string | undefined;
+  readonly accelerators: { readonly name: string; readonly origin: string }[];
+  ramBytes: number | undefined;
+  cpus: number;
+  bootOrder: string | undefined;
+  bootOnce: string | undefined;
+  bootMenu: boolean;
+  rebootTimeoutMs: number | undefined;
+  snapshot: boolean;
+  nodefaults: boolean;
+  paused: boolean;
+  noReboot: boolean;
+  noShutdown: boolean;
+  nographic: boolean;
+  loadvm: string | undefined;
+  name: string | undefined;
+  uuid: string | undefined;
+  clock: ClockSettings;
+  pidfile: string | undefined;
+  bios: string | undefined;
+  logFile: string | undefined;
+  logItems: string | undefined;
+  readonly tracePatterns: { readonly pattern: string; readonly origin: string }[];
+  traceFile: string | undefined;
+  cpuModel: string | undefined;
+  /** Lines for standard error, before anything is opened. */
+  readonly notes: { readonly text: string; readonly origin?: string }[];
+}
+
+/** A machine with QEMU's defaults. */
+export function defaultSettings(): Settings {
+  return {
+    listing: undefined,
+    drives: [],
+    blockdevs: [],
+    devices: [],
+    globals: [],
+    monitors: [],
+    chardevs: new Map(),
+    machineProperties: new Map(),
+    machineType: undefined,
+    accelerators: [],
+    ramBytes: undefined,
+    cpus: 1,
+    bootOrder: undefined,
+    bootOnce: undefined,
+    bootMenu: false,
+    rebootTimeoutMs: undefined,
+    snapshot: false,
+    nodefaults: false,
+    paused: false,
+    noReboot: false,
+    noShutdown: false,
+    nographic: false,
+    loadvm: undefined,
+    name: undefined,
+    uuid: undefined,
+    clock: { base: "utc", clock: "host" },
+    pidfile: undefined,
+    bios: undefined,
+    logFile: undefined,
+    logItems: undefined,
+    tracePatterns: [],
+    traceFile: undefined,
+    cpuModel: undefined,
+    notes: [],
+  };
+}
