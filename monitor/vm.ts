@@ -74,11 +74,11 @@ export class Vm implements AsyncDisposable {
   readonly log: MonitorLog;
   /** What `info` shows, as data. */
   readonly info: VmInfo;
-  /** Resolves when the machine has ended. */
+  /** Resolves when the machine has ended; rejects with what an image said while it was closed. */
   readonly closed: Promise<void>;
   readonly #qtest: QtestAccelerator | undefined;
   readonly #session: HmpSession;
-  #resolveClosed: () => void = () => {};
+  readonly #settleClosed = Promise.withResolvers<void>();
   #ending: Promise<void> | undefined;
 
   private constructor(parts: VmParts) {
@@ -95,11 +95,14 @@ export class Vm implements AsyncDisposable {
       registry: allCommands(),
       uuid: parts.uuid ?? NO_UUID,
       strict: parts.strict ?? false,
-      quit: () => void this.quit(),
+      // What goes wrong there is told by `closed`.
+      quit: () => void this.quit().catch(() => {}),
     }, () => requests.refresh());
     this.#session = this.hmp.session();
     this.info = new VmInfo((name, values) => this.execute(name, values));
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.closed = this.#settleClosed.promise;
+    // Not everybody waits for it.
+    this.closed.catch(() => {});
   }
 
   /**
@@ -339,9 +342,12 @@ export class Vm implements AsyncDisposable {
     this.machine.announceShutdown("host-qmp-quit");
     try {
       await this.machine[Symbol.asyncDispose]();
+      this.#settleClosed.resolve();
+    } catch (error) {
+      this.#settleClosed.reject(error);
+      throw error;
     } finally {
       this.log[Symbol.dispose]();
-      this.#resolveClosed();
     }
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ABSENT_COMMANDS } from "./absent.ts";
 import type { CommandRegistry } from "../schema/registry.ts";
 
 /** QMP's names that people try at the prompt, and HMP's for the same thing. */
@@ -44,6 +45,8 @@ export function unknownWordHint(words: string, registry: CommandRegistry): strin
     const here = first === "the" || first === "info" || registry.find(first) !== undefined;
     return `${words} is a command of QMP; here it is: ${hmp}${here ? "" : " (not in this version)"}`;
   }
+  const plain = words.replace(/\s+/g, " ");
+  if (ABSENT_COMMANDS.has(plain)) return `QEMU has '${plain}', moa does not have it yet`;
   const group = words.startsWith("info ") ? "info" : undefined;
   const typed = group === undefined ? words : words.slice("info ".length).trim();
   const known = registry.table(group).flatMap((entry) => entry.words);

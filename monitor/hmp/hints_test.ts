@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { allCommands } from "../commands/mod.ts";
+import { ABSENT_COMMANDS } from "./absent.ts";
 import { nearest, unknownWordHint } from "./hints.ts";
 
 Deno.test("QMP's names lead to HMP's", () => {
@@ -18,5 +19,15 @@ Deno.test("a slip of the finger finds its word", () => {
   assertEquals(unknownWordHint("info sta", registry), "did you mean 'info status'?");
   assertEquals(unknownWordHint("blockstats", registry), "did you mean 'info blockstats'?");
   assertEquals(unknownWordHint("xyzzy", registry), undefined);
+  assertEquals(unknownWordHint("sendkey", registry), "QEMU has 'sendkey', moa does not have it yet");
+  assertEquals(unknownWordHint("info  usb", registry), "QEMU has 'info usb', moa does not have it yet");
   assertEquals(nearest("a".repeat(1000), ["a"]), undefined);
+});
+
+Deno.test("what is said to be absent is absent", () => {
+  const registry = allCommands();
+  for (const name of ABSENT_COMMANDS) {
+    const found = name.startsWith("info ") ? registry.find(name.slice("info ".length), "info") : registry.find(name);
+    assertEquals(found, undefined, name);
+  }
 });
