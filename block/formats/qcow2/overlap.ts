@@ -76,7 +76,8 @@ export class MetadataMap {
 
   /** `length` bytes from `offset` are of kind `area` from now on, too. */
   add(area: number, offset: number, length: number): void {
-    if ((area & this.#watched) === 0 || length <= 0) return;
+    // An offset that no number holds exactly is no place that anything here writes to.
+    if ((area & this.#watched) === 0 || length <= 0 || offset + length > Number.MAX_SAFE_INTEGER) return;
     const last = Math.floor((offset + length - 1) / this.#clusterSize);
     for (let cluster = Math.floor(offset / this.#clusterSize); cluster <= last; cluster++) {
       this.#areas.set(cluster, (this.#areas.get(cluster) ?? 0) | area);
@@ -84,7 +85,7 @@ export class MetadataMap {
   }
 
   remove(area: number, offset: number, length: number): void {
-    if (length <= 0) return;
+    if (length <= 0 || offset + length > Number.MAX_SAFE_INTEGER) return;
     const last = Math.floor((offset + length - 1) / this.#clusterSize);
     for (let cluster = Math.floor(offset / this.#clusterSize); cluster <= last; cluster++) {
       const left = (this.#areas.get(cluster) ?? 0) & ~area;
@@ -104,6 +105,7 @@ export class MetadataMap {
 
   /** The name of the metadata that a write of `length` bytes at `offset` would hit, but for kinds in `except`. */
   hit(offset: number, length: number, except = 0): string | undefined {
+    if (offset + length > Number.MAX_SAFE_INTEGER) return undefined;
     const last = Math.floor((offset + length - 1) / this.#clusterSize);
     for (let cluster = Math.floor(offset / this.#clusterSize); cluster <= last; cluster++) {
       const areas = this.#areas.get(cluster);
