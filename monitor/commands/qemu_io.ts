@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import { errnoText, isErrno } from "../../base/errno.ts";
 import { ALL_PERMISSIONS, BlockBackend } from "../../block/mod.ts";
 import { Device } from "../../devices/bus/mod.ts";
@@ -94,7 +93,7 @@ async function findBackend(
 
 async function readWholeFile(filename: string): Promise<Uint8Array> {
   try {
-    return await readFile(filename);
+    return await Deno.readFile(filename);
   } catch (error) {
     const code = (error as { code?: string }).code ?? "EIO";
     throw new Error(errnoText(isErrno(code) ? code : "EIO"));

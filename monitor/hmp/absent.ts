@@ -22,8 +22,7 @@ const INFO =
   " memdev memory-devices memory_size_summary mice migrate migrate_capabilities migrate_parameters network numa" +
   " opcount pic profile qdm qom-tree ramblock rdma replay rocker rocker-of-dpa-flows rocker-of-dpa-groups" +
   " rocker-ports roms sev sgx spice stats sync-profile tlb tpm usb usbhost usernet vcpu_dirty_limit virtio" +
-  " virtio-queue-element virtio-queue-status virtio-status virtio-vhost-queue-status vm-generation-id vnc" +
-  " [subcommand]";
+  " virtio-queue-element virtio-queue-status virtio-status virtio-vhost-queue-status vm-generation-id vnc";
 
 /** Their names; those below `info` with that before them. */
 export const ABSENT_COMMANDS: ReadonlySet<string> = new Set([
