@@ -166,12 +166,9 @@ export class MemoryRegion {
     this.#touch();
   }
 
-  /** How `info mtree` calls it. */
+  /** How `info mtree` calls it; an alias is called as its target is, write-protected or not. */
   get kindName(): "i/o" | "ram" | "rom" {
-    if (this.content.kind === "alias") {
-      const target = this.content.target.kindName;
-      return target === "ram" && this.#readonly ? "rom" : target;
-    }
+    if (this.content.kind === "alias") return this.content.target.kindName;
     if (this.content.kind !== "ram") return "i/o";
     return this.#readonly ? "rom" : "ram";
   }

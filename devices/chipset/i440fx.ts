@@ -2,8 +2,8 @@
  * The host bridge's PCI function: what of the first megabyte is RAM, ROM or PCI (PAM), and the SMM's memory (SMRAM).
  *
  * PAM: thirteen segments from C0000 to FFFFF. Two bits each say where reads go and where writes go: to PCI or to RAM.
- * QEMU's model has no "reads from PCI, writes to RAM": that mode shows PCI. SMRAM shows A0000 to BFFFF as RAM when it is
- * open; only an SMM could see it closed.
+ * As in QEMU, there is no "reads from PCI, writes to RAM": that mode shows RAM, under the name of PCI. SMRAM shows A0000
+ * to BFFFF as RAM when it is open; only an SMM could see it closed.
  *
  * Left out: DRAM row timing and the other registers, which are plain storage.
  *
@@ -95,7 +95,7 @@ export class I440fx extends PciDevice {
       const modes = [
         MemoryRegion.alias("pam-pci", memory.pci, start, length),
         MemoryRegion.alias("pam-rom", memory.ram, start, length),
-        MemoryRegion.alias("pam-pci", memory.pci, start, length),
+        MemoryRegion.alias("pam-pci", memory.ram, start, length),
         MemoryRegion.alias("pam-ram", memory.ram, start, length),
       ];
       modes[Mode.ReadRam]!.readonly = true;

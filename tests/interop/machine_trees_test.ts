@@ -22,13 +22,30 @@ interface Trees {
   readonly pci: string;
 }
 
-async function theirs(args: readonly string[]): Promise<Trees> {
+/** A write to configuration space. */
+interface ConfigWrite {
+  readonly address: number;
+  readonly width: 1 | 2 | 4;
+  readonly value: number;
+}
+
+const SUFFIX = { 1: "b", 2: "h", 4: "w" } as const;
+
+/** The same as the monitor's commands. */
+function asCommands(writes: readonly ConfigWrite[]): string {
+  return writes.map(({ address, width, value }) =>
+    `o /w 0xcf8 0x${((0x80000000 | (address & ~3)) >>> 0).toString(16)}\n` +
+    `o /${SUFFIX[width]} 0x${(0xcfc + (address & 3)).toString(16)} 0x${value.toString(16)}\n`
+  ).join("");
+}
+
+async function theirs(args: readonly string[], writes: readonly ConfigWrite[] = []): Promise<Trees> {
   const common = ["-accel", "tcg", "-S", "-display", "none", "-monitor", "stdio", "-vga", "none", "-net", "none"];
   const output = await must("qemu-system-x86_64", [...common, "-serial", "none", "-parallel", "none", ...args], {
-    stdin: "info qtree\ninfo mtree\ninfo pci\nquit\n",
+    stdin: `${asCommands(writes)}info qtree\ninfo mtree\ninfo pci\nquit\n`,
   });
   const parts = output.replaceAll("\r", "").split(/^\(qemu\) .*\n/m);
-  const [, qtreeText = "", mtreeText = "", pciText = ""] = parts;
+  const [qtreeText = "", mtreeText = "", pciText = ""] = parts.slice(1 + 2 * writes.length);
   return { qtree: qtreeText, mtree: sections(mtreeText), pci: pciText };
 }
 
@@ -36,8 +53,12 @@ function sections(text: string): string[] {
   return text.split("\n\n").map((section) => section.trimEnd()).filter((section) => section !== "").sort();
 }
 
-async function ours(drives: readonly TestDrive[]): Promise<Trees> {
+async function ours(drives: readonly TestDrive[], writes: readonly ConfigWrite[] = []): Promise<Trees> {
   await using pc = await testPc({ ramBytes: 128 * MiB, drives });
+  for (const { address, width, value } of writes) {
+    pc.qtest.out(0xcf8, (0x80000000 | (address & ~3)) >>> 0, 4);
+    pc.qtest.out(0xcfc + (address & 3), value, width);
+  }
   return {
     qtree: printed(infoQtree, qtree(pc.machine)),
     mtree: sections(printed(infoMtree, mtree(pc.machine))),
@@ -90,4 +111,25 @@ Deno.test({
     const disk: TestDrive = { name: "ide0-hd0", file, at: { interface: "ide", bus: 0, unit: 0, media: "disk" } };
     assertEquals(await ours([disk, { ...CD, file: cd, format: "raw", readOnly: true }]), expected);
   },
+});
+
+/** What firmware does: BARs, command registers, interrupt lines, PAM, SMRAM, power management's ports. */
+const SETUP: readonly ConfigWrite[] = [
+  { address: 0x920, width: 4, value: 0xc000 },
+  { address: 0x904, width: 2, value: 0x05 },
+  { address: 0x93c, width: 1, value: 14 },
+  { address: 0x059, width: 1, value: 0x30 },
+  { address: 0x05a, width: 1, value: 0x12 },
+  { address: 0x05e, width: 1, value: 0x33 },
+  { address: 0x072, width: 1, value: 0x4a },
+  { address: 0xb40, width: 4, value: 0x600 },
+  { address: 0xb80, width: 1, value: 0x01 },
+  { address: 0xb3c, width: 1, value: 9 },
+  { address: 0xb04, width: 2, value: 0x07 },
+];
+
+Deno.test({
+  name: "a pc that firmware has set up has QEMU's trees",
+  ignore,
+  fn: async () => assertEquals(await ours([], SETUP), await theirs(["-nodefaults"], SETUP)),
 });
