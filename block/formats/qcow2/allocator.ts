@@ -286,7 +286,7 @@ export class Allocator {
   ): Promise<number> {
     const { refcounts, clusterSize, file, header } = this.#image;
     const plan = planTable(start, additional, refcounts, how);
-    if (plan.tableEntries * ENTRY_BYTES > MAX_REFCOUNT_TABLE_BYTES) {
+    if (plan === undefined) {
       this.#image.settings.warn(
         "This operation would make the refcount table grow beyond the maximum size supported by QEMU, aborting",
       );
@@ -352,14 +352,14 @@ export class Allocator {
 
 /**
  * How many blocks and table clusters there must be when an area is added that they describe as well: found by trying until
- * it fits. As in QEMU, room is planned as if all blocks were new, which sometimes gives one to spare.
+ * it fits; `undefined` where the table would be too large. As in QEMU, room is planned as if all blocks were new, which sometimes gives one to spare.
  */
 function planTable(
   start: number,
   additional: number,
   refcounts: Refcounts,
   how: { exact: boolean; fresh?: { index: number; offset: number } },
-): { newBlocks: number[]; tableClusters: number; tableEntries: number } {
+): { newBlocks: number[]; tableClusters: number; tableEntries: number } | undefined {
   const { blockEntries, clusterSize, table } = refcounts;
   const perCluster = clusterSize / ENTRY_BYTES;
   let blocks = 0;
@@ -372,6 +372,7 @@ function planTable(
     blocks = needed;
     tableClusters = clusters;
   }
+  if (tableClusters * clusterSize > MAX_REFCOUNT_TABLE_BYTES) return undefined;
   const newBlocks: number[] = [];
   for (let index = Math.floor(start / blockEntries); index < blocks; index++) {
     if ((table[index] ?? 0) === 0 && index !== how.fresh?.index) newBlocks.push(index);
