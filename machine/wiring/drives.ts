@@ -84,7 +84,7 @@ class DriveOpener {
       const name = drive.id ?? driveId(busType, bus, unit, drive.media);
       const backend = await openDrive(this.#graph, drive, name);
       this.#undo.use(backend);
-      refuseUnbuilt(busType, drive.isEmpty);
+      refuseUnbuilt(busType, drive.isEmpty || unit > 1);
       const { media, isEmpty } = drive;
       this.places.add({ backend, interface: busType, bus, unit, media, origin, isDefault, isEmpty });
     });
@@ -105,8 +105,9 @@ class DriveOpener {
 }
 
 /** Refused by name once the image has proved good, so that a wrong name is still told first. */
-function refuseUnbuilt(busType: DriveInterface, isEmpty: boolean): void {
-  const reason = NOT_BUILT[busType] ?? (busType === "floppy" && !isEmpty ? "moa has no floppy media yet" : undefined);
+function refuseUnbuilt(busType: DriveInterface, needsNothing: boolean): void {
+  const reason = NOT_BUILT[busType] ??
+    (busType === "floppy" && !needsNothing ? "moa has no floppy media yet" : undefined);
   if (reason !== undefined) {
     throw new BlockError({ kind: "unsupported", feature: `if=${busType}`, text: `${reason} (if=${busType})` });
   }

@@ -60,8 +60,11 @@ export function readPort(kind: "serial" | "parallel", text: string, origin: stri
   if ([...CHARDEVS, ...MORE_CHARDEVS].includes(name)) {
     throw new CommandLineError(`there is no ${kind} port in moa (use none)`);
   }
-  settings.notes.push({ text: `'${name}' is not a valid char driver`, origin });
-  throw new CommandLineError(`could not connect ${kind} device to character backend '${text}'`);
+  settings.lateFailure ??= new CommandLineError(
+    `'${name}' is not a valid char driver`,
+    origin,
+    `${origin}: could not connect ${kind} device to character backend '${text}'`,
+  );
 }
 
 export function readObject(text: string, settings: Settings): void {

@@ -21,7 +21,10 @@ export function findEndpoints(
   for (const { origin, text } of monitors) {
     const id = /^chardev:(.*)$/s.exec(text)?.[1];
     const place = id === undefined ? text : chardevs.get(id);
-    if (place === undefined) throw new CommandLineError(`chardev "${id}" not found`, origin);
+    if (place === undefined) {
+      settings.lateFailure ??= new CommandLineError(`chardev "${id}" not found`, origin);
+      continue;
+    }
     const endpoint = parse(place, origin, messages);
     if (endpoint.kind === "stdio" && endpoints.some(({ kind }) => kind === "stdio")) {
       throw new CommandLineError("cannot use stdio by multiple character devices", origin);

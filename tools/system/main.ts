@@ -11,17 +11,17 @@ import { CommandLineError, readArguments } from "./arguments.ts";
 import { checkMachine } from "./machine_values.ts";
 import { CONFIG_MARK } from "./read_config.ts";
 import { readSettings } from "./read_settings.ts";
-import type { Settings } from "./settings.ts";
+import { defaultSettings, type Settings } from "./settings.ts";
 
 /** Names of errors that users cause; others are bugs. */
 const OPERATING = ["BlockError", "MonitorError", "MachineError", "PropertyError", "OptionError", "WiringError"];
 
 /** Runs one command line without the program's name; resolves to the exit status when the machine has ended. */
 export async function main(program: Program, args: readonly string[]): Promise<number> {
+  const settings = defaultSettings();
   try {
-    const settings = readSettings(readArguments(args));
+    readOptions(args, settings, program);
     if (settings.listing !== undefined) {
-      sayNotes(settings, program);
       const { showListing } = await import("./listings.ts");
       showListing(settings.listing, program);
       return 0;
@@ -36,9 +36,16 @@ export async function main(program: Program, args: readonly string[]): Promise<n
   }
 }
 
-/** Notes on what was read, and on the CPUs that there are. */
+function readOptions(args: readonly string[], settings: Settings, program: Program): void {
+  try {
+    readSettings(readArguments(args), settings);
+  } finally {
+    for (const { text, origin } of settings.notes.splice(0)) say(program, text, origin);
+  }
+}
+
+/** Notes on accelerators and CPUs. */
 function prepare(settings: Settings, program: Program): void {
-  sayNotes(settings, program);
   const { name, notices } = chooseAccelerator(settings);
   for (const notice of notices) program.line(notice);
   if (name === "tcg" && !settings.paused && !program.strict) {
@@ -48,8 +55,8 @@ function prepare(settings: Settings, program: Program): void {
   const { cpuModel } = settings;
   if (cpuModel === undefined) return;
   const model = cpuModel.split(",", 1)[0]!;
-  if (!CPU_MODELS.test(model)) throw new CommandLineError(`unable to find CPU model '${model}'`);
-  program.error(`warning: -cpu ${model}: there is no CPU yet that it could describe`);
+  if (!CPU_MODELS.test(model)) settings.lateFailure ??= new CommandLineError(`unable to find CPU model '${model}'`);
+  else program.error(`warning: -cpu ${model}: there is no CPU yet that it could describe`);
 }
 
 /** Names of QEMU's x86 models, of any version. */
@@ -60,10 +67,6 @@ const CPU_MODELS = new RegExp(
     "(-IBRS|-noTSX|-IBPB)*(-v\\d+)?$",
 );
 
-function sayNotes({ notes }: Settings, program: Program): void {
-  for (const { text, origin } of notes) say(program, text, origin);
-}
-
 function say(program: Program, text: string, origin: string | undefined): void {
   if (origin?.startsWith(CONFIG_MARK)) program.line(`${program.name}:${origin.slice(CONFIG_MARK.length)}: ${text}`);
   else program.error(origin === undefined ? text : `${origin}: ${text}`);
@@ -72,7 +75,11 @@ function say(program: Program, text: string, origin: string | undefined): void {
 function report(program: Program, error: unknown): number {
   if (error instanceof CommandLineError) {
     say(program, error.message, error.origin);
-    if (error.hint !== undefined) program.line(error.hint);
+    if (error.hint !== undefined) {
+      // A second message, or advice.
+      if (error.origin !== undefined && error.hint.startsWith(error.origin)) program.error(error.hint);
+      else program.line(error.hint);
+    }
     return 1;
   }
   if (!(error instanceof Error) || !OPERATING.includes(error.name)) throw error;

@@ -13,8 +13,8 @@ export type OptionRow =
 
 const DONE_WITH_VALUE = [
   "M accel bios blockdev boot cdrom chardev cpu d D device display drive fda fdb global hda hdb hdc hdd k L loadvm m",
-  "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile readconfig rtc sd serial smp trace",
-  "uuid vga",
+  "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
+  "serial smp trace uuid vga",
 ].join(" ").split(" ");
 
 const DONE = [
@@ -57,8 +57,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "option-rom": NO_FIRMWARE,
   "overcommit": HOST,
   "plugin": NO_CPU,
-  "qmp": NO_QMP,
-  "qmp-pretty": NO_QMP,
   "rotate": NO_DISPLAY,
   "runas": HOST,
   "sandbox": "Deno's permissions confine the process: see deno run --help",

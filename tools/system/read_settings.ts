@@ -10,16 +10,15 @@ import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUu
 import { readChardev, readMon } from "./monitors.ts";
 import { OPTIONS } from "./option_table.ts";
 import { readConfigFile } from "./read_config.ts";
-import { defaultSettings, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** Options whose errors QEMU tells without naming them. */
 const NAMELESS_ERRORS = ["machine", "M", "smp", "boot"];
+const NAMELESS_TEXTS = /^(invalid value of maxmem|invalid datetime|unknown vga)/;
 
-/** Reads all options in their order. @throws CommandLineError */
-export function readSettings(options: readonly WrittenOption[]): Settings {
-  const settings = defaultSettings();
+/** Reads all options in their order; what was noted before an error is in `settings` then. @throws CommandLineError */
+export function readSettings(options: readonly WrittenOption[], settings: Settings): void {
   for (const option of options) readOption(option, settings);
-  return settings;
 }
 
 function readOption(option: WrittenOption, settings: Settings): void {
@@ -40,7 +39,7 @@ function blamed(error: unknown, name: string, origin: string): unknown {
   if (!(error instanceof Error) || !["OptionError", "CommandLineError"].includes(error.name)) return error;
   if (error instanceof CommandLineError && error.origin !== undefined) return error;
   const nameless = NAMELESS_ERRORS.includes(name) && !/^(Expected|Parameter 'size'|Value)/.test(error.message);
-  const unnamed = nameless || /^(invalid value of maxmem|invalid datetime)/.test(error.message);
+  const unnamed = nameless || NAMELESS_TEXTS.test(error.message);
   const { hint } = error as { hint?: string };
   return new CommandLineError(error.message, unnamed ? undefined : origin, hint);
 }
@@ -94,6 +93,10 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       return true;
     case "mon":
       readMon(value, origin, settings);
+      return true;
+    case "qmp":
+    case "qmp-pretty":
+      refuseQmp(value, origin, settings);
       return true;
     case "accel":
       readAccelerator(value, origin, settings);
@@ -272,6 +275,14 @@ function readTrace(value: string, origin: string, settings: Settings): void {
       for (const line of readLines(text)) settings.tracePatterns.push({ pattern: line, origin });
     } else throw new CommandLineError(`Invalid parameter '${name}'`);
   }
+}
+
+function refuseQmp(value: string, origin: string, settings: Settings): never {
+  if (/^[a-z]+$/.test(value) && value !== "stdio" && value !== "none") {
+    settings.notes.push({ text: `'${value}' is not a valid char driver`, origin });
+    throw new CommandLineError(`parse error: ${value}`);
+  }
+  throw new CommandLineError("moa does not do this: there is no QMP yet");
 }
 
 function readLines(filename: string): string[] {

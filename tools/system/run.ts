@@ -53,7 +53,7 @@ export async function runMachine(settings: Settings, program: Program): Promise<
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
   const wishes = wishesOf({ ...settings, drives });
-  const wired = await build(wishes, { program, trace, messages, endpoints });
+  const wired = await build(wishes, { program, trace, messages, endpoints, lateFailure: settings.lateFailure });
   const vm = resources.use(Vm.over({
     machine: wired.machine,
     qtest: wired.qtest,
@@ -138,9 +138,11 @@ interface BuildSite {
   readonly trace: TraceEvents;
   readonly messages: Messages;
   readonly endpoints: readonly Endpoint[];
+  readonly lateFailure: CommandLineError | undefined;
 }
 
-async function build(wishes: MachineWishes, { program, trace, messages, endpoints }: BuildSite): Promise<WiredMachine> {
+async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
+  const { program, trace, messages, endpoints, lateFailure } = site;
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
@@ -153,8 +155,12 @@ async function build(wishes: MachineWishes, { program, trace, messages, endpoint
         remove: (filename) => Deno.remove(filename),
       },
       strict: program.strict,
+      drivesOpen: () => {
+        if (lateFailure !== undefined) throw lateFailure;
+      },
     });
   } catch (error) {
+    if (error === lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
     if (error instanceof WiringError) {
       if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
       throw new CommandLineError(error.message, error.origin, error.hint);

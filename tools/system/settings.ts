@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CommandLineError } from "./arguments.ts";
 import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
 
 /** How the real-time clock is to go. */
@@ -60,6 +61,8 @@ export interface Settings {
   readonly tracePatterns: { readonly pattern: string; readonly origin: string }[];
   traceFile: string | undefined;
   cpuModel: string | undefined;
+  /** What is wrong beyond the drives: QEMU tells it once those are open and the monitor is there. */
+  lateFailure: CommandLineError | undefined;
   /** Lines for standard error, before anything is opened. */
   readonly notes: { readonly text: string; readonly origin?: string }[];
 }
@@ -100,6 +103,7 @@ export function defaultSettings(): Settings {
     tracePatterns: [],
     traceFile: undefined,
     cpuModel: undefined,
+    lateFailure: undefined,
     notes: [],
   };
 }
