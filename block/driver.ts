@@ -234,6 +234,8 @@ export interface ChildOptions {
 export interface DriverDefinition<Options = BlockdevOptions> {
   readonly name: string;
   readonly kind: "format" | "protocol" | "filter";
+  /** The driver keeps no metadata in its file: it asks of it what is asked of itself, and no more. Filters never do. */
+  readonly plain?: boolean;
   /** How sure the driver is that an image is its own, from its first 2 KiB and its name: 0 (no) to 100 (magic found). */
   probe?(head: Uint8Array, filename: string): number;
   /** Reads a name with the protocol's prefix into options; without it, the name becomes `filename`. */

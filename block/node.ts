@@ -30,6 +30,8 @@ import { NodeTraces } from "./traces.ts";
 export class BlockNode {
   readonly name: string;
   readonly kind: "format" | "protocol" | "filter";
+  /** Asks of its children what is asked of itself, and no more: a filter, or raw. */
+  readonly plain: boolean;
   cacheDirect: boolean;
   cacheNoFlush: boolean;
   readonly discardEnabled: boolean;
@@ -79,6 +81,7 @@ export class BlockNode {
   constructor(options: NodeOptions) {
     this.name = options.name;
     this.kind = options.kind ?? "format";
+    this.plain = options.plain ?? this.kind === "filter";
     this.readOnly = options.readOnly ?? false;
     this.cacheDirect = options.cacheDirect ?? false;
     this.cacheNoFlush = options.cacheNoFlush ?? false;
@@ -126,7 +129,7 @@ export class BlockNode {
   get size(): number {
     const { size } = this.#driver;
     if (size % SECTOR_BYTES === 0) return size;
-    const named = this.kind === "format" && this.#driver.name !== "raw";
+    const named = this.kind === "format" && !this.plain;
     return named ? alignDown(size, SECTOR_BYTES) : alignUp(size, SECTOR_BYTES);
   }
 

@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly name: string;
   readonly driver?: BlockDriver;
   readonly kind?: "format" | "protocol" | "filter";
+  /** Asks of its children what is asked of itself, and no more; known before the driver is open. */
+  readonly plain?: boolean;
   readonly readOnly?: boolean;
   readonly cacheDirect?: boolean;
   readonly cacheNoFlush?: boolean;

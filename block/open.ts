@@ -156,6 +156,7 @@ async function openNode(
   const node = new BlockNode({
     name: nodeName(graph, options["node-name"] as string | undefined),
     kind: definition.kind,
+    plain: definition.plain ?? definition.kind === "filter",
     readOnly: flags.readOnly,
     cacheDirect: flags.direct,
     cacheNoFlush: flags.noFlush,

@@ -79,8 +79,7 @@ export function childPermissions(node: BlockNode, role: string, asked: Permissio
     const shared = consistentRead | writeUnchanged | ((asked.shared & write) !== 0 ? write | resize : 0);
     return { used: asked.used & consistentRead, shared };
   }
-  const passesThrough = node.kind === "filter" || role === "filtered" || node.driver.name === "raw";
-  if (passesThrough) return asked;
+  if (node.plain || role === "filtered") return asked;
   const writing = node.readOnly ? 0 : write | resize;
   return { used: asked.used | consistentRead | writing, shared: asked.shared & ~(write | resize) };
 }

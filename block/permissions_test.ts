@@ -62,7 +62,7 @@ Deno.test("permissions: what formats and overlays ask of their children", async 
   await using graph = testGraph();
   const node = await graph.open(MEMORY);
   const asked = { used: consistentRead | write, shared: consistentRead | writeUnchanged };
-  const format = { kind: "format", readOnly: false, driver: { name: "qcow2" } } as BlockNode;
+  const format = { plain: false, readOnly: false } as BlockNode;
   assertEquals(childPermissions(format, "file", asked), {
     used: consistentRead | write | resize,
     shared: consistentRead | writeUnchanged,
@@ -71,7 +71,7 @@ Deno.test("permissions: what formats and overlays ask of their children", async 
     used: consistentRead,
     shared: consistentRead | writeUnchanged,
   });
-  assertEquals(childPermissions({ ...format, kind: "filter" } as BlockNode, "image", asked), asked);
+  assertEquals(childPermissions({ ...format, plain: true } as BlockNode, "image", asked), asked);
   assertEquals(cumulative(node), { used: 0, shared: 15 });
 });
 

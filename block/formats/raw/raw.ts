@@ -123,6 +123,7 @@ function windowOf(options: BlockdevOptionsRaw, fileBytes: number): { offset: num
 export const raw: DriverDefinition<BlockdevOptionsRaw> = {
   name: "raw",
   kind: "format",
+  plain: true,
   // Every image is raw, so any other format that knows it wins.
   probe: () => 1,
   async open(options, context) {
