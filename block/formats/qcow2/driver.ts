@@ -128,6 +128,10 @@ export class Qcow2Driver implements BlockDriver {
     await truncateImage(this.#image, this.#writer, size, how.preallocation ?? "off");
   }
 
+  allocatedBytes(): Promise<number> {
+    return this.#file.node.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  }
+
   async info(): Promise<DriverInfo> {
     return imageInfo(this.#image);
   }
