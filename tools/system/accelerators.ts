@@ -10,15 +10,8 @@ import type { Settings } from "./settings.ts";
 
 const KNOWN_ELSEWHERE = ["kvm", "xen", "hax", "hvf", "nvmm", "whpx"];
 
-/** What was chosen, and what to say about it. */
-export interface AcceleratorChoice {
-  readonly name: "qtest" | "tcg";
-  /** Lines without the program's name. */
-  readonly notices: readonly string[];
-}
-
-/** @throws CommandLineError where none of them is to be had */
-export function chooseAccelerator(settings: Settings): AcceleratorChoice {
+/** Chooses; `notice` takes lines without the program's name. @throws CommandLineError where none is to be had */
+export function chooseAccelerator(settings: Settings, notice: (line: string) => void): "qtest" | "tcg" {
   const list = settings.machineProperties.get("accel");
   if (list !== undefined && settings.accelerators.length > 0) {
     throw new CommandLineError('The -accel and "-machine accel=" options are incompatible');
@@ -26,17 +19,15 @@ export function chooseAccelerator(settings: Settings): AcceleratorChoice {
   const wanted: { readonly name: string; readonly origin?: string }[] = list === undefined
     ? settings.accelerators
     : list.split(":").map((name) => ({ name }));
-  if (wanted.length === 0) return { name: "qtest", notices: [] };
-  const notices: string[] = [];
+  if (wanted.length === 0) return "qtest";
   let failure: CommandLineError | undefined;
   for (const { name, origin } of wanted) {
-    if (name === "qtest" || name === "tcg") return { name, notices };
+    if (name === "qtest" || name === "tcg") return name;
     if (!KNOWN_ELSEWHERE.includes(name)) failure = new CommandLineError(`invalid accelerator ${name}`, origin);
     else {
-      if (name === "kvm") notices.push("Could not access KVM kernel module: No such file or directory");
+      if (name === "kvm") notice("Could not access KVM kernel module: No such file or directory");
       failure = new CommandLineError(`failed to initialize ${name}: No such file or directory`, origin);
     }
-    if (wanted.length > 1) notices.push(`${failure.message}`);
   }
-  throw new CommandLineError(failure!.message, failure!.origin, wanted.length > 1 ? "" : notices.join("\n"));
+  throw failure!;
 }

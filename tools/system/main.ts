@@ -46,8 +46,7 @@ function readOptions(args: readonly string[], settings: Settings, program: Progr
 
 /** Notes on accelerators and CPUs. */
 function prepare(settings: Settings, program: Program): void {
-  const { name, notices } = chooseAccelerator(settings);
-  for (const notice of notices) program.line(notice);
+  const name = chooseAccelerator(settings, (line) => program.line(line));
   if (name === "tcg" && !settings.paused && !program.strict) {
     program.error("note: there is no translator yet: nothing runs the guest's code, as with -accel qtest");
   }
