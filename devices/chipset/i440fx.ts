@@ -5,6 +5,8 @@
  * As in QEMU, there is no "reads from PCI, writes to RAM": that mode shows RAM, under the name of PCI. SMRAM shows A0000
  * to BFFFF as RAM when it is open; only an SMM could see it closed.
  *
+ * A reset of the machine leaves all of them as they are, as it does in QEMU: firmware sets them anew.
+ *
  * Left out: DRAM row timing and the other registers, which are plain storage.
  *
  * Source: Intel 82441FX (PMC) datasheet, 3.2.18 "PAM", 3.2.21 "SMRAM".
@@ -81,14 +83,22 @@ export class I440fx extends PciDevice {
     this.#memory = memory;
     const ramUnits = Math.min(Math.floor(memory.ramBytes / RAM_UNIT_BYTES), 255);
     this.config.define([
-      { name: "dram-size", offset: Register.RamSize, size: 1, reset: ramUnits, writable: 0xff },
+      { name: "dram-size", offset: Register.RamSize, size: 1, reset: ramUnits, writable: 0xff, keepsOnReset: true },
       ...Array.from({ length: 7 }, (_, index) => ({
         name: `pam${index}`,
         offset: Register.Pam + index,
         size: 1 as const,
         writable: 0xff,
+        keepsOnReset: true,
       })),
-      { name: "smram", offset: Register.Smram, size: 1, reset: Smram.BaseSegment, writable: 0xff },
+      {
+        name: "smram",
+        offset: Register.Smram,
+        size: 1,
+        reset: Smram.BaseSegment,
+        writable: 0xff,
+        keepsOnReset: true,
+      },
     ]);
     this.#smramRegion = MemoryRegion.alias("smram-region", memory.pci, SMRAM_START, SMRAM_BYTES);
     this.#segments = SEGMENTS.map(({ start, length }) => {

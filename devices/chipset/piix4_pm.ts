@@ -71,8 +71,8 @@ function deviceRegisters(smbusBase: number, smm: boolean): ConfigRegister[] {
     0x90: "smbus-base",
     0xd0: "smbus-host",
   };
-  const reset = [0x40, 0x58, 0x80];
-  return Array.from({ length: 48 }, (_, index) => {
+  const reset = [0x58, 0x80];
+  const registers: ConfigRegister[] = Array.from({ length: 48 }, (_, index) => {
     const offset = 0x40 + 4 * index;
     return {
       name: named[offset] ?? `device-${offset.toString(16)}`,
@@ -83,6 +83,8 @@ function deviceRegisters(smbusBase: number, smm: boolean): ConfigRegister[] {
       keepsOnReset: !reset.includes(offset),
     };
   });
+  // Of this one a reset sets the lowest byte only.
+  return [...registers, { name: "pm-base-low", offset: 0x40, size: 1, reset: 0x01, writable: 0xff }];
 }
 
 export interface Piix4PmState {

@@ -38,9 +38,13 @@ export class ConfigSpace {
   readonly #kept = new Uint8Array(CONFIG_BYTES);
   readonly #registers = new Map<string, ConfigRegister>();
 
-  /** Beyond the header all is plain storage until a register says otherwise, as QEMU's functions have it. */
+  /**
+   * Beyond the header all is plain storage, which a reset leaves alone, until a register says otherwise: QEMU's functions
+   * have it so.
+   */
   constructor() {
     this.#writable.fill(0xff, HEADER_BYTES);
+    this.#kept.fill(1, HEADER_BYTES);
   }
 
   /** Declares `registers`; a later row of the same name takes an earlier one's place. */
@@ -53,7 +57,7 @@ export class ConfigSpace {
       put(this.#bytes, offset, size, register.reset ?? 0);
       put(this.#writable, offset, size, register.writable ?? 0);
       put(this.#clearable, offset, size, register.writeOneToClear ?? 0);
-      if (register.keepsOnReset) this.#kept.fill(1, offset, offset + size);
+      this.#kept.fill(register.keepsOnReset ? 1 : 0, offset, offset + size);
     }
   }
 
