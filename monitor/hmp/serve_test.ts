@@ -148,6 +148,30 @@ Deno.test("a socket takes one client after the other; several sockets at once", 
   }
 });
 
+Deno.test("a client that sends for ever and reads nothing holds up nobody", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using vm = await testVm();
+    const path = `${folder}/m`;
+    await using monitor = await openMonitor(vm.hmp, {
+      kind: "socket",
+      address: { transport: "unix", path },
+      server: true,
+      wait: false,
+    }, REPORT);
+    const flood = await Deno.connect({ transport: "unix", path });
+    const bytes = new TextEncoder().encode("help\n".repeat(10_000));
+    const sending = flood.write(bytes).catch(() => 0);
+    assertEquals(await vm.monitor("info status"), "VM status: paused (prelaunch)\n");
+    // Closing takes the channel away from under its feet.
+    await monitor[Symbol.asyncDispose]();
+    flood.close();
+    await sending;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a TCP socket: the machine waits for its first client where it is told to", async () => {
   await using vm = await testVm();
   const notes: string[] = [];

@@ -19,7 +19,8 @@ export function stdioChannel(streams: StandardStreams = Deno): Channel {
     readable: streams.stdin.readable,
     write(bytes) {
       writeAll(streams.stdout, bytes);
-      return Promise.resolve();
+      // A pipe may bring thousands of lines at once: signals and disks get their turn between two of them.
+      return new Promise((resolve) => setImmediate(resolve));
     },
     close() {},
     outputs: {
