@@ -1,0 +1,127 @@
+// a library that a test opens first would count as its leak
+import "../../base/host/preload.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { Program } from "../common/program.ts";
+import { CommandLineError, readArguments } from "./arguments.ts";
+import { main } from "./main.ts";
+import { OPTIONS } from "./option_table.ts";
+import { readSettings } from "./read_settings.ts";
+import { defaultSettings, type Settings } from "./settings.ts";
+
+function settingsOf(...args: string[]): Settings {
+  const settings = defaultSettings();
+  readSettings(readArguments(args), settings);
+  return settings;
+}
+
+/** Runs a command line that ends before a machine stands; its outputs and status. */
+async function said(name: string, ...args: string[]): Promise<{ out: string; error: string; code: number }> {
+  let [out, error] = ["", ""];
+  const outputs = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
+  const code = await main(new Program(name, outputs), args);
+  return { out, error, code };
+}
+
+Deno.test("words become options in order, disks among them", () => {
+  const options = readArguments(["-m", "1024", "--smp", "2", "rhel6u3.img", "-S"]);
+  assertEquals(options.map(({ name, value, origin }) => [name, value, origin]), [
+    ["m", "1024", "-m 1024"],
+    ["smp", "2", "--smp 2"],
+    ["", "rhel6u3.img", "rhel6u3.img"],
+    ["S", "", "-S"],
+  ]);
+});
+
+Deno.test("three ways to name the first disk come to the same drive", () => {
+  const pairs = (...args: string[]) =>
+    settingsOf(...args).drives[0]!.pairs.map(({ name, value }) => `${name}=${value}`).join();
+  assertEquals(pairs("test.img"), "index=0,media=disk,file=test.img");
+  assertEquals(pairs("-hda", "test.img"), "index=0,media=disk,file=test.img");
+  assertEquals(pairs("-drive", "file=test.img,if=ide,cache=writeback"), "file=test.img,if=ide,cache=writeback");
+  assertEquals(pairs("-cdrom", "a,b.iso"), "index=2,media=cdrom,file=a,b.iso");
+});
+
+Deno.test("options of the whole machine are read into their units", () => {
+  const settings = settingsOf(
+    ..."-m 1.5G -smp 2,sockets=1 -boot order=dc,once=n,menu=on -name guest=a -nodefaults -S -no-reboot".split(" "),
+    ..."-rtc base=2006-06-17T16:01:21,clock=vm -uuid 00000000-0000-0000-0000-0000000000AB".split(" "),
+  );
+  assertEquals(settings.ramBytes, 1536 * 2 ** 20);
+  assertEquals([settings.cpus, settings.bootOrder, settings.bootOnce, settings.bootMenu], [2, "dc", "n", true]);
+  assertEquals([settings.name, settings.nodefaults, settings.paused, settings.noReboot], ["a", true, true, true]);
+  assertEquals(settings.clock, { base: Date.UTC(2006, 5, 17, 16, 1, 21) / 1000, clock: "vm" });
+  assertEquals(settings.uuid, "00000000-0000-0000-0000-0000000000ab");
+});
+
+Deno.test("character devices and monitors on them", () => {
+  const settings = settingsOf(
+    ...["-chardev", "socket,id=mon,path=m.sock,server=on,wait=off", "-mon", "chardev=mon,mode=readline"],
+  );
+  assertEquals(settings.chardevs.get("mon"), "unix:m.sock,server=on,wait=off");
+  assertEquals(settings.monitors[0]!.text, "chardev:mon");
+});
+
+Deno.test("what QEMU has and moa has not is refused by its name", () => {
+  for (const [name, row] of OPTIONS) {
+    if (row.kind !== "refused") continue;
+    const args = row.takesValue ? [`-${name}`, "x"] : [`-${name}`];
+    const error = assertThrows(() => settingsOf(...args), CommandLineError);
+    assertEquals([error.origin, error.message.startsWith("moa does not do this: ")], [args.join(" "), true]);
+  }
+});
+
+Deno.test("absent devices may be declined", () => {
+  settingsOf(..."-display none -vga none -net none -nic none -serial none -parallel null -no-user-config".split(" "));
+  const refused: [string, string][] = [["-vga", "std"], ["-net", "user"], ["-serial", "stdio"], ["-display", "gtk"]];
+  for (const args of refused) assertThrows(() => settingsOf(...args), CommandLineError, "in moa");
+});
+
+Deno.test("a file of -readconfig stands for options", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(
+      file,
+      '# a disk\n[drive "d0"]\n  file = "a,b.qcow2"\n  if = "none"\n[memory]\nsize = "64"\n',
+    );
+    const settings = settingsOf("-readconfig", file);
+    assertEquals(settings.drives[0]!.pairs.map(({ name, value }) => [name, value]), [
+      ["id", "d0"],
+      ["file", "a,b.qcow2"],
+      ["if", "none"],
+    ]);
+    assertEquals(settings.ramBytes, 64 * 2 ** 20);
+    await Deno.writeTextFile(file, "[nosuch]\n");
+    const { error } = await said("qemu-system-x86_64", "-readconfig", file);
+    assertEquals(error, `qemu-system-x86_64:${file}:1: There is no option group 'nosuch'\n`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("listings go to standard output and end with 0", async () => {
+  for (
+    const args of [["-help"], ["-version"], ["-M", "help"], ["-device", "help"], ["-accel", "help"], ["-d", "help"]]
+  ) {
+    const { out, error, code } = await said("moa", ...args);
+    assertEquals([code, error, out.length > 10], [0, "", true], args.join(" "));
+  }
+  const { out } = await said("qemu-system-x86_64", "-machine", "help");
+  assertEquals(out.split("\n").at(-2), "pc-i440fx-7.2        Standard PC (i440FX + PIIX, 1996) (default)");
+});
+
+Deno.test("accelerators: kvm is refused in QEMU's words, a list goes on to the next", async () => {
+  const { error, code } = await said("qemu-system-x86_64", "-accel", "kvm");
+  assertEquals(
+    [code, error],
+    [
+      1,
+      "Could not access KVM kernel module: No such file or directory\n" +
+      "qemu-system-x86_64: -accel kvm: failed to initialize kvm: No such file or directory\n",
+    ],
+  );
+  const list = await said("qemu-system-x86_64", "-machine", "accel=kvm:tcg", "-nodefaults", "nosuch.img");
+  assertEquals(list.error.split("\n").slice(1), [
+    "qemu-system-x86_64: nosuch.img: Could not open 'nosuch.img': No such file or directory",
+    "",
+  ]);
+});
