@@ -7,17 +7,23 @@ import { type Endpoint, MonitorError, parseEndpoint } from "../../monitor/mod.ts
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
+/** A monitor's place and the option that it comes from. */
+export interface PlacedMonitor {
+  readonly endpoint: Endpoint;
+  readonly origin?: string;
+}
+
 /**
  * All places, in order. Without any the monitor is on standard input and output, since there is no display that QEMU
  * would put it on; with `-nodefaults` there is none.
  */
 export function findEndpoints(
   settings: Settings,
-  messages: { warn(text: string, origin?: string): void },
-): Endpoint[] {
+  warn: (text: string, origin?: string) => void,
+): PlacedMonitor[] {
   const { monitors, chardevs, nodefaults, nographic } = settings;
-  if (monitors.length === 0) return nodefaults && !nographic ? [] : [{ kind: "stdio" }];
-  const endpoints: Endpoint[] = [];
+  if (monitors.length === 0) return nodefaults && !nographic ? [] : [{ endpoint: { kind: "stdio" } }];
+  const endpoints: PlacedMonitor[] = [];
   for (const { origin, text } of monitors) {
     const id = /^chardev:(.*)$/s.exec(text)?.[1];
     const place = id === undefined ? text : chardevs.get(id);
@@ -25,11 +31,11 @@ export function findEndpoints(
       settings.lateFailure ??= new CommandLineError(`chardev "${id}" not found`, origin);
       continue;
     }
-    const endpoint = parse(place, origin, messages);
-    if (endpoint.kind === "stdio" && endpoints.some(({ kind }) => kind === "stdio")) {
+    const endpoint = parse(place, origin, warn);
+    if (endpoint.kind === "stdio" && endpoints.some((other) => other.endpoint.kind === "stdio")) {
       throw new CommandLineError("cannot use stdio by multiple character devices", origin);
     }
-    endpoints.push(endpoint);
+    endpoints.push({ endpoint, origin });
   }
   return endpoints;
 }
@@ -37,15 +43,15 @@ export function findEndpoints(
 function parse(
   text: string,
   origin: string,
-  messages: { warn(text: string, origin?: string): void },
+  warn: (text: string, origin?: string) => void,
 ): Endpoint {
   try {
     const { endpoint, warnings } = parseEndpoint(text);
-    for (const warning of warnings) messages.warn(warning, origin);
+    for (const warning of warnings) warn(warning, origin);
     return endpoint;
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;
-    if (/^[a-z]+$/.test(text)) messages.warn(`'${text}' is not a valid char driver`, origin);
+    if (/^[a-z]+$/.test(text)) warn(`'${text}' is not a valid char driver`, origin);
     throw new CommandLineError(error.message, origin, error.hint);
   }
 }

@@ -9,7 +9,7 @@ import { Exit, type Program } from "../common/program.ts";
 import { chooseAccelerator } from "./accelerators.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
 import { checkMachine } from "./machine_values.ts";
-import { CONFIG_MARK } from "./read_config.ts";
+import { say } from "./messages.ts";
 import { readSettings } from "./read_settings.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 
@@ -65,11 +65,6 @@ const CPU_MODELS = new RegExp(
     "Icelake-Server|SapphireRapids|Snowridge|KnightsMill|Denverton|Opteron_G[1-5]|EPYC(-Rome|-Milan)?|Dhyana)" +
     "(-IBRS|-noTSX|-IBPB)*(-v\\d+)?$",
 );
-
-function say(program: Program, text: string, origin: string | undefined): void {
-  if (origin?.startsWith(CONFIG_MARK)) program.line(`${program.name}:${origin.slice(CONFIG_MARK.length)}: ${text}`);
-  else program.error(origin === undefined ? text : `${origin}: ${text}`);
-}
 
 function report(program: Program, error: unknown): number {
   if (error instanceof CommandLineError) {

@@ -12,9 +12,9 @@ import { TraceEvents } from "../../base/trace.ts";
 import { type MachineWishes, type WiredMachine, wireMachine, WiringError } from "../../machine/mod.ts";
 import {
   denoLogHost,
-  type Endpoint,
   LOG_ITEMS,
   MachineDriveMaker,
+  MonitorError,
   MonitorLog,
   openMonitor,
   PROMPT,
@@ -24,8 +24,9 @@ import {
 import { Exit, type Program } from "../common/program.ts";
 import { CommandLineError } from "./arguments.ts";
 import { makeDemonstration } from "./demonstration.ts";
-import { findEndpoints } from "./endpoints.ts";
+import { findEndpoints, type PlacedMonitor } from "./endpoints.ts";
 import { logItemsText } from "./listings.ts";
+import { say } from "./messages.ts";
 import { uuidBytes } from "./machine_values.ts";
 import { PidFile } from "./pid_file.ts";
 import type { Settings } from "./settings.ts";
@@ -35,9 +36,9 @@ const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 /** Builds the machine and lives as long as it does; resolves to the exit status. */
 export async function runMachine(settings: Settings, program: Program): Promise<number> {
-  const messages = new Messages(program);
+  const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
-  const endpoints = findEndpoints(settings, messages);
+  const endpoints = findEndpoints(settings, warn);
   if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
   const log = resources.use(new MonitorLog(denoLogHost()));
   if (settings.logFile !== undefined) log.setFile(settings.logFile);
@@ -53,7 +54,7 @@ export async function runMachine(settings: Settings, program: Program): Promise<
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
   const wishes = wishesOf({ ...settings, drives });
-  const wired = await build(wishes, { program, trace, messages, endpoints, lateFailure: settings.lateFailure });
+  const wired = await build(wishes, { program, trace, warn, endpoints, lateFailure: settings.lateFailure });
   const vm = resources.use(Vm.over({
     machine: wired.machine,
     qtest: wired.qtest,
@@ -64,7 +65,7 @@ export async function runMachine(settings: Settings, program: Program): Promise<
   }));
   for (const { pattern, origin } of settings.tracePatterns) {
     if (trace.list(pattern).length === 0 && !/[*?]/.test(pattern)) {
-      messages.warn(`warning: trace event '${pattern}' does not exist`, origin);
+      warn(`warning: trace event '${pattern}' does not exist`, origin);
     }
   }
   return await serve(vm, settings, endpoints, program);
@@ -74,7 +75,7 @@ export async function runMachine(settings: Settings, program: Program): Promise<
 async function serve(
   vm: Vm,
   settings: Settings,
-  endpoints: readonly Endpoint[],
+  endpoints: readonly PlacedMonitor[],
   program: Program,
 ): Promise<number> {
   await using resources = new AsyncDisposableStack();
@@ -100,7 +101,7 @@ async function serve(
     }
   }
   const ready: Promise<void>[] = [];
-  for (const endpoint of endpoints) {
+  for (const { endpoint, origin } of endpoints) {
     const opened = resources.use(
       await openMonitor(vm.hmp, endpoint, {
         onInterrupt: end,
@@ -110,6 +111,8 @@ async function serve(
           program.error(error instanceof Error ? error.stack ?? error.message : String(error));
           end();
         },
+      }).catch((error) => {
+        throw error instanceof MonitorError ? new CommandLineError(error.message, origin, error.hint) : error;
       }),
     );
     ready.push(opened.ready);
@@ -120,35 +123,22 @@ async function serve(
   return failed ? 1 : 0;
 }
 
-/** Messages about an option begin with it. */
-class Messages {
-  readonly #program: Program;
-
-  constructor(program: Program) {
-    this.#program = program;
-  }
-
-  warn(text: string, origin?: string): void {
-    this.#program.error(origin === undefined ? text : `${origin}: ${text}`);
-  }
-}
-
 interface BuildSite {
   readonly program: Program;
   readonly trace: TraceEvents;
-  readonly messages: Messages;
-  readonly endpoints: readonly Endpoint[];
+  readonly warn: (text: string, origin?: string) => void;
+  readonly endpoints: readonly PlacedMonitor[];
   readonly lateFailure: CommandLineError | undefined;
 }
 
 async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
-  const { program, trace, messages, endpoints, lateFailure } = site;
+  const { program, trace, warn, endpoints, lateFailure } = site;
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
       random: new HostRandom(),
       trace,
-      warn: (text, origin) => messages.warn(text, origin),
+      warn,
       notice: (text) => program.line(text),
       temporary: {
         create: () => Deno.makeTempFile({ prefix: "moa-", suffix: ".qcow2" }),
@@ -169,8 +159,9 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
   }
 }
 
-function stdioWithoutTerminal(endpoints: readonly Endpoint[]): boolean {
-  return endpoints.some(({ kind }) => kind === "stdio") && !(Deno.stdin.isTerminal() && Deno.stdout.isTerminal());
+function stdioWithoutTerminal(endpoints: readonly PlacedMonitor[]): boolean {
+  return endpoints.some(({ endpoint }) => endpoint.kind === "stdio") &&
+    !(Deno.stdin.isTerminal() && Deno.stdout.isTerminal());
 }
 
 function banner(): string {
