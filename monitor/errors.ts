@@ -11,15 +11,23 @@ export class MonitorError extends Error {
   override readonly name = "MonitorError";
   /** Lines that follow the message and that scripts do not compare. */
   readonly hint: string | undefined;
+  /** Messages that are told before it, each with whatever stands before messages. */
+  readonly preceding: readonly string[];
   /** QMP's class of the error. */
   readonly errorClass: "GenericError" | "CommandNotFound" | "DeviceNotFound";
 
   constructor(
     message: string,
-    options: { hint?: string | undefined; class?: MonitorError["errorClass"]; cause?: unknown } = {},
+    options: {
+      hint?: string | undefined;
+      preceding?: readonly string[];
+      class?: MonitorError["errorClass"];
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.hint = options.hint;
+    this.preceding = options.preceding ?? [];
     this.errorClass = options.class ?? "GenericError";
   }
 }

@@ -40,7 +40,9 @@ export async function openMonitor(
       return { ready: Promise.resolve(), address: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
     case "socket": {
       const socket = await openSocket(endpoint, (channel) => guarded(serveChannel(channel, monitor)));
-      if (endpoint.wait) options.note?.(`info: QEMU waiting for connection on: ${waitingName(endpoint.address)}`);
+      if (endpoint.wait) {
+        options.note?.(`info: QEMU waiting for connection on: ${waitingName(socket.address ?? endpoint.address)}`);
+      }
       return {
         ready: endpoint.wait ? socket.firstClient : Promise.resolve(),
         address: socket.address,

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { parseBool, parseOptionPairs } from "../../base/keyval.ts";
+import { OptionError, parseBool, parseOptionPairs } from "../../base/keyval.ts";
 import { MonitorError } from "../errors.ts";
 
 /** A monitor's place. */
@@ -30,56 +30,61 @@ export type SocketAddress =
   | { readonly transport: "unix"; readonly path: string }
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
 
-/** Notes for the user, each one or more lines without the program's name. */
-export interface ParsedEndpoint {
-  readonly endpoint: Endpoint;
-  readonly warnings: readonly string[];
-}
-
 const ELSEWHERE = ["telnet", "websocket", "udp", "pty", "vc", "file", "pipe", "con", "fdset", "mon"];
 
 /** Reads what follows `-monitor`. @throws MonitorError with QEMU's text */
-export function parseEndpoint(text: string): ParsedEndpoint {
-  if (text === "stdio") return { endpoint: { kind: "stdio" }, warnings: [] };
-  if (text === "none" || text === "null") return { endpoint: { kind: "none" }, warnings: [] };
+export function parseEndpoint(text: string): Endpoint {
+  if (text === "stdio") return { kind: "stdio" };
+  if (text === "none" || text === "null") return { kind: "none" };
   const [, prefix = "", rest = ""] = /^([a-z]+):(.*)$/s.exec(text) ?? [];
   if (prefix === "unix" || prefix === "tcp") return parseSocket(prefix, rest, text);
   const name = /^[A-Za-z0-9]*/.exec(text)![0];
   if (ELSEWHERE.includes(name)) throw new MonitorError(`'${name}' is no place for a monitor here`);
-  throw new MonitorError(`parse error: ${text}`);
+  throw parseError(text, `'${text}' is not a valid char driver`);
 }
 
-function parseSocket(transport: "unix" | "tcp", rest: string, text: string): ParsedEndpoint {
+/** QEMU tells what is wrong, then that it could not read the whole. */
+function parseError(text: string, ...preceding: string[]): MonitorError {
+  return new MonitorError(`parse error: ${text}`, { preceding });
+}
+
+function parseSocket(transport: "unix" | "tcp", rest: string, text: string): SocketEndpoint {
   const comma = transport === "unix" ? rest.indexOf(",") : rest.search(/,(?![^[]*\])/);
   const place = comma < 0 ? rest : rest.slice(0, comma);
-  const options = readOptions(comma < 0 ? "" : rest.slice(comma + 1));
-  if (place === "") throw new MonitorError(`parse error: ${text}`);
+  if (place === "") throw parseError(text);
   const address: SocketAddress = transport === "unix" ? { transport, path: place } : tcpAddress(place, text);
-  return {
-    endpoint: { kind: "socket", address, server: options.server, wait: options.server && options.wait },
-    warnings: options.warnings,
-  };
+  const { server, wait } = readOptions(comma < 0 ? "" : rest.slice(comma + 1), text);
+  return { kind: "socket", address, server, wait: server && wait };
 }
 
 function tcpAddress(place: string, text: string): SocketAddress {
-  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(place);
-  const port = Number(match?.[3] ?? "x");
-  if (match === null || !(port <= 0xffff)) {
-    throw new MonitorError(`error parsing address '${text.slice("tcp:".length)}'`);
+  const match = /^(?:\[([^\]]*)\]|([^:]*)):([^:]+)$/.exec(place);
+  if (match === null) throw parseError(text);
+  const hostname = match[1] ?? match[2] ?? "";
+  const port = /^\d+$/.test(match[3]!) ? Number(match[3]) : NaN;
+  if (!(port <= 0xffff)) {
+    throw new MonitorError(
+      `address resolution failed for ${hostname}:${match[3]}: Servname not supported for ai_socktype`,
+    );
   }
-  return { transport: "tcp", hostname: match[1] ?? match[2] ?? "", port };
+  return { transport: "tcp", hostname, port };
 }
 
 const KNOWN_OPTIONS = ["delay", "nodelay", "ipv4", "ipv6", "id", "mux", "to"];
 
-function readOptions(text: string): { server: boolean; wait: boolean; warnings: readonly string[] } {
+/** `server,nowait`: options without a value are fine here, as they were for years. */
+function readOptions(options: string, text: string): { server: boolean; wait: boolean } {
   let server = false;
   let wait = true;
-  const { pairs, warnings } = parseOptionPairs(text);
-  for (const { name, value } of pairs) {
-    if (name === "server") server = parseBool(value, name);
-    else if (name === "wait") wait = parseBool(value, name);
-    else if (!KNOWN_OPTIONS.includes(name)) throw new MonitorError(`Invalid parameter '${name}'`);
+  try {
+    for (const { name, value } of parseOptionPairs(options).pairs) {
+      if (name === "server") server = parseBool(value, name);
+      else if (name === "wait") wait = parseBool(value, name);
+      else if (!KNOWN_OPTIONS.includes(name)) throw parseError(text, `Invalid parameter '${name}'`);
+    }
+  } catch (error) {
+    if (error instanceof OptionError) throw parseError(text, error.message);
+    throw error;
   }
-  return { server, wait, warnings: warnings.map((warning) => `warning: ${warning}`) };
+  return { server, wait };
 }

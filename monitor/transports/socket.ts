@@ -109,9 +109,12 @@ function removeStale(path: string): void {
 }
 
 async function connect(address: SocketAddress): Promise<Deno.Conn> {
+  if (address.transport === "tcp" && address.hostname === "") {
+    throw new MonitorError(`address resolution failed for :${address.port}: Name or service not known`);
+  }
   try {
     return address.transport === "tcp"
-      ? await Deno.connect({ hostname: address.hostname || "localhost", port: address.port })
+      ? await Deno.connect({ hostname: address.hostname, port: address.port })
       : await Deno.connect({ transport: "unix", path: address.path });
   } catch (error) {
     throw socketError(address, "connect", error);
@@ -129,6 +132,10 @@ function socketError(address: SocketAddress, verb: "bind" | "connect", error: un
     );
   }
   const place = `${address.hostname}:${address.port}`;
+  const unresolved = /failed to lookup address information: (.*)/.exec(reason)?.[1];
+  if (unresolved !== undefined) {
+    return new MonitorError(`address resolution failed for ${place}: ${unresolved}`, { cause: error });
+  }
   return new MonitorError(
     verb === "bind" ? `Failed to find an available port: ${reason}` : `Failed to connect to '${place}': ${reason}`,
     { cause: error },

@@ -46,12 +46,10 @@ function parse(
   warn: (text: string, origin?: string) => void,
 ): Endpoint {
   try {
-    const { endpoint, warnings } = parseEndpoint(text);
-    for (const warning of warnings) warn(warning, origin);
-    return endpoint;
+    return parseEndpoint(text);
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;
-    if (/^[a-z]+$/.test(text)) warn(`'${text}' is not a valid char driver`, origin);
+    for (const line of error.preceding) warn(line, origin);
     throw new CommandLineError(error.message, origin, error.hint);
   }
 }
