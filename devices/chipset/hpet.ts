@@ -32,6 +32,8 @@ const TICK_NS = 10;
 const PERIOD_FS = 10_000_000;
 const VENDOR_AND_REVISION = 0x8086_a001;
 const MAX_TIMERS = 32;
+/** Periodic interrupts come no faster, so that a guest's absurd period does not keep the host busy. */
+const SHORTEST_PERIOD_NS = 10_000;
 const PIT_GSI = 2;
 const PIT_IRQ = 0;
 const RTC_IRQ = 8;
@@ -287,14 +289,15 @@ export class Hpet extends SystemBusDevice<typeof PROPERTIES, HpetState> {
   }
 
   /** Waits for the comparator's match. */
-  #schedule(timer: Comparator): void {
+  #schedule(timer: Comparator, shortestNs = 0): void {
     if ((this.#config & ENABLE) === 0 || (timer.config & T_ENABLE) === 0) return timer.timer.cancel();
     const bits = (timer.config & T_32BIT) !== 0 ? 32 : 64;
     const ahead = BigInt.asUintN(bits, timer.comparator - this.counter);
     // Half the range ahead is the past: a match that was missed.
     const ticks = ahead >= 1n << BigInt(bits - 1) ? (bits === 32 ? ahead : undefined) : ahead;
     if (ticks === undefined || ticks > 1n << 50n) return timer.timer.cancel();
-    timer.timer.set((Number(this.#nowTicks) + Number(ticks)) * TICK_NS);
+    const waitNs = Math.max(Number(ticks) * TICK_NS, shortestNs);
+    timer.timer.set(Number(this.#nowTicks) * TICK_NS + waitNs);
   }
 
   #expire(index: number): void {
@@ -304,7 +307,7 @@ export class Hpet extends SystemBusDevice<typeof PROPERTIES, HpetState> {
       const late = BigInt.asUintN(bits, this.counter - timer.comparator);
       const rounds = late / timer.period + 1n;
       timer.comparator = BigInt.asUintN(bits, timer.comparator + rounds * timer.period);
-      this.#schedule(timer);
+      this.#schedule(timer, SHORTEST_PERIOD_NS);
     }
     const line = this.#irqs[this.#route(index)]!;
     if ((timer.config & T_LEVEL) !== 0) {

@@ -20,6 +20,9 @@ import { PitCounter, type PitCounterState } from "./pit_counter.ts";
 
 const PROPERTIES = { "iobase": prop.uint32(0xffff_ffff) };
 
+/** Interrupts come no faster, so that a guest's absurd count does not keep the host busy; the counts stay exact. */
+const SHORTEST_WAIT_NS = 10_000;
+
 export interface PitState {
   counters: PitCounterState[];
   /** Whether the HPET has taken interrupt 0 over. */
@@ -129,7 +132,8 @@ export class Pit8254 extends IsaDevice<typeof PROPERTIES, PitState> {
     }
     const nowNs = this.#nowNs;
     this.#irq.set(counter.output(nowNs));
-    this.#timer.set(counter.nextChangeNs(nowNs));
+    const changeNs = counter.nextChangeNs(nowNs);
+    this.#timer.set(changeNs === undefined ? undefined : Math.max(changeNs, nowNs + SHORTEST_WAIT_NS));
   }
 }
 
