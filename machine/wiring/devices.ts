@@ -14,6 +14,8 @@ import type { DeviceWish, GlobalProperty } from "./options.ts";
 
 const OWN_OPTIONS = ["driver", "id", "bus"];
 const OLD_IDE = "ide-drive";
+/** Types of which the board makes one by itself, past the list of types. */
+const BOARD_MADE = ["isa-fdc"];
 
 /** How requests are understood. */
 export interface DeviceRules {

@@ -77,7 +77,7 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
 const REFUSED: Readonly<Record<string, string>> = {
   "async-teardown": HOST,
   "audio-help": NO_DEVICE,
-  "daemonize": "moa does not fork: end the command with '&' and use -pidfile and -monitor unix:...",
+  "daemonize": "it does not fork; end the command with '&' and use -pidfile and -monitor unix:...",
   "enable-sync-profile": "there is no such profile",
   "full-screen": NO_DISPLAY,
   "mem-prealloc": "RAM is allocated as it is used",

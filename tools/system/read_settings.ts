@@ -24,7 +24,7 @@ export function readSettings(options: readonly WrittenOption[], settings: Settin
 function readOption(option: WrittenOption, settings: Settings): void {
   const { name, value, origin } = option;
   const row = OPTIONS.get(name);
-  if (row?.kind === "refused") throw new CommandLineError(`moa does not do this: ${row.reason}`, origin);
+  if (row?.kind === "refused") throw new CommandLineError(`not available in moa: ${row.reason}`, origin);
   try {
     if (name === "" || /^(hd[a-d]|cdrom|fd[ab]|sd|mtdblock|pflash)$/.test(name)) readMedium(option, settings);
     else if (readGroup(option, settings)) return;
@@ -282,7 +282,7 @@ function refuseQmp(value: string, origin: string, settings: Settings): never {
     settings.notes.push({ text: `'${value}' is not a valid char driver`, origin });
     throw new CommandLineError(`parse error: ${value}`);
   }
-  throw new CommandLineError("moa does not do this: there is no QMP yet");
+  throw new CommandLineError("not available in moa: there is no QMP yet");
 }
 
 function readLines(filename: string): string[] {
