@@ -86,7 +86,7 @@ export function withGlobals(
       )
         .map(({ property, value }) => [property, value] as const);
       if (texts.length === 0) return type;
-      if (!type.userCreatable) {
+      if (!type.userCreatable || BOARD_MADE.includes(type.name)) {
         warn(`warning: -global has no effect on '${type.name}', which the board makes`);
         return type;
       }
