@@ -44,6 +44,9 @@ export async function addDevice(machine: Machine, request: DeviceRequestOptions)
   try {
     const values = parseProperties(type, texts, { drive: (name) => made.get(name) ?? freeDrive(machine, name) });
     checkBootIndex(machine, values.bootindex);
+    if (type.name === "ide-cd" && values["drive"] === undefined) {
+      Object.assign(values, { drive: emptyDrive(machine, made) });
+    }
     const device = type.create(machine.context, values, { id: request.id });
     device.placeAsPeripheral();
     await device.realize(bus);
@@ -109,6 +112,14 @@ function freeDrive(machine: Machine, name: string): NamedDrive | undefined {
         "(did you need 'if=none' in the drive options?)"
       : `Drive '${name}' is already in use by another device`,
   );
+}
+
+/** A CD drive that was given none has an empty, nameless one: `info block` shows it under the device's name. */
+function emptyDrive(machine: Machine, made: Map<string, BlockBackend>): BlockBackend {
+  const backend = new BlockBackend({ graph: machine.graph, readOnly: true });
+  machine.backends.add(backend);
+  made.set("", backend);
+  return backend;
 }
 
 /** A property may name a node instead of a drive: then it gets a nameless backend of its own. */
