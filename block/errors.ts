@@ -28,7 +28,14 @@ export type BlockFailure =
   /** A file, device or node could not be opened: `Could not open 'F': reason`. */
   | { readonly kind: "open"; readonly path: string; readonly errno: Errno; readonly reason?: string }
   /** Another process holds the image: `Failed to get "write" lock`. */
-  | { readonly kind: "locked"; readonly path: string; readonly permission: string; readonly shared?: boolean }
+  | {
+    readonly kind: "locked";
+    readonly path: string;
+    readonly permission: string;
+    readonly shared?: boolean;
+    /** What was being done, in front of the message: `Could not open backing file: `. */
+    readonly prefix?: string;
+  }
   /** The image is not what its format says, or says what cannot be: `text` is the whole message. */
   | { readonly kind: "format"; readonly format: string; readonly text: string; readonly errno?: Errno }
   /** The image contradicts itself; nothing more is written to it. */
@@ -89,7 +96,7 @@ export function describe(failure: BlockFailure): string {
     case "open":
       return `Could not open '${failure.path}': ${failure.reason ?? errnoText(failure.errno)}`;
     case "locked":
-      return `Failed to get ${failure.shared ? "shared " : ""}"${failure.permission}" lock`;
+      return `${failure.prefix ?? ""}Failed to get ${failure.shared ? "shared " : ""}"${failure.permission}" lock`;
     case "format":
     case "corrupt":
     case "option":

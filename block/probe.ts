@@ -7,12 +7,13 @@
 import { IoVector } from "../base/io_vector.ts";
 import { SECTOR_BYTES } from "../base/units.ts";
 import { ioError } from "./errors.ts";
+import { foreignFormat } from "./foreign.ts";
 import type { BlockGraph } from "./graph.ts";
 import type { BlockNode } from "./node.ts";
 
 const PROBE_BYTES = 2048;
 
-/** The name of the format that knows `file` best. */
+/** The name of the format that knows `file` best; it may be one that moa has no driver for. */
 export async function probeFormat(graph: BlockGraph, file: BlockNode): Promise<string> {
   if (file.size === 0) return "raw";
   const head = IoVector.allocate(PROBE_BYTES);
@@ -30,7 +31,8 @@ async function bestFormat(graph: BlockGraph, head: Uint8Array, filename: string)
     best = name;
     bestScore = score;
   }
-  return best;
+  const foreign = foreignFormat(head, filename);
+  return foreign !== undefined && foreign.score > bestScore ? foreign.name : best;
 }
 
 /** Refuses writes that would make a guessed raw image look like another format. */

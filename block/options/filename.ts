@@ -28,7 +28,7 @@ export function protocolOf(filename: string): string | undefined {
 /** Which protocol driver opens `filename`. @throws {BlockError} for one that there is not. */
 export async function protocolDriver(filename: string, drivers: DriverTable): Promise<string> {
   const prefix = protocolOf(filename);
-  if (prefix === undefined || prefix === "") {
+  if (prefix === undefined) {
     for (const name of ["host_cdrom", "host_device"]) {
       const definition = filename.startsWith("/") ? await drivers.load(name) : undefined;
       if ((definition?.probe?.(new Uint8Array(0), filename) ?? 0) > 0) return name;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { CDROM_DRIVE_STATUS, O_NONBLOCK, O_RDONLY } from "../../../base/host/constants.ts";
-import { closeDescriptor, controlNumber, openPath } from "../../../base/host/files.ts";
+import { CDROM_DRIVE_STATUS, O_NONBLOCK, O_PATH, O_RDONLY } from "../../../base/host/constants.ts";
+import { closeDescriptor, controlNumber, type FileStat, openPath, statDescriptor } from "../../../base/host/files.ts";
 import { hostLibrary } from "../../../base/host/libc.ts";
 
 const CURRENT_SLOT = 0x7fff_ffff;
@@ -29,12 +29,16 @@ export function isCdromDrive(path: string): boolean {
   }
 }
 
-function deviceKind(path: string): "block" | "character" | undefined {
+/** Asked of libc: Deno lets only those look into /dev who may do everything. What cannot be looked at is no device here. */
+function deviceKind(path: string): FileStat["kind"] | undefined {
+  const host = hostLibrary();
+  if (host === undefined) return undefined;
+  const descriptor = openPath(host, path, O_PATH);
+  if (descriptor < 0) return undefined;
   try {
-    const stat = Deno.statSync(path);
-    return stat.isBlockDevice ? "block" : stat.isCharDevice ? "character" : undefined;
-  } catch {
-    // what cannot be looked at is left to the driver that opens it, which says why
-    return undefined;
+    const stat = statDescriptor(host, descriptor);
+    return typeof stat === "number" ? undefined : stat.kind;
+  } finally {
+    closeDescriptor(host, descriptor);
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { haveProgram, run } from "../../../tests/support/programs.ts";
+import { haveProgram, must, run } from "../../../tests/support/programs.ts";
 import { TempFolder } from "../../../tests/support/temp.ts";
 import { BlockError } from "../../errors.ts";
 import { ALL_PERMISSIONS, Permission } from "../../permissions.ts";
@@ -178,7 +178,7 @@ Deno.test({
     await run("qemu-img", ["create", "-q", "-f", "qcow2", path, "1M"]);
     const inode = (await Deno.stat(path)).ino;
     const locked = async () =>
-      (await Deno.readTextFile("/proc/locks")).split("\n")
+      (await must("cat", ["/proc/locks"])).split("\n")
         .filter((line) => line.includes(`:${inode} `))
         .map((line) => line.replace(/^.*OFDLCK +\S+ +(\S+) .*:\d+ (\d+) (\d+)$/, "$1 $2 $3")).sort();
     let theirs: string[] = [];
