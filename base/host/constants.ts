@@ -15,6 +15,8 @@ export const O_NONBLOCK = 0o4000;
 export const O_DSYNC = 0o10000;
 export const O_DIRECT = 0o40000;
 export const O_CLOEXEC = 0o2000000;
+/** Names a file without opening it: a device does nothing, a FIFO does not wait. */
+export const O_PATH = 0o10000000;
 
 export const SEEK_SET = 0;
 export const SEEK_END = 2;

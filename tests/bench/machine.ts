@@ -5,6 +5,7 @@
  */
 import { MiB } from "../../base/units.ts";
 import type { Benchmark } from "./harness.ts";
+import { run } from "./qemu.ts";
 
 const RAM_MIB = 128;
 
@@ -59,8 +60,8 @@ async function untilPrompt(image: string): Promise<{ seconds: number; residentBy
 
 /** Resident memory of the process that works: the task runner's child, where there is one. */
 async function residentOf(pid: number): Promise<number> {
-  const children = (await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`)).trim().split(/\s+/).filter(Boolean);
+  const children = (await run("cat", `/proc/${pid}/task/${pid}/children`)).trim().split(/\s+/).filter(Boolean);
   if (children[0] !== undefined) return await residentOf(Number(children[0]));
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const status = await run("cat", `/proc/${pid}/status`);
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }

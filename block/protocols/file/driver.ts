@@ -31,6 +31,7 @@ import { nextTurn } from "../../../base/host/io_uring.ts";
 import type { HostLibrary } from "../../../base/host/libc.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import { GiB } from "../../../base/units.ts";
+import { DONE } from "../../done.ts";
 import type { BlockDriver, Extent, ReopenChange, RequestLimits, TruncateOptions, ZeroOptions } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { Permission } from "../../permissions.ts";
@@ -43,8 +44,6 @@ import { FileRanges } from "./ranges.ts";
 import { resizeFile } from "./resize.ts";
 import { errnoOfResult, requestError, stateError } from "./results.ts";
 import { bouncePool, readAll, type TransferTarget, writeAll } from "./transfer.ts";
-
-const DONE = Promise.resolve();
 
 /** What a driver is made of; it closes all of it. */
 export interface FileDriverParts {
