@@ -9,6 +9,7 @@
  */
 import { Events } from "../base/events.ts";
 import type { IoVector } from "../base/io_vector.ts";
+import { DONE } from "./done.ts";
 import type { Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
 import { BlockError, errnoOf, ioError, type Operation } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
@@ -117,42 +118,36 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   }
 
   /** Reads `into.length` bytes at `at`. @throws {BlockError} EIO beyond the end, ENOMEDIUM without a medium. */
-  async read(at: number, into: IoVector, how?: RequestHow): Promise<void> {
-    if (this.#quiesced > 0) await this.#wait();
-    const node = this.#check("read", at, into.length);
+  read(at: number, into: IoVector, how?: RequestHow): Promise<void> {
+    if (this.#quiesced > 0) return this.#wait().then(() => this.read(at, into, how));
+    const node = this.#node;
+    if (node === undefined || at < 0 || at + into.length > node.size) return this.#refuse("read", at, into.length);
     const { blkRead } = this.graph.traces;
     if (blkRead.enabled) blkRead.emit({ backend: this.name, node: node.name, at, length: into.length });
     const startNs = this.graph.clocks.realtime.nowNs();
     this.#inFlight++;
-    try {
-      await node.read(at, into);
-      if (how?.account !== false) this.#account("read", "read", at, into.length, startNs);
-    } catch (error) {
-      this.#failed("read", "read", at, into.length, startNs, error, how);
-      throw error;
-    } finally {
-      this.#leave();
-    }
+    const work = node.read(at, into);
+    if (work !== DONE) return this.#end(work, "read", "read", at, into.length, startNs, how);
+    if (how?.account !== false) this.#account("read", "read", at, into.length, startNs);
+    this.#leave();
+    return DONE;
   }
 
   /** Writes `from` at `at`; durable when it returns if `fua` is set or the write cache is off. */
-  async write(at: number, from: IoVector, how?: RequestHow): Promise<void> {
-    if (this.#quiesced > 0) await this.#wait();
-    const node = this.#check("write", at, from.length);
+  write(at: number, from: IoVector, how?: RequestHow): Promise<void> {
+    if (this.#quiesced > 0) return this.#wait().then(() => this.write(at, from, how));
+    const node = this.#node;
+    if (node === undefined || at < 0 || at + from.length > node.size) return this.#refuse("write", at, from.length);
     const { blkWrite } = this.graph.traces;
     if (blkWrite.enabled) blkWrite.emit({ backend: this.name, node: node.name, at, length: from.length });
     const startNs = this.graph.clocks.realtime.nowNs();
     this.#inFlight++;
-    try {
-      await node.write(at, from);
-      if (!this.writeCacheEnabled || how?.fua) await node.flush();
-      if (how?.account !== false) this.#account("write", "write", at, from.length, startNs);
-    } catch (error) {
-      this.#failed("write", "write", at, from.length, startNs, error, how);
-      throw error;
-    } finally {
-      this.#leave();
-    }
+    const durable = !this.writeCacheEnabled || how?.fua === true;
+    const work = durable ? node.write(at, from).then(() => node.flush()) : node.write(at, from);
+    if (work !== DONE) return this.#end(work, "write", "write", at, from.length, startNs, how);
+    if (how?.account !== false) this.#account("write", "write", at, from.length, startNs);
+    this.#leave();
+    return DONE;
   }
 
   /** Writes zeroes. */
@@ -324,6 +319,11 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     return node;
   }
 
+  /** The refusal that {@link #check} throws, as a promise. */
+  async #refuse(operation: Operation, at: number, length: number): Promise<void> {
+    this.#check(operation, at, length);
+  }
+
   async #run(
     operation: "flush" | "discard" | "write-zeroes",
     kind: AccountedKind,
@@ -336,9 +336,22 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const node = this.#check(operation, at, length);
     const startNs = this.graph.clocks.realtime.nowNs();
     this.#inFlight++;
+    await this.#end(work(node), kind, operation, at, length, startNs, how);
+  }
+
+  /** A request's second half, where its end has to be waited for. */
+  async #end(
+    work: Promise<void>,
+    kind: AccountedKind,
+    operation: BackendRequest["operation"],
+    at: number,
+    length: number,
+    startNs: number,
+    how: RequestHow | undefined,
+  ): Promise<void> {
     try {
-      await work(node);
-      if (how.account !== false) this.#account(kind, operation, at, length, startNs);
+      await work;
+      if (how?.account !== false) this.#account(kind, operation, at, length, startNs);
     } catch (error) {
       this.#failed(kind, operation, at, length, startNs, error, how);
       throw error;

@@ -75,7 +75,7 @@ export interface BlockDriver extends AsyncDisposable {
   /** Size that the guest sees, in bytes. */
   readonly size: number;
   readonly limits: RequestLimits;
-  /** Reads `into.length` bytes at `at`. */
+  /** Reads `into.length` bytes at `at`; here and in `write`, what is done at once says so with `DONE` (done.ts). */
   read(at: number, into: IoVector): Promise<void>;
   write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void>;
   writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void>;

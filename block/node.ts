@@ -6,7 +6,8 @@
  * is in flight. The driver below sees aligned requests only. As in QEMU, reading beyond the end gives zeroes and writing
  * there grows what can grow: the guest-facing check is {@link import("./backend.ts").BlockBackend}'s.
  *
- * The fast path (aligned, nothing serialising in flight, no hooks) is one async function and allocates nothing.
+ * The fast path (aligned, nothing serialising in flight, no hooks) allocates nothing, and where the driver is done at
+ * once (done.ts) it needs no promise either.
  *
  * @module
  */
@@ -18,8 +19,9 @@ import { discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "
 import type { DirtyBitmap } from "./bitmap.ts";
 import { copyOnRead } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
+import { DONE } from "./done.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
-import { ioError } from "./errors.ts";
+import { type BlockError, ioError, type Operation } from "./errors.ts";
 import type { OptionTree } from "./options/tree.ts";
 import type { BlockEdge } from "./permissions.ts";
 import { RequestTracker, type TrackedRequest } from "./request.ts";
@@ -128,7 +130,8 @@ export class BlockNode {
   /** Bytes that users of the node see, in whole sectors: files round up, sizes that an image's header names down. */
   get size(): number {
     const { size } = this.#driver;
-    if (size % SECTOR_BYTES === 0) return size;
+    // The low bits are exact for every size, and `%` is slow above 2^31.
+    if ((size & (SECTOR_BYTES - 1)) === 0) return size;
     const named = this.kind === "format" && !this.plain;
     return named ? alignDown(size, SECTOR_BYTES) : alignUp(size, SECTOR_BYTES);
   }
@@ -150,33 +153,71 @@ export class BlockNode {
   }
 
   /** Reads `into.length` bytes at `at`; what lies beyond the end reads as zeroes. */
-  async read(at: number, into: IoVector): Promise<void> {
+  read(at: number, into: IoVector): Promise<void> {
     if (this.#traces.read.enabled) this.#traces.read.emit({ node: this.name, at, length: into.length });
-    if (into.length === 0) return;
+    if (into.length === 0) return DONE;
     this.inFlight++;
+    const work = this.#startRead(at, into);
+    if (work !== DONE) return this.#endRead(work);
+    if (--this.inFlight === 0) this.#becameIdle();
+    return DONE;
+  }
+
+  #startRead(at: number, into: IoVector): Promise<void> {
+    if (this.#copyOnRead > 0) return this.#readCopying(at, into);
+    if (!this.#fits(at, into) || at + into.length > this.#driver.size) return readUnaligned(this.#driver, at, into);
     try {
-      if (this.#copyOnRead > 0) await this.#readCopying(at, into);
-      else if (this.#fits(at, into) && at + into.length <= this.#driver.size) await this.#driver.read(at, into);
-      else await readUnaligned(this.#driver, at, into);
+      return this.#driver.read(at, into);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #endRead(work: Promise<void>): Promise<void> {
+    try {
+      await work;
     } finally {
       if (--this.inFlight === 0) this.#becameIdle();
     }
   }
 
   /** Writes `from` at `at`; with `fua` it is durable when this returns. */
-  async write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void> {
+  write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void> {
     if (this.#traces.write.enabled) this.#traces.write.emit({ node: this.name, at, length: from.length });
-    if (from.length === 0) return;
+    if (from.length === 0) return DONE;
+    if (this.readOnly) return Promise.reject(this.#readOnlyError("write", at, from.length));
     const request = this.#begin("write", at, from.length);
+    const work = this.#startWrite(request, at, from);
+    if (work !== DONE) return this.#endWrite(work, request, at, from.length, how?.fua ?? false);
+    this.#written(at, from.length);
+    this.#end(request);
+    return how?.fua ? this.flush() : DONE;
+  }
+
+  #startWrite(request: TrackedRequest, at: number, from: IoVector): Promise<void> {
+    if (this.#watched || this.#requests.serialising > 0) return this.#writeWatched(request, at, from);
+    if (!this.#fits(at, from)) return this.#writePadded(request, at, from);
     try {
-      if (this.#watched || this.#requests.serialising > 0) await this.#writeWatched(request, at, from);
-      else if (this.#fits(at, from)) await this.#driver.write(at, from);
-      else await this.#writePadded(request, at, from);
-      this.#written(at, from.length);
+      return this.#driver.write(at, from);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #endWrite(
+    work: Promise<void>,
+    request: TrackedRequest,
+    at: number,
+    length: number,
+    fua: boolean,
+  ): Promise<void> {
+    try {
+      await work;
+      this.#written(at, length);
     } finally {
       this.#end(request);
     }
-    if (how?.fua) await this.flush();
+    if (fua) await this.flush();
   }
 
   /** Writes zeroes; by hand where the driver has no way of its own. */
@@ -354,14 +395,18 @@ export class BlockNode {
   /** Whether `at` and the data's length and shape are what the driver takes as they are. */
   #fits(at: number, data: IoVector): boolean {
     const align = this.#alignBytes;
-    return (align === 1 || (at % align === 0 && data.length % align === 0)) &&
+    return (align === 1 || ((at & (align - 1)) === 0 && data.length % align === 0)) &&
       data.length <= this.#maxTransferBytes && data.slices.length <= this.#maxSlices;
   }
 
   #begin(operation: "write" | "write-zeroes" | "discard" | "truncate", at: number, length: number): TrackedRequest {
-    if (this.readOnly) throw ioError(operation, "EPERM", { node: this.name, offsetBytes: at, lengthBytes: length });
+    if (this.readOnly) throw this.#readOnlyError(operation, at, length);
     this.inFlight++;
     return this.#requests.begin(at, length);
+  }
+
+  #readOnlyError(operation: Operation, at: number, length: number): BlockError {
+    return ioError(operation, "EPERM", { node: this.name, offsetBytes: at, lengthBytes: length });
   }
 
   #end(request: TrackedRequest): void {

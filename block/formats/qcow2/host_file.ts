@@ -7,6 +7,7 @@
  * @module
  */
 import { IoVector } from "../../../base/io_vector.ts";
+import { DONE } from "../../done.ts";
 import type { PreallocationMode } from "../../driver.ts";
 import type { BlockNode } from "../../node.ts";
 
@@ -46,12 +47,17 @@ export class HostFile {
   }
 
   /** Writes guest data, and is counted while it does. */
-  async writeData(at: number, from: IoVector): Promise<void> {
+  writeData(at: number, from: IoVector): Promise<void> {
+    this.unflushed = true;
+    const work = this.node.write(at, from);
+    return work === DONE ? DONE : this.#count(work);
+  }
+
+  async #count(work: Promise<void>): Promise<void> {
     const generation = this.#generation;
     this.#underWay[generation]!++;
-    this.unflushed = true;
     try {
-      await this.node.write(at, from);
+      await work;
     } finally {
       this.unflushed = true;
       if (--this.#underWay[generation]! === 0 && generation !== this.#generation) this.#settled?.();
