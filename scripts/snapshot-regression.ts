@@ -9,7 +9,9 @@
  *
  * @module
  */
-import { createImage, IdeGuest, MiB, openImage, SECTOR_BYTES, SeededRandom, Vm } from "../mod.ts";
+import { createImage, IdeGuest, MiB, openImage, requirePermissions, SECTOR_BYTES, SeededRandom, Vm } from "../mod.ts";
+
+requirePermissions("script");
 
 const keep = Deno.args.includes("--keep");
 const sectorsArgument = Deno.args[Deno.args.indexOf("--sectors") + 1];

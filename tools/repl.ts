@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as moa from "../mod.ts";
+import * as moa from "moa";
 
 Object.assign(globalThis, moa, { moa, vm: await moa.Vm.start({ paused: true }) });
 console.log("moa: the API is loaded; vm is a machine without disks. Try: await vm.monitor('info block')");
