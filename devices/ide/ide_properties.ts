@@ -57,6 +57,8 @@ export type CommonValues = PropertyValues<typeof CD_PROPERTIES>;
 export type HdValues = PropertyValues<typeof HD_PROPERTIES>;
 
 const SECTOR = 512;
+/** The field that tells it to guests of other buses has 16 bits. */
+const MAX_MIN_IO_BLOCKS = 65535;
 
 /** Settles block sizes. @throws PropertyError in QEMU's words */
 export function settleBlockSizes(values: CommonValues): void {
@@ -70,6 +72,9 @@ export function settleBlockSizes(values: CommonValues): void {
   if (logical > physical) throw new PropertyError("logical_block_size > physical_block_size not supported");
   for (const name of ["min_io_size", "opt_io_size"] as const) {
     if (values[name] % logical !== 0) throw new PropertyError(`${name} must be a multiple of logical_block_size`);
+  }
+  if (values.min_io_size / logical > MAX_MIN_IO_BLOCKS) {
+    throw new PropertyError("min_io_size must not exceed 65535 logical blocks");
   }
   if (logical !== SECTOR) throw new PropertyError("logical_block_size must be 512 for IDE");
 }

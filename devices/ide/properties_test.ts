@@ -24,6 +24,7 @@ const REFUSED: readonly (readonly [properties: string, text: string])[] = [
   ["cyls=100", "heads must be between 1 and 16"],
   ["heads=3", "cyls must be between 1 and 65535"],
   ["min_io_size=513", "min_io_size must be a multiple of logical_block_size"],
+  ["min_io_size=33554432", "min_io_size must not exceed 65535 logical blocks"],
   ["opt_io_size=700", "opt_io_size must be a multiple of logical_block_size"],
   ["discard_granularity=4096", "discard_granularity must be 512 for ide"],
   ["rotation_rate=70000", "Parameter 'rotation_rate' expects uint16_t"],

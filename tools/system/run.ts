@@ -96,7 +96,7 @@ async function serve(
     try {
       await vm.loadvm(settings.loadvm);
     } catch (error) {
-      if (stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
+      if (stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
       throw new CommandLineError((error as Error).message);
     }
   }
@@ -150,9 +150,9 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
       },
     });
   } catch (error) {
-    if (error === lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
+    if (error === lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
     if (error instanceof WiringError) {
-      if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}\n`);
+      if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
       throw new CommandLineError(error.message, error.origin, error.hint);
     }
     throw error;
@@ -165,7 +165,7 @@ function stdioWithoutTerminal(endpoints: readonly PlacedMonitor[]): boolean {
 }
 
 function banner(): string {
-  return `QEMU ${qemuVersionText()} monitor - type 'help' for more information\n`;
+  return `QEMU ${qemuVersionText()} monitor - type 'help' for more information\r\n`;
 }
 
 function setLogItems(settings: Settings, log: MonitorLog, trace: TraceEvents, program: Program): void {
