@@ -8,7 +8,7 @@ import { historyPath, loadHistory, saveHistory } from "./hmp/history_file.ts";
 import { serveChannel } from "./hmp/serve.ts";
 import type { Endpoint, SocketAddress } from "./transports/endpoint.ts";
 import { openSocket } from "./transports/socket.ts";
-import { stdioChannel } from "./transports/stdio.ts";
+import { type StandardStreams, stdioChannel } from "./transports/stdio.ts";
 
 /** What a monitor is given of its program. */
 export interface OpenMonitorOptions {
@@ -18,6 +18,8 @@ export interface OpenMonitorOptions {
   readonly note?: (text: string) => void;
   /** Something broke inside of moa itself while a client was served. */
   readonly onFailure: (error: unknown) => void;
+  /** What `stdio` is, where it is not the process's own. */
+  readonly streams?: StandardStreams | undefined;
 }
 
 /** A monitor that was opened. */
@@ -50,8 +52,11 @@ export async function openMonitor(
       };
     }
     case "stdio": {
-      if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return openTerminal(monitor, options);
-      void guarded(serveChannel(stdioChannel(), monitor));
+      const { streams } = options;
+      if (streams === undefined && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
+        return openTerminal(monitor, options);
+      }
+      void guarded(serveChannel(stdioChannel(streams), monitor));
       // Reading standard input cannot be taken back; it ends with the program.
       return { ready: Promise.resolve(), address: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
     }

@@ -51,6 +51,7 @@ function parseError(text: string, ...preceding: string[]): MonitorError {
 function parseSocket(transport: "unix" | "tcp", rest: string, text: string): SocketEndpoint {
   const comma = transport === "unix" ? rest.indexOf(",") : rest.search(/,(?![^[]*\])/);
   const place = comma < 0 ? rest : rest.slice(0, comma);
+  if (place === "" && transport === "unix") throw new MonitorError("Unable to parse FD number ");
   if (place === "") throw parseError(text);
   const address: SocketAddress = transport === "unix" ? { transport, path: place } : tcpAddress(place, text);
   const { server, wait } = readOptions(comma < 0 ? "" : rest.slice(comma + 1), text);

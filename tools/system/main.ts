@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { StandardStreams } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { chooseAccelerator } from "./accelerators.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
@@ -16,8 +17,12 @@ import { defaultSettings, type Settings } from "./settings.ts";
 /** Names of errors that users cause; others are bugs. */
 const OPERATING = ["BlockError", "MonitorError", "MachineError", "PropertyError", "OptionError", "WiringError"];
 
-/** Runs one command line without the program's name; resolves to the exit status when the machine has ended. */
-export async function main(program: Program, args: readonly string[]): Promise<number> {
+/**
+ * Runs one command line without the program's name; resolves to the exit status when the machine has ended.
+ *
+ * `streams` is what a monitor on stdio talks over, where that is not the process's own input and output.
+ */
+export async function main(program: Program, args: readonly string[], streams?: StandardStreams): Promise<number> {
   const settings = defaultSettings();
   try {
     readOptions(args, settings, program);
@@ -29,7 +34,7 @@ export async function main(program: Program, args: readonly string[]): Promise<n
     checkMachine(settings);
     prepare(settings, program);
     const { runMachine } = await import("./run.ts");
-    return await runMachine(settings, program);
+    return await runMachine(settings, program, streams);
   } catch (error) {
     if (error instanceof Exit) return error.code;
     return report(program, error);

@@ -19,6 +19,7 @@ import {
   openMonitor,
   PROMPT,
   qemuVersionText,
+  type StandardStreams,
   Vm,
 } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
@@ -35,7 +36,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 /** Builds the machine and lives as long as it does; resolves to the exit status. */
-export async function runMachine(settings: Settings, program: Program): Promise<number> {
+export async function runMachine(settings: Settings, program: Program, streams?: StandardStreams): Promise<number> {
   const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
   const endpoints = findEndpoints(settings, warn);
@@ -68,7 +69,7 @@ export async function runMachine(settings: Settings, program: Program): Promise<
       warn(`warning: trace event '${pattern}' does not exist`, origin);
     }
   }
-  return await serve(vm, settings, endpoints, program);
+  return await serve(vm, settings, endpoints, program, streams);
 }
 
 /** Monitors, signals and the guest's own wish to end. */
@@ -77,6 +78,7 @@ async function serve(
   settings: Settings,
   endpoints: readonly PlacedMonitor[],
   program: Program,
+  streams: StandardStreams | undefined,
 ): Promise<number> {
   await using resources = new AsyncDisposableStack();
   let failed = false;
@@ -105,6 +107,7 @@ async function serve(
     const opened = resources.use(
       await openMonitor(vm.hmp, endpoint, {
         onInterrupt: end,
+        streams,
         note: (text) => program.error(text),
         onFailure: (error) => {
           failed = true;
