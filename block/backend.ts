@@ -92,7 +92,8 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   /** As messages name it: by its own name, else by its device's. */
   get description(): string {
-    return `block device '${this.name || this.#device?.id || this.#device?.path || ""}'`;
+    const name = this.name || this.#device?.id || this.#device?.path;
+    return name === undefined ? "an unnamed block device" : `block device '${name}'`;
   }
 
   /** What the user of the backend does with the medium, and lets others do. */
@@ -128,7 +129,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     this.#inFlight++;
     const work = node.read(at, into);
     if (work !== DONE) return this.#end(work, "read", "read", at, into.length, startNs, how);
-    if (how?.account !== false) this.#account("read", "read", at, into.length, startNs);
+    if (how?.account !== false) this.#accountAtOnce("read", at, into.length, startNs);
     this.#leave();
     return DONE;
   }
@@ -145,7 +146,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const durable = !this.writeCacheEnabled || how?.fua === true;
     const work = durable ? node.write(at, from).then(() => node.flush()) : node.write(at, from);
     if (work !== DONE) return this.#end(work, "write", "write", at, from.length, startNs, how);
-    if (how?.account !== false) this.#account("write", "write", at, from.length, startNs);
+    if (how?.account !== false) this.#accountAtOnce("write", at, from.length, startNs);
     this.#leave();
     return DONE;
   }
@@ -370,6 +371,12 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const nowNs = this.graph.clocks.realtime.nowNs();
     this.stats.done(kind, length, startNs, nowNs);
     if (this.events.has("request")) this.#tell(operation, at, length, startNs, nowNs, "ok");
+  }
+
+  /** {@link #account} of a request that ended within the call that began it. */
+  #accountAtOnce(kind: "read" | "write", at: number, length: number, startNs: number): void {
+    if (this.events.has("request")) this.#account(kind, kind, at, length, startNs);
+    else this.stats.doneAtOnce(kind, length, startNs, this.graph.clocks.realtime);
   }
 
   #failed(

@@ -21,6 +21,9 @@ export const ALL_PERMISSIONS = 15;
 /** What a device that keeps its disk to itself lets others do. */
 export const DEVICE_SHARED: number = Permission.consistentRead | Permission.writeUnchanged | Permission.resize;
 
+/** The same of a drive with exchangeable media: its guest does not learn of a new size, so that nobody may change it. */
+export const REMOVABLE_SHARED: number = Permission.consistentRead | Permission.writeUnchanged;
+
 const NAMES: readonly (readonly [number, string])[] = [
   [Permission.consistentRead, "consistent read"],
   [Permission.write, "write"],

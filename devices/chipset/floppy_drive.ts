@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { BlockBackend } from "../../block/mod.ts";
+import { type BlockBackend, Permission, REMOVABLE_SHARED } from "../../block/mod.ts";
 import {
   Device,
   type DeviceContext,
@@ -47,7 +47,7 @@ export class FloppyDrive extends Device<typeof PROPERTIES> {
     super(floppy, context, values, options);
   }
 
-  protected override onRealize(): void {
+  protected override async onRealize(): Promise<void> {
     const { properties } = this;
     if (properties.unit === ANY_UNIT) properties.unit = this.#freeUnit();
     const { unit } = properties;
@@ -66,6 +66,10 @@ export class FloppyDrive extends Device<typeof PROPERTIES> {
       throw new PropertyError("Physical and logical block size must be 512 for floppy");
     }
     if (properties["drive-type"] === "auto") properties["drive-type"] = FALLBACK_TYPE;
+    await properties.drive?.setPermissions(
+      Permission.consistentRead | Permission.write,
+      REMOVABLE_SHARED | (properties["share-rw"] ? Permission.write : 0),
+    );
     properties.drive?.setDevice({
       path: this.path,
       id: this.id ?? "",

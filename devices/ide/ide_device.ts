@@ -9,12 +9,12 @@ import { assert } from "../../base/assert.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
 import {
-  ALL_PERMISSIONS,
   type BlockBackend,
   BlockError,
   DEVICE_SHARED,
   type DeviceHooks,
   Permission,
+  REMOVABLE_SHARED,
 } from "../../block/mod.ts";
 import { Device, type DeviceType, PropertyError, type PropertyTable } from "../bus/mod.ts";
 import { EmptyBackend } from "./backend.ts";
@@ -99,7 +99,7 @@ export class IdeHardDisk extends IdeDevice<typeof HD_PROPERTIES> {
     if (!backend.isInserted) throw new PropertyError("Device needs media, but drive is empty");
     if (backend.readOnly) throw new PropertyError("Block node is read-only");
     const values: HdValues = this.properties;
-    const shared = values["share-rw"] ? ALL_PERMISSIONS : DEVICE_SHARED;
+    const shared = DEVICE_SHARED | (values["share-rw"] ? Permission.write : 0);
     await backend.setPermissions(Permission.consistentRead | Permission.write, shared);
     const sectors = Math.floor(backend.sizeBytes / SECTOR_BYTES);
     settleGeometry(values, await firstSector(backend), sectors);
@@ -138,7 +138,7 @@ export class IdeCdDrive extends IdeDevice<typeof CD_PROPERTIES> {
     const { model, wwn } = this.properties;
     await backend?.setPermissions(
       Permission.consistentRead,
-      this.properties["share-rw"] ? ALL_PERMISSIONS : DEVICE_SHARED,
+      REMOVABLE_SHARED | (this.properties["share-rw"] ? Permission.write : 0),
     );
     return new CdDrive(this.ide.channel, unit, backend ?? new EmptyBackend(), {
       ...this.settleNames(unit),

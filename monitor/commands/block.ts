@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BlockBackend, BlockNode } from "../../block/mod.ts";
+import { ALL_PERMISSIONS, BlockBackend, type BlockNode, Permission } from "../../block/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { MonitorError } from "../errors.ts";
 import { backingChain, type ImageInfo, imageInfo, imageInfoText } from "../format/image_info.ts";
@@ -213,8 +213,19 @@ export const blockResize = command({
   async run(context, { device, size }): Promise<void> {
     const backend = context.machine.backends.find(device);
     if (backend === undefined) throw new MonitorError(`Cannot find device='${device}' nor node-name=''`);
-    if (!backend.isInserted) throw new MonitorError(`Device '${device}' has no medium`);
-    await backend.truncate(size);
+    const { node } = backend;
+    if (node === undefined) throw new MonitorError(`Device '${device}' has no medium`);
+    if (node.readOnly) throw new MonitorError("Image is read-only");
+    // A user of its own, so that whoever else has the node is asked.
+    const { graph } = context.machine;
+    await using resizer = new BlockBackend({ graph, used: Permission.resize, shared: ALL_PERMISSIONS });
+    await resizer.insertMedium(node);
+    await node.drainedBegin();
+    try {
+      await node.truncate(size);
+    } finally {
+      node.drainedEnd();
+    }
   },
   hmp: { names: "block_resize", parameters: "device size", help: "resize a block image" },
 });

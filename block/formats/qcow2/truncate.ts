@@ -45,7 +45,7 @@ async function grow(
 ): Promise<void> {
   const entries = divideCeil(size, image.bytesPerL1Entry);
   if (entries * ENTRY_BYTES > MAX_L1_BYTES) {
-    throw formatError("The image size is too large (try using a larger cluster size)", "EFBIG");
+    throw formatError("Failed to grow the L1 table: File too large", "EFBIG");
   }
   await image.lock.run(() => growL1(image, entries, true));
   if (preallocation === "metadata") await preallocate(image, writer, old, size);
