@@ -97,6 +97,7 @@ const TABLES: readonly Damage[] = [
   { what: "an L2 entry that is compressed and copied", patches: [[L2, 8, COPIED | (1n << 62n) | 0x50000n]] },
   { what: "an L2 entry that is compressed beyond the file", patches: [[L2, 8, (1n << 62n) | 0x40000000n]] },
   { what: "a refcount table entry at an odd place", patches: [[0x10000, 8, 0x20200]], differs: ["check -r all"] },
+  { what: "an L2 entry that is compressed in the middle of a sector", patches: [[L2, 8, (1n << 62n) | 0x4000_0123n]] },
   { what: "a refcount table entry beyond the file", patches: [[0x10000, 8, 0x4000000]] },
   { what: "a refcount table entry that points at the L1 table", patches: [[0x10000, 8, 0x30000]] },
   { what: "a second refcount table entry that points at the first block", patches: [[0x10008, 8, 0x20000]] },

@@ -113,7 +113,9 @@ export class Allocator {
       const left = await refcounts.stored(cluster) - decrease;
       refcounts.deferred.delete(cluster);
       await refcounts.set(cluster, Math.max(0, left));
-      if (left <= 0 && refcounts.toDiscard.has(cluster)) discards.push(cluster);
+      // An image that refers to its own metadata as data must not lose it, whatever its refcounts say.
+      const isMetadata = this.#image.metadata.hit(cluster * this.#image.clusterSize, 1) !== undefined;
+      if (left <= 0 && refcounts.toDiscard.has(cluster) && !isMetadata) discards.push(cluster);
     }
     refcounts.toDiscard.clear();
     await this.#discard(discards.sort((a, b) => a - b));

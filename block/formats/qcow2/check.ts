@@ -17,6 +17,7 @@ import type { Qcow2Image } from "./image.ts";
 import { COPIED_HIGH, decodeEntry, ENTRY_BYTES } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
 import { rebuildRefcounts } from "./rebuild.ts";
+import { completeSnapshotTable } from "./snapshots.ts";
 
 /** Looks, and changes nothing. */
 export async function checkImage(image: Qcow2Image): Promise<CheckResult> {
@@ -50,6 +51,7 @@ async function clearCorrupt(image: Qcow2Image): Promise<void> {
 
 async function examine(image: Qcow2Image, fix: Fix): Promise<CheckResult> {
   const findings = noFindings();
+  const incomplete = findIncompleteSnapshots(image, findings, fix);
   const walk = new ReferenceWalk(image, findings, fix);
   await walk.run();
   const first = await compareCounts(walk, "none");
@@ -64,8 +66,24 @@ async function examine(image: Qcow2Image, fix: Fix): Promise<CheckResult> {
   } else if (fix !== "none" && wrong) {
     await mendCounts(walk, fix, first);
   }
+  if (incomplete > 0 && fix === "all") {
+    await completeSnapshotTable(image);
+    findings.corruptionsFixed += incomplete;
+  }
   await checkMarks(walk);
   return resultOf(image, findings);
+}
+
+/** Records of the snapshot table that lack extra data; how many. Mending waits until refcounts can be trusted. */
+function findIncompleteSnapshots(image: Qcow2Image, findings: Findings, fix: Fix): number {
+  let count = 0;
+  for (const [index, { incomplete }] of image.snapshots.entries()) {
+    if (!incomplete) continue;
+    count++;
+    findings.messages.push(`${fix === "all" ? "Repairing" : "ERROR"} snapshot table entry ${index} is incomplete`);
+  }
+  if (fix !== "all") findings.corruptions += count;
+  return count;
 }
 
 function resultOf(image: Qcow2Image, findings: Findings): CheckResult {

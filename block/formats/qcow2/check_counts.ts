@@ -15,7 +15,6 @@ import type { Qcow2Image } from "./image.ts";
 import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset } from "./mapping.ts";
 
 const MAX_CLUSTERS = 2 ** 28;
-const SECTOR_BYTES = 512;
 const BITMAP_RECORD_BYTES = 24;
 const MAX_BITMAP_DIRECTORY_BYTES = 64 * MiB;
 const MAX_BITMAP_TABLE_ENTRIES = 8 * MiB;
@@ -146,8 +145,7 @@ export class ReferenceWalk {
   add(offset: number, length: number): void {
     if (length <= 0) return;
     const { clusterSize, file, refcounts } = this.image;
-    const fileEnd = Math.max(file.size, this.counts.length * clusterSize);
-    if (offset + length - fileEnd >= clusterSize) {
+    if (offset + length - file.size >= clusterSize) {
       return this.error(
         "ERROR: counting reference for region exceeding the end of the file by one cluster or more: " +
           `offset 0x${offset.toString(16)} size 0x${length.toString(16)}`,
@@ -219,6 +217,7 @@ export class ReferenceWalk {
 
   async #walkL2(table: Uint8Array<ArrayBuffer>, tableOffset: number, active: boolean): Promise<void> {
     const { clusterSize, header } = this.image;
+    this.#nextContiguous = 0;
     const view = new DataView(table.buffer);
     for (let index = 0; index < clusterSize / ENTRY_BYTES; index++) {
       const high = view.getUint32(index * ENTRY_BYTES);
@@ -236,8 +235,7 @@ export class ReferenceWalk {
           this.findings.allocatedClusters++;
           this.findings.fragmentedClusters++;
         }
-        const start = mapping.host - mapping.host % SECTOR_BYTES;
-        this.add(start, mapping.host + mapping.length - start);
+        this.add(mapping.host, mapping.length);
         continue;
       }
       if ((high & 0x3f00_0000) !== 0 || (low & 0x1fe) !== 0) {
@@ -288,12 +286,14 @@ export class ReferenceWalk {
     const view = new DataView(raw.buffer);
     for (let index = 0; index < refcounts.table.length; index++) {
       const offset = refcounts.table[index]!;
-      if ((view.getUint32(index * ENTRY_BYTES + 4) & 0x1ff) !== 0) {
+      const low = view.getUint32(index * ENTRY_BYTES + 4);
+      if ((low & 0x1ff) !== 0) {
         this.error(`ERROR refcount table entry ${index} has reserved bits set`);
         this.findings.rebuild = true;
         continue;
       }
-      if (offset % clusterSize !== 0) {
+      // The lower half, since a large offset has lost its last bits as a number.
+      if (low % clusterSize !== 0) {
         this.error(`ERROR refcount block ${index} is not cluster aligned; refcount table entry corrupted`);
         this.findings.rebuild = true;
         continue;

@@ -117,7 +117,38 @@ Deno.test("a snapshot with absurd sizes is kept as it is, and not applied", asyn
   assertEquals(after.slice(table + 8, table + 64), content.slice(snapshotsOffset + 8, snapshotsOffset + 64));
 });
 
+Deno.test("a snapshot of a larger disk than its L1 table reaches is applied with a longer one, or not at all", async () => {
+  const file = await createTestImage({ size: 1 << 20, cluster_size: 4096 }) as MemoryFile;
+  const now = { name: "s", vmStateBytes: 0, dateSeconds: 0, dateNanoseconds: 0, vmClockNs: 0, icount: -1 };
+  {
+    await using image = await openTestImage(file);
+    await image.driver.snapshots.create(now);
+  }
+  const content = file.content();
+  const view = new DataView(content.buffer);
+  const diskSizeAt = Number(view.getBigUint64(64)) + 48;
+  for (const [size, applied] of [[1n << 30n, true], [1n << 50n, false]] as const) {
+    view.setBigUint64(diskSizeAt, size);
+    const changed = new MemoryFile(content);
+    {
+      await using image = await openTestImage(changed);
+      const applying = image.driver.snapshots.apply("1");
+      if (applied) await applying;
+      else await assertRejects(() => applying, BlockError, "File too large");
+    }
+    await using image = await openTestImage(new MemoryFile(changed.content()), { readOnly: true });
+    assertEquals(image.driver.size, applied ? Number(size) : 1 << 20);
+    assertEquals((await image.driver.check({ fix: "none" })).messages, []);
+  }
+});
+
 const COPIED = 1n << 63n;
+
+/** Tables of a version 2 image that lie. */
+const EARLY_TABLES: typeof TABLES = [
+  ["zeroes in version 2", 0x40000, 1n, ["read 0 512", "read 64k 512"]],
+  ["kept zeroes in version 2", 0x40000, COPIED | 0x50001n, ["read 0 512", "read 64k 512"]],
+];
 
 /** Tables that lie: what the first access says, and the warning that it leaves. */
 const TABLES: [name: string, at: number, value: bigint, commands: string[]][] = [
@@ -158,26 +189,67 @@ async function ourAnswers(content: Uint8Array, commands: readonly string[]): Pro
   return [...answers, ...image.warnings];
 }
 
+/** What our answers to a table that lies are, beside qemu-io's. */
+async function compareTables(path: string, tables: typeof TABLES): Promise<void> {
+  const sound = await Deno.readFile(path);
+  for (const [name, at, value, commands] of tables) {
+    const bytes = sound.slice();
+    new DataView(bytes.buffer).setBigUint64(at, value);
+    await Deno.writeFile(path, bytes);
+    const theirs = await runProgram("qemu-io", ...commands.flatMap((each) => ["-c", each]), path);
+    const wanted = (theirs.stdout + theirs.stderr).split("\n")
+      .filter((line) => line.includes("failed") || line.startsWith("qcow2:"));
+    assertEquals(await ourAnswers(bytes, commands), wanted, name);
+  }
+}
+
 Deno.test({
   name: "tables that lie end in the errors that qemu-io shows",
   ignore: !haveProgram("qemu-io"),
   fn: async () => {
     const path = await Deno.makeTempFile();
     try {
-      await runProgram("qemu-img", "create", "-q", "-f", "qcow2", path, "10M");
-      await runProgram("qemu-io", "-c", "write -P 1 0 64k", "-c", "write -P 2 64k 64k", path);
-      const sound = await Deno.readFile(path);
-      for (const [name, at, value, commands] of TABLES) {
-        const bytes = sound.slice();
-        new DataView(bytes.buffer).setBigUint64(at, value);
-        await Deno.writeFile(path, bytes);
-        const theirs = await runProgram("qemu-io", ...commands.flatMap((each) => ["-c", each]), path);
-        const wanted = (theirs.stdout + theirs.stderr).split("\n")
-          .filter((line) => line.includes("failed") || line.startsWith("qcow2:"));
-        assertEquals(await ourAnswers(bytes, commands), wanted, name);
+      for (const [compat, tables] of [["1.1", TABLES], ["0.10", EARLY_TABLES]] as const) {
+        await runProgram("qemu-img", "create", "-q", "-f", "qcow2", "-o", `compat=${compat}`, path, "10M");
+        await runProgram("qemu-io", "-c", "write -P 1 0 64k", "-c", "write -P 2 64k 64k", path);
+        await compareTables(path, tables);
       }
     } finally {
       await Deno.remove(path);
     }
   },
+});
+
+Deno.test("an L2 entry that frees the header's cluster does not make the file lose its header", async () => {
+  const file = await createTestImage({ size: 1 << 20, cluster_size: 4096 }) as MemoryFile;
+  {
+    await using image = await openTestImage(file);
+    await image.write(0, new Uint8Array(8192).fill(1));
+  }
+  const bytes = file.content();
+  const view = new DataView(bytes.buffer);
+  const l2 = Number(view.getBigUint64(Number(view.getBigUint64(40))) & 0x00ff_ffff_ffff_fe00n);
+  // A compressed cluster at offset 1, which is the header's.
+  view.setBigUint64(l2 + 8, (1n << 62n) | 1n);
+  const damaged = new MemoryFile(bytes);
+  {
+    await using image = await openTestImage(damaged, { discard: "unmap" });
+    await image.node.discard(4096, 4096);
+    await image.driver.flush();
+  }
+  assertEquals(damaged.content().slice(0, 4), new Uint8Array([0x51, 0x46, 0x49, 0xfb]));
+});
+
+Deno.test("a name in the snapshot table ends at its first zero, and is found by what is left", async () => {
+  const file = await createTestImage({ size: 1 << 20 }) as MemoryFile;
+  const now = { name: "name", vmStateBytes: 0, dateSeconds: 0, dateNanoseconds: 0, vmClockNs: 0, icount: -1 };
+  {
+    await using image = await openTestImage(file);
+    await image.driver.snapshots.create(now);
+  }
+  const bytes = file.content();
+  const table = Number(new DataView(bytes.buffer).getBigUint64(64));
+  bytes[table + 40 + 24 + 1 + 2] = 0;
+  await using image = await openTestImage(new MemoryFile(bytes), { readOnly: true });
+  assertEquals(image.driver.snapshots.list().map(({ name }) => name), ["na"]);
 });

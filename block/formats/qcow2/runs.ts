@@ -38,7 +38,7 @@ export async function findRun(image: Qcow2Image, at: number, length: number): Pr
     return { mapping: UNALLOCATED, length: Math.min(length, rest) };
   }
   const mapping = mappingAt(image, table, index);
-  checkAligned(image, mapping, table, index);
+  checkEntry(image, mapping, table, index);
   let end = clusterSize - inCluster;
   for (let i = 1; end < most && continues(mapping, mappingAt(image, table, index + i), i * clusterSize); i++) {
     end += clusterSize;
@@ -60,14 +60,15 @@ function continues(first: Mapping, next: Mapping, distance: number): boolean {
   }
 }
 
-function checkAligned(image: Qcow2Image, mapping: Mapping, table: Table, index: number): void {
+/** Version 2 has no zero flag, and clusters lie at their multiples. */
+function checkEntry(image: Qcow2Image, mapping: Mapping, table: Table, index: number): void {
   if (mapping.kind !== "data" && mapping.kind !== "zero") return;
-  if (mapping.host % image.clusterSize === 0) return;
-  const what = mapping.kind === "data" ? "Cluster allocation offset" : "Preallocated zero cluster offset";
+  const early = mapping.kind === "zero" && image.header.version < 3;
+  if (!early && mapping.host % image.clusterSize === 0) return;
   const tableOffset = table.offset - table.offset % image.clusterSize;
   const inTable = (table.offset - tableOffset) / ENTRY_BYTES + index;
-  image.contradiction(
-    `${what} ${hex(mapping.host)} unaligned (L2 offset: ${hex(tableOffset)}, L2 index: ${hex(inTable)})`,
-    mapping.host,
-  );
+  const where = `(L2 offset: ${hex(tableOffset)}, L2 index: ${hex(inTable)})`;
+  if (early) image.contradiction(`Zero cluster entry found in pre-v3 image ${where}`);
+  const what = mapping.kind === "data" ? "Cluster allocation offset" : "Preallocated zero cluster offset";
+  image.contradiction(`${what} ${hex(mapping.host)} unaligned ${where}`, mapping.host);
 }

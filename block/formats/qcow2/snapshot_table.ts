@@ -15,6 +15,8 @@ import { ENTRY_BYTES } from "./mapping.ts";
 const RECORD_BYTES = 40;
 /** What is written today: VM state size, disk size, icount. */
 const EXTRA_BYTES = 24;
+/** What version 3 asks for: VM state size and disk size. */
+const REQUIRED_EXTRA_BYTES = 16;
 const MAX_EXTRA_BYTES = 1024;
 const MAX_TABLE_BYTES = 64 * MiB;
 
@@ -31,6 +33,8 @@ export interface Snapshot {
   vmClockNs: number;
   /** -1 where it was not recorded. */
   icount: number;
+  /** The record lacks what version 3 asks for; it is written back with it. */
+  readonly incomplete?: boolean;
   /** Extra data beyond what is known here. */
   readonly unknownExtra: Uint8Array;
   /** The record as it was read, where it holds numbers that do not fit: then it is written back as it was. */
@@ -66,7 +70,9 @@ export async function readSnapshotTable(
       );
     }
     const rest = await file.readBytes(at + RECORD_BYTES, extraBytes + idBytes + nameBytes);
-    const snapshot = decodeRecord(view, rest, extraBytes, idBytes, header.size);
+    const decoded = decodeRecord(view, rest, extraBytes, idBytes, header.size);
+    const incomplete = header.version >= 3 && extraBytes < REQUIRED_EXTRA_BYTES;
+    const snapshot = incomplete ? { ...decoded, incomplete } : decoded;
     snapshots.push(fits(snapshot) ? snapshot : { ...snapshot, raw: join(fixed, rest) });
     at += RECORD_BYTES + rest.length;
     if (at - header.snapshotsOffset > MAX_TABLE_BYTES) {
@@ -92,9 +98,15 @@ function decodeRecord(view: DataView, rest: Uint8Array, extraBytes: number, idBy
     diskBytes: extraBytes >= 16 ? readUint64(extra, 8) : size,
     icount: extraBytes >= 24 ? Number(extra.getBigInt64(16)) : -1,
     unknownExtra: rest.slice(Math.min(extraBytes, EXTRA_BYTES), extraBytes),
-    id: text.decode(rest.subarray(extraBytes, extraBytes + idBytes)),
-    name: text.decode(rest.subarray(extraBytes + idBytes)),
+    id: name(rest.subarray(extraBytes, extraBytes + idBytes)),
+    name: name(rest.subarray(extraBytes + idBytes)),
   };
+}
+
+/** A zero ends a name early. */
+function name(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return text.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 function fits(snapshot: Snapshot): boolean {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { divideCeil } from "../../../base/bits.ts";
 import type { SnapshotInfo } from "../../driver.ts";
 import { ioError } from "../../errors.ts";
 import { formatError, hex, stateError } from "./failures.ts";
@@ -114,7 +115,8 @@ export async function applySnapshot(image: Qcow2Image, id: string): Promise<void
   const wanted = await readL1(image, snapshot);
   refuseOddSize(snapshot);
   await image.settle();
-  await growL1(image, snapshot.l1Entries, true);
+  // A size that the L1 table does not reach would leave an image that nobody can open.
+  await growL1(image, Math.max(snapshot.l1Entries, divideCeil(snapshot.diskBytes, image.bytesPerL1Entry)), true);
   const active = new Uint8Array(image.l1.bytes.length);
   active.set(wanted);
   // First the references that the new state needs, then the new state, then the old one's references go.
@@ -168,6 +170,11 @@ export async function deleteSnapshot(image: Qcow2Image, id: string): Promise<voi
   // What has one reference left may be written in place again.
   await changeReferences(image, image.l1.bytes, 0);
   await image.settle();
+}
+
+/** Writes the table anew, its records with all that they need. */
+export async function completeSnapshotTable(image: Qcow2Image): Promise<void> {
+  await writeTable(image, image.snapshots.map(({ incomplete: _, ...snapshot }) => snapshot));
 }
 
 /** Writes `snapshots` as the image's table, elsewhere than the present one, and then makes the header point there. */
