@@ -24,11 +24,12 @@ export function machineBenchmarks(directory: string): Benchmark[] {
       },
     },
     {
-      name: "memory of an idle machine beyond its RAM",
+      // RAM that the guest has not touched is not resident, so that the bound holds without adding it.
+      name: `resident memory, idle, ${RAM_MIB} MiB of RAM`,
       unit: "MiB",
       target: 150,
       lessIsBetter: true,
-      ours: async () => (await untilPrompt(image)).residentBytes / MiB - RAM_MIB,
+      ours: async () => (await untilPrompt(image)).residentBytes / MiB,
     },
   ];
 }
