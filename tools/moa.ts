@@ -29,14 +29,22 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   },
 };
 
-/** Runs what `args` ask for under the name `argv0`; resolves to the exit status. */
-export async function moa(argv0: string, args: readonly string[], outputs: ProcessOutputs): Promise<number> {
+/**
+ * Runs what `args` ask for under the name `argv0`; resolves to the exit status. `startFolder` is where the process was
+ * started, if it is one that could be started again.
+ */
+export async function moa(
+  argv0: string,
+  args: readonly string[],
+  outputs: ProcessOutputs,
+  startFolder?: string,
+): Promise<number> {
   const name = argv0.slice(argv0.lastIndexOf("/") + 1);
   const byName = Object.values(TOOLS).find((tool) => tool.qemuName === name);
   const byWord = Object.hasOwn(TOOLS, args[0] ?? "") ? TOOLS[args[0]!] : undefined;
   const program = byName !== undefined
-    ? new Program(name, outputs)
-    : new Program("moa", outputs, { invocation: byWord === undefined ? "moa" : `moa ${args[0]}` });
+    ? new Program(name, outputs, { startFolder })
+    : new Program("moa", outputs, { invocation: byWord === undefined ? "moa" : `moa ${args[0]}`, startFolder });
   try {
     if (byName !== undefined) return await byName.run(program, args);
     if (byWord !== undefined) return await byWord.run(program, args.slice(1));
@@ -58,8 +66,9 @@ export async function moa(argv0: string, args: readonly string[], outputs: Proce
 
 if (import.meta.main) {
   requirePermissions(Deno.args[0] === "img" ? "img" : "start");
+  const startFolder = Deno.cwd();
   const folder = Deno.env.get("INIT_CWD");
   if (folder !== undefined) Deno.chdir(folder);
-  const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, new ProcessOutputs());
+  const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, new ProcessOutputs(), startFolder);
   Deno.exit(code);
 }

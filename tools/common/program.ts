@@ -23,11 +23,18 @@ export class Program {
   readonly invocation: string;
   /** Under a QEMU name nothing is said that QEMU does not say. */
   readonly strict: boolean;
+  /** The folder that the process was started in, where this is one. */
+  readonly startFolder: string | undefined;
 
-  constructor(name: string, outputs: Outputs, how: { readonly invocation?: string; readonly strict?: boolean } = {}) {
+  constructor(
+    name: string,
+    outputs: Outputs,
+    how: { readonly invocation?: string; readonly strict?: boolean; readonly startFolder?: string | undefined } = {},
+  ) {
     this.name = name;
     this.invocation = how.invocation ?? name;
     this.strict = how.strict ?? name.startsWith("qemu-");
+    this.startFolder = how.startFolder;
     this.#outputs = outputs;
   }
 

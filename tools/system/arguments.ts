@@ -23,11 +23,14 @@ export class CommandLineError extends Error {
   readonly origin: string | undefined;
   /** Lines after the message, without the program's name. */
   readonly hint: string | undefined;
+  /** What would help; not said under a QEMU name. */
+  readonly advice: string | undefined;
 
-  constructor(message: string, origin?: string, hint?: string) {
+  constructor(message: string, origin?: string, hint?: string, advice?: string) {
     super(message);
     this.origin = origin;
     this.hint = hint === "" ? undefined : hint;
+    this.advice = advice;
   }
 }
 

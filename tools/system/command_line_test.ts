@@ -57,7 +57,7 @@ Deno.test("character devices and monitors on them", () => {
   const settings = settingsOf(
     ...["-chardev", "socket,id=mon,path=m.sock,server=on,wait=off", "-mon", "chardev=mon,mode=readline"],
   );
-  assertEquals(settings.chardevs.get("mon"), "unix:m.sock,server=on,wait=off");
+  assertEquals(settings.chardevs.get("mon")?.text, "unix:m.sock,server=on,wait=off");
   assertEquals(settings.monitors[0]!.text, "chardev:mon");
 });
 

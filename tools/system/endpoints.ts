@@ -15,18 +15,20 @@ export interface PlacedMonitor {
 
 /**
  * All places, in order. Without any the monitor is on standard input and output, since there is no display that QEMU
- * would put it on; with `-nodefaults` there is none.
+ * would put it on; with `-nodefaults` there is none. A daemon has no standard input and output.
  */
 export function findEndpoints(
   settings: Settings,
   warn: (text: string, origin?: string) => void,
 ): PlacedMonitor[] {
   const { monitors, chardevs, nodefaults, nographic } = settings;
-  if (monitors.length === 0) return nodefaults && !nographic ? [] : [{ endpoint: { kind: "stdio" } }];
+  const isDaemon = settings.daemonOrigin !== undefined;
+  if (isDaemon) refuseStdio(settings);
+  if (monitors.length === 0) return isDaemon || nodefaults && !nographic ? [] : [{ endpoint: { kind: "stdio" } }];
   const endpoints: PlacedMonitor[] = [];
   for (const { origin, text } of monitors) {
     const id = /^chardev:(.*)$/s.exec(text)?.[1];
-    const place = id === undefined ? text : chardevs.get(id);
+    const place = id === undefined ? text : chardevs.get(id)?.text;
     if (place === undefined) {
       settings.lateFailure ??= new CommandLineError(`chardev "${id}" not found`, origin);
       continue;
@@ -38,6 +40,21 @@ export function findEndpoints(
     endpoints.push({ endpoint, origin });
   }
   return endpoints;
+}
+
+/** @throws CommandLineError where a daemon is asked to talk on its terminal */
+function refuseStdio({ monitors, chardevs, nographic }: Settings): void {
+  if (nographic) {
+    const advice = "Use -display none, and -monitor unix:PATH,server=on,wait=off to talk to it.";
+    throw new CommandLineError("-nographic cannot be used with -daemonize", undefined, undefined, advice);
+  }
+  for (const { origin, text } of [...chardevs.values(), ...monitors]) {
+    if (text !== "stdio") continue;
+    const advice = "Use unix:PATH,server=on,wait=off instead of stdio.";
+    const [, port] = /^--?(serial|parallel) /.exec(origin) ?? [];
+    const second = `${origin}: could not connect ${port} device to character backend 'mon:stdio'`;
+    throw new CommandLineError("cannot use stdio with -daemonize", origin, port && second, advice);
+  }
 }
 
 function parse(

@@ -9,6 +9,7 @@ import type { StandardStreams } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { chooseAccelerator } from "./accelerators.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
+import { daemonize, daemonPipe } from "./daemon.ts";
 import { checkMachine } from "./machine_values.ts";
 import { say } from "./messages.ts";
 import { readSettings } from "./read_settings.ts";
@@ -25,12 +26,18 @@ const OPERATING = ["BlockError", "MonitorError", "MachineError", "PropertyError"
 export async function main(program: Program, args: readonly string[], streams?: StandardStreams): Promise<number> {
   const settings = defaultSettings();
   try {
-    readOptions(args, settings, program);
+    readSettingsOf(args, settings, program);
     if (settings.listing !== undefined) {
+      sayNotes(settings, program);
       const { showListing } = await import("./listings.ts");
       showListing(settings.listing, program);
       return 0;
     }
+    if (settings.daemonOrigin !== undefined && daemonPipe() === undefined) {
+      // What there is to say the second process says.
+      return await daemonize(program, settings.daemonOrigin);
+    }
+    sayNotes(settings, program);
     checkMachine(settings);
     prepare(settings, program);
     const { runMachine } = await import("./run.ts");
@@ -41,12 +48,17 @@ export async function main(program: Program, args: readonly string[], streams?: 
   }
 }
 
-function readOptions(args: readonly string[], settings: Settings, program: Program): void {
+function readSettingsOf(args: readonly string[], settings: Settings, program: Program): void {
   try {
     readSettings(readArguments(args), settings);
-  } finally {
-    for (const { text, origin } of settings.notes.splice(0)) say(program, text, origin);
+  } catch (error) {
+    sayNotes(settings, program);
+    throw error;
   }
+}
+
+function sayNotes(settings: Settings, program: Program): void {
+  for (const { text, origin } of settings.notes.splice(0)) say(program, text, origin);
 }
 
 /** Notes on accelerators and CPUs. */
@@ -74,6 +86,7 @@ const CPU_MODELS = new RegExp(
 function report(program: Program, error: unknown): number {
   if (error instanceof CommandLineError) {
     say(program, error.message, error.origin);
+    if (error.advice !== undefined && !program.strict) program.line(error.advice);
     if (error.hint !== undefined) {
       // A second message, or advice.
       if (error.origin !== undefined && error.hint.startsWith(error.origin)) program.error(error.hint);

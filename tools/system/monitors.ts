@@ -24,7 +24,7 @@ const BACKENDS = [
 const MORE_BACKENDS = ["serial", "parport", "parallel", "spicevmc", "spiceport", "mux", "testdev", "wctablet"];
 
 /** `-chardev`: kept under its id in the short form that `-monitor` takes. */
-export function readChardev(text: string, settings: Settings): void {
+export function readChardev(text: string, origin: string, settings: Settings): void {
   const { pairs, helpWanted } = parseOptionPairs(text, "backend");
   const get = (wanted: string) => pairs.findLast(({ name }) => name === wanted)?.value;
   if (helpWanted) {
@@ -38,7 +38,7 @@ export function readChardev(text: string, settings: Settings): void {
   const id = get("id");
   if (id === undefined) throw new CommandLineError("chardev: no id specified");
   if (settings.chardevs.has(id)) throw new CommandLineError(`Duplicate ID '${id}' for chardev`);
-  settings.chardevs.set(id, shortForm(backend, get));
+  settings.chardevs.set(id, { origin, text: shortForm(backend, get) });
 }
 
 function shortForm(backend: string, get: (name: string) => string | undefined): string {

@@ -18,7 +18,7 @@ const DONE_WITH_VALUE = [
 ].join(" ").split(" ");
 
 const DONE = [
-  "S enable-kvm h help no-fd-bootchk no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
+  "S daemonize enable-kvm h help no-fd-bootchk no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
 ].join(" ").split(" ");
 
 const NO_CPU = "there is no CPU yet that it could change";
@@ -77,7 +77,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
 const REFUSED: Readonly<Record<string, string>> = {
   "async-teardown": HOST,
   "audio-help": NO_DEVICE,
-  "daemonize": "it does not fork; end the command with '&' and use -pidfile and -monitor unix:...",
   "enable-sync-profile": "there is no such profile",
   "full-screen": NO_DISPLAY,
   "mem-prealloc": "RAM is allocated as it is used",

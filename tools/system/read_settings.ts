@@ -89,7 +89,7 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       settings.monitors.push({ origin, text: value });
       return true;
     case "chardev":
-      readChardev(value, settings);
+      readChardev(value, origin, settings);
       return true;
     case "mon":
       readMon(value, origin, settings);
@@ -170,7 +170,8 @@ function readWhole(name: string, value: string, origin: string, settings: Settin
       for (const option of readConfigFile(value, origin)) readOption(option, settings);
       return;
     default:
-      readSwitch(name, value, settings);
+      if (name === "daemonize") settings.daemonOrigin = origin;
+      else readSwitch(name, value, settings);
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { CommandLineError } from "./arguments.ts";
+import { announceReady } from "./daemon.ts";
 import { makeDemonstration } from "./demonstration.ts";
 import { findEndpoints, type PlacedMonitor } from "./endpoints.ts";
 import { logItemsText } from "./listings.ts";
@@ -122,6 +123,7 @@ async function serve(
   }
   await Promise.race([Promise.all(ready), vm.closed]);
   if (!settings.paused && !vm.hmp.ended) await vm.cont();
+  announceReady();
   await vm.closed;
   return failed ? 1 : 0;
 }

@@ -34,7 +34,7 @@ export interface Settings {
   readonly globals: GlobalProperty[];
   readonly monitors: MonitorWish[];
   /** Character devices by id, for `-mon`. */
-  readonly chardevs: Map<string, string>;
+  readonly chardevs: Map<string, MonitorWish>;
   readonly machineProperties: Map<string, string>;
   machineType: string | undefined;
   readonly accelerators: { readonly name: string; readonly origin: string }[];
@@ -50,6 +50,8 @@ export interface Settings {
   noReboot: boolean;
   noShutdown: boolean;
   nographic: boolean;
+  /** How `-daemonize` was written, where it was. */
+  daemonOrigin: string | undefined;
   loadvm: string | undefined;
   name: string | undefined;
   uuid: string | undefined;
@@ -92,6 +94,7 @@ export function defaultSettings(): Settings {
     noReboot: false,
     noShutdown: false,
     nographic: false,
+    daemonOrigin: undefined,
     loadvm: undefined,
     name: undefined,
     uuid: undefined,
