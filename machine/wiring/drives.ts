@@ -109,7 +109,8 @@ function refuseUnbuilt(busType: DriveInterface, needsNothing: boolean): void {
   const reason = NOT_BUILT[busType] ??
     (busType === "floppy" && !needsNothing ? "moa has no floppy media yet" : undefined);
   if (reason !== undefined) {
-    throw new BlockError({ kind: "unsupported", feature: `if=${busType}`, text: `${reason} (if=${busType})` });
+    const feature = `if=${busType}`;
+    throw new BlockError({ kind: "unsupported", feature, text: `${reason} (${feature})` }, { help: "Use if=ide." });
   }
 }
 

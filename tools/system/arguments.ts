@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { suggest } from "../common/suggest.ts";
 import { OPTIONS } from "./option_table.ts";
 
 /** One option as it was written. */
@@ -25,12 +26,20 @@ export class CommandLineError extends Error {
   readonly hint: string | undefined;
   /** What would help; not said under a QEMU name. */
   readonly advice: string | undefined;
+  /** The option that it is about, where QEMU does not name it; not said under a QEMU name either. */
+  readonly unnamed: string | undefined;
 
-  constructor(message: string, origin?: string, hint?: string, advice?: string) {
+  constructor(
+    message: string,
+    origin?: string,
+    hint?: string,
+    more: { readonly advice?: string | undefined; readonly unnamed?: string | undefined } = {},
+  ) {
     super(message);
     this.origin = origin;
     this.hint = hint === "" ? undefined : hint;
-    this.advice = advice;
+    this.advice = more.advice;
+    this.unnamed = more.unnamed;
   }
 }
 
@@ -45,7 +54,7 @@ export function readArguments(args: readonly string[]): WrittenOption[] {
     }
     const name = word.replace(/^--?/, "");
     const row = OPTIONS.get(name);
-    if (row === undefined) throw new CommandLineError("invalid option", word);
+    if (row === undefined) throw new CommandLineError("invalid option", word, undefined, { advice: didYouMean(name) });
     if (!row.takesValue) {
       options.push({ name, value: "", origin: word });
       continue;
@@ -55,4 +64,12 @@ export function readArguments(args: readonly string[]): WrittenOption[] {
     options.push({ name, value, origin: `${word} ${value}` });
   }
   return options;
+}
+
+/** The option that was meant, perhaps with its value joined by an equals sign. */
+function didYouMean(name: string): string | undefined {
+  const [word = "", value] = name.split("=", 2);
+  const known = OPTIONS.has(word) ? word : suggest(word, [...OPTIONS.keys()]);
+  if (known === undefined) return "Options are listed by -help.";
+  return `Did you mean '-${known}${value === undefined ? "" : ` ${value}`}'?`;
 }

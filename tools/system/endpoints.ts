@@ -46,14 +46,14 @@ export function findEndpoints(
 function refuseStdio({ monitors, chardevs, nographic }: Settings): void {
   if (nographic) {
     const advice = "Use -display none, and -monitor unix:PATH,server=on,wait=off to talk to it.";
-    throw new CommandLineError("-nographic cannot be used with -daemonize", undefined, undefined, advice);
+    throw new CommandLineError("-nographic cannot be used with -daemonize", undefined, undefined, { advice });
   }
   for (const { origin, text } of [...chardevs.values(), ...monitors]) {
     if (text !== "stdio") continue;
     const advice = "Use unix:PATH,server=on,wait=off instead of stdio.";
     const [, port] = /^--?(serial|parallel) /.exec(origin) ?? [];
     const second = `${origin}: could not connect ${port} device to character backend 'mon:stdio'`;
-    throw new CommandLineError("cannot use stdio with -daemonize", origin, port && second, advice);
+    throw new CommandLineError("cannot use stdio with -daemonize", origin, port && second, { advice });
   }
 }
 

@@ -14,7 +14,9 @@ import type { Listing } from "./settings.ts";
 /** Prints a listing. */
 export function showListing(listing: Listing, program: Program): void {
   if (listing.kind !== "device") return program.out(listingText(listing.kind, program));
-  const type = standardDeviceTypes().find(listing.driver);
+  const old = listing.driver === "ide-drive" && !program.strict;
+  if (old) program.error(`${listing.origin}: note: 'ide-drive' is called 'ide-hd' now, or 'ide-cd' with a CD`);
+  const type = standardDeviceTypes().find(old ? "ide-hd" : listing.driver);
   if (type === undefined) program.error(`${listing.origin}: Device '${listing.driver}' not found`);
   else program.out(deviceText(type));
 }

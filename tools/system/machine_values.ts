@@ -139,7 +139,7 @@ export function checkMachine(settings: Settings): void {
   const { machineType, machineProperties } = settings;
   if (machineType !== undefined && !MACHINE_NAMES.includes(machineType)) {
     const hint = "Use -machine help to list supported machines";
-    throw new CommandLineError("unsupported machine type", undefined, hint);
+    throw new CommandLineError("unsupported machine type", undefined, hint, { unnamed: `-machine ${machineType}` });
   }
   for (const [name, value] of machineProperties) {
     if (name === "accel") continue;

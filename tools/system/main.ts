@@ -85,7 +85,7 @@ const CPU_MODELS = new RegExp(
 
 function report(program: Program, error: unknown): number {
   if (error instanceof CommandLineError) {
-    say(program, error.message, error.origin);
+    say(program, error.message, error.origin ?? (program.strict ? undefined : error.unnamed));
     if (error.advice !== undefined && !program.strict) program.line(error.advice);
     if (error.hint !== undefined) {
       // A second message, or advice.

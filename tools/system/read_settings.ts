@@ -41,7 +41,7 @@ function blamed(error: unknown, name: string, origin: string): unknown {
   const nameless = NAMELESS_ERRORS.includes(name) && !/^(Expected|Parameter 'size'|Value)/.test(error.message);
   const unnamed = nameless || NAMELESS_TEXTS.test(error.message);
   const { hint } = error as { hint?: string };
-  return new CommandLineError(error.message, unnamed ? undefined : origin, hint);
+  return new CommandLineError(error.message, unnamed ? undefined : origin, hint, { unnamed: origin });
 }
 
 /** Images with an option of their own: they are drives in other words. */

@@ -9,7 +9,13 @@
 import { HostClock } from "../../base/clocks.ts";
 import { HostRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
-import { type MachineWishes, type WiredMachine, wireMachine, WiringError } from "../../machine/mod.ts";
+import {
+  type MachineWishes,
+  standardDeviceTypes,
+  type WiredMachine,
+  wireMachine,
+  WiringError,
+} from "../../machine/mod.ts";
 import {
   denoLogHost,
   LOG_ITEMS,
@@ -23,6 +29,7 @@ import {
   Vm,
 } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
+import { suggest } from "../common/suggest.ts";
 import { CommandLineError } from "./arguments.ts";
 import { announceReady } from "./daemon.ts";
 import { makeDemonstration } from "./demonstration.ts";
@@ -100,7 +107,10 @@ async function serve(
       await vm.loadvm(settings.loadvm);
     } catch (error) {
       if (stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
-      throw new CommandLineError((error as Error).message);
+      throw new CommandLineError((error as Error).message, undefined, undefined, {
+        unnamed: `-loadvm ${settings.loadvm}`,
+        advice: "Snapshots are listed by 'moa img snapshot -l FILE'.",
+      });
     }
   }
   const ready: Promise<void>[] = [];
@@ -158,10 +168,18 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
     if (error === lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
     if (error instanceof WiringError) {
       if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
-      throw new CommandLineError(error.message, error.origin, error.hint);
+      throw new CommandLineError(error.message, error.origin, error.hint, { advice: deviceMeant(error.message) });
     }
     throw error;
   }
+}
+
+function deviceMeant(message: string): string | undefined {
+  const typed = /^'(.*)' is not a valid device model name$/s.exec(message)?.[1];
+  if (typed === undefined) return undefined;
+  const names = standardDeviceTypes().list().filter(({ userCreatable }) => userCreatable).map(({ name }) => name);
+  const known = suggest(typed, names);
+  return known === undefined ? "Devices are listed by -device help." : `Did you mean '${known}'?`;
 }
 
 function stdioWithoutTerminal(endpoints: readonly PlacedMonitor[]): boolean {
