@@ -201,7 +201,7 @@ function takesOption(driver: string, name: string): boolean {
 /** Tells the children what a node with nobody above it asks of them, now that its driver is known. */
 async function settleChildren(graph: BlockGraph, node: BlockNode): Promise<void> {
   for (const edge of node.children) {
-    const { used, shared } = childPermissions(node, edge.role, cumulative(node));
+    const { used, shared } = childPermissions(node, edge.node, edge.role, cumulative(node));
     await graph.setEdgePermissions(edge, used, shared);
   }
 }
@@ -238,7 +238,7 @@ function contextFor(
         child = await openBacking(opening, header, how, options["backing"]);
         if (usesHeader(header, options["backing"])) state.headerBacking = child.filename;
       } else child = await openOther(opening, node, role, described, how);
-      const wanted = childPermissions(node, role, cumulative(node));
+      const wanted = childPermissions(node, child, role, cumulative(node));
       try {
         node.children.push(await graph.attach(node, child, role, wanted.used, wanted.shared));
       } catch (error) {

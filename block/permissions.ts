@@ -75,8 +75,19 @@ export function cumulative(node: BlockNode): PermissionPair {
   return { used, shared };
 }
 
-/** What a node asks of a child in `role`, given what is asked of the node itself. */
-export function childPermissions(node: BlockNode, role: string, asked: PermissionPair): PermissionPair {
+/** What a node asks of `child` in `role`, given what is asked of the node itself. */
+export function childPermissions(
+  node: BlockNode,
+  child: BlockNode,
+  role: string,
+  asked: PermissionPair,
+): PermissionPair {
+  const { used, shared } = ownPermissions(node, role, asked);
+  // `force-share`: others may do what they like, a reader takes what comes.
+  return { used, shared: child.forceShare ? ALL_PERMISSIONS : shared };
+}
+
+function ownPermissions(node: BlockNode, role: string, asked: PermissionPair): PermissionPair {
   const { consistentRead, write, writeUnchanged, resize } = Permission;
   if (role === "backing") {
     const shared = consistentRead | writeUnchanged | ((asked.shared & write) !== 0 ? write | resize : 0);
@@ -112,7 +123,7 @@ function spread(node: BlockNode, touched: BlockNode[], before: Map<BlockEdge, Pe
   checkNode(node, asked.used);
   touched.push(node);
   for (const edge of node.children) {
-    const wanted = childPermissions(node, edge.role, asked);
+    const wanted = childPermissions(node, edge.node, edge.role, asked);
     if (wanted.used === edge.used && wanted.shared === edge.shared) continue;
     if (!before.has(edge)) before.set(edge, { used: edge.used, shared: edge.shared });
     Object.assign(edge, wanted);

@@ -63,15 +63,18 @@ Deno.test("permissions: what formats and overlays ask of their children", async 
   const node = await graph.open(MEMORY);
   const asked = { used: consistentRead | write, shared: consistentRead | writeUnchanged };
   const format = { plain: false, readOnly: false } as BlockNode;
-  assertEquals(childPermissions(format, "file", asked), {
+  const child = { forceShare: false } as BlockNode;
+  assertEquals(childPermissions(format, child, "file", asked), {
     used: consistentRead | write | resize,
     shared: consistentRead | writeUnchanged,
   });
-  assertEquals(childPermissions(format, "backing", asked), {
+  assertEquals(childPermissions(format, child, "backing", asked), {
     used: consistentRead,
     shared: consistentRead | writeUnchanged,
   });
-  assertEquals(childPermissions({ ...format, plain: true } as BlockNode, "image", asked), asked);
+  assertEquals(childPermissions({ ...format, plain: true } as BlockNode, child, "image", asked), asked);
+  const sharing = { forceShare: true } as BlockNode;
+  assertEquals(childPermissions({ ...format, readOnly: true } as BlockNode, sharing, "file", asked).shared, 15);
   assertEquals(cumulative(node), { used: 0, shared: 15 });
 });
 

@@ -98,7 +98,8 @@ export async function openImage(
   const backend = new BlockBackend({
     graph,
     readOnly: node.readOnly,
-    shared: Permission.consistentRead | (options.forceShare ? Permission.write | Permission.resize : 0),
+    shared: Permission.consistentRead |
+      (options.forceShare ? Permission.write | Permission.writeUnchanged | Permission.resize : 0),
   });
   await backend.insertMedium(node);
   await graph.release(node);
