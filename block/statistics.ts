@@ -39,8 +39,8 @@ export class BackendStatistics {
   /** Whether failed and invalid requests count in time and idle time (`account-failed`, `account-invalid`). */
   accountFailed = true;
   accountInvalid = true;
-  /** How long the last request took that ended at once and was timed. */
-  #atOnceNs = 0;
+  /** How long the last request of each kind took that ended at once and was timed. */
+  readonly #atOnceNs: Record<AccountedKind, number> = { read: 0, write: 0, flush: 0, unmap: 0 };
 
   /** A request has ended well. */
   done(kind: AccountedKind, bytes: number, startNs: number, nowNs: number): void {
@@ -57,11 +57,12 @@ export class BackendStatistics {
    */
   doneAtOnce(kind: AccountedKind, bytes: number, startNs: number, clock: Clock): void {
     const row = this[kind];
-    if ((row.operations & (TIMED_ONE_IN - 1)) === 0) this.#atOnceNs = clock.nowNs() - startNs;
+    if ((row.operations & (TIMED_ONE_IN - 1)) === 0) this.#atOnceNs[kind] = clock.nowNs() - startNs;
+    const durationNs = this.#atOnceNs[kind];
     row.bytes += bytes;
     row.operations++;
-    row.totalTimeNs += this.#atOnceNs;
-    this.lastAccessNs = startNs + this.#atOnceNs;
+    row.totalTimeNs += durationNs;
+    this.lastAccessNs = startNs + durationNs;
   }
 
   /** A request has failed. */
