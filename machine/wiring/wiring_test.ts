@@ -130,3 +130,15 @@ Deno.test("the real-time clock begins where it is told", async () => {
   };
   assertEquals([0x32, 9, 8, 7, 4, 2, 0].map(read), ["20", "6", "6", "17", "16", "1", "21"]);
 });
+
+Deno.test("-boot once= counts until the first reset", async () => {
+  const { machine } = await wire({ nodefaults: true, bootOrder: "c", bootOnce: "d" });
+  await using _ = machine;
+  const firstDevice = () => {
+    machine.ports.writeValue(0x70, 1, 0x3d);
+    return machine.ports.readValue(0x71, 1);
+  };
+  assertEquals(firstDevice(), 3);
+  await machine.reset();
+  assertEquals(firstDevice(), 2);
+});

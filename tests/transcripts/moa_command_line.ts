@@ -7,8 +7,7 @@
  *
  * @module
  */
-import { Program } from "../../tools/common/program.ts";
-import { main } from "../../tools/system/main.ts";
+import { runSystemHere } from "../support/moa_system.ts";
 import { must } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { type Dialogue, mark, normalise } from "./format.ts";
@@ -21,46 +20,25 @@ export interface ComparedLine {
   readonly actual: string;
 }
 
-const TIMEOUT_MS = 10_000;
-
 /** Runs every row of `dialogue`, in order. */
 async function compareCommandLines(dialogue: Dialogue): Promise<ComparedLine[]> {
   await using temp = await TempFolder.make();
   const before = Deno.cwd();
-  Deno.chdir(temp.path);
   try {
     const rows: ComparedLine[] = [];
     for (const step of dialogue.steps) {
       if (step.kind === "shell") await must("sh", ["-ec", step.command], { cwd: temp.path });
       if (step.kind !== "argv") continue;
       // The recorder put it there, too.
-      const text = await runHere(["-accel", "tcg", ...words(step.argv)]);
+      const args = ["-accel", "tcg", ...words(step.argv)];
+      const result = await runSystemHere({ folder: temp.path, name: "qemu-system-x86_64", args, stdin: "quit\n" });
+      const text = `${mark("1> ", result.stdout)}${mark("2> ", result.stderr)}exit ${result.code}\n`;
       rows.push({ argv: step.argv, expected: step.answer, actual: normalise(text, temp.path) });
     }
     return rows;
   } finally {
     Deno.chdir(before);
   }
-}
-
-async function runHere(args: readonly string[]): Promise<string> {
-  const decoder = new TextDecoder();
-  let [stdout, stderr] = ["", ""];
-  const writer = (add: (text: string) => void) => ({
-    writeSync: (bytes: Uint8Array) => {
-      add(decoder.decode(bytes));
-      return bytes.length;
-    },
-  });
-  const out = (text: string) => void (stdout += text);
-  const error = (text: string) => void (stderr += text);
-  const input = new Blob(["quit\n"]).stream();
-  const streams = { stdin: { readable: input }, stdout: writer(out), stderr: writer(error) };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<string>((resolve) => timer = setTimeout(() => resolve("never ends"), TIMEOUT_MS));
-  const code = await Promise.race([main(new Program("qemu-system-x86_64", { out, error }), args, streams), late]);
-  clearTimeout(timer);
-  return `${mark("1> ", stdout)}${mark("2> ", stderr)}exit ${code}\n`;
 }
 
 if (import.meta.main) {
