@@ -179,9 +179,16 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     await this.#medium("truncate").truncate(size, how);
   }
 
-  /** Resolves when nothing is in flight. New requests may come while it waits. */
+  /** Resolves when nothing is in flight. New requests are held back while it waits: whoever has many must not win. */
   async drain(): Promise<void> {
-    while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#inFlight === 0) return;
+    this.quiesce();
+    try {
+      while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    } finally {
+      // Whoever waited for this moment goes on before those that were held back.
+      queueMicrotask(() => this.unquiesce());
+    }
   }
 
   /** The same, under the name that the graph knows. */

@@ -172,3 +172,18 @@ Deno.test("BlockBackend: a medium that is in use stays open when its drive goes"
   }
   assertEquals(graph.find("n"), undefined);
 });
+
+Deno.test("BlockBackend: draining ends however many requests follow one another", async () => {
+  await withDriver(new SlowMemory(4096, { alignBytes: 1 }), async (backend) => {
+    let stop = false;
+    const writers = [1, 2, 3].map(async (value) => {
+      while (!stop) await backend.write(0, IoVector.of(new Uint8Array(512).fill(value)));
+    });
+    await backend.drain();
+    // Not in flight at this very moment, and let go afterwards.
+    const inFlight = backend.inFlight;
+    stop = true;
+    await Promise.all(writers);
+    assertEquals(inFlight, 0);
+  });
+});
