@@ -53,6 +53,10 @@ export async function moa(
       for (const [word, tool] of Object.entries(TOOLS)) {
         program.out(`  ${word.padEnd(8)}${tool.about} (${tool.qemuName})\n`);
       }
+      program.out("\n  moa img create -f qcow2 disk.qcow2 10G\n  moa system disk.qcow2\n\n");
+      program.out(
+        "'moa TOOL --help' says more. Under its QEMU name, here or as MOA_ARGV0, a tool answers as QEMU 7.2.\n",
+      );
       return 0;
     }
     return program.usage(args[0] === undefined ? "Not enough arguments" : `Tool not found: ${args[0]}`);

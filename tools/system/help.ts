@@ -9,6 +9,11 @@ import { versionText } from "./listings.ts";
 
 const DONE = `usage: PROGRAM [options] [disk_image]
 
+  PROGRAM disk.qcow2                                 the prompt over an image; 'help' there, 'quit' ends
+  PROGRAM -S -snapshot -m 512 disk.qcow2             stopped, and nothing is written to the image
+  PROGRAM -drive file=d.img,format=raw,cache=none -cdrom cd.iso
+  PROGRAM -daemonize -pidfile p -monitor unix:m,server=on,wait=off disk.qcow2
+
 Disks
   disk_image, -hda FILE     the first IDE disk; -hdb, -hdc, -hdd are the others
   -cdrom FILE               a CD in the third place
@@ -35,6 +40,7 @@ Monitor
   -chardev ..., -mon ...    the same in two steps
   -nographic                the monitor is on standard input and output
 Program
+  -daemonize                go on in the background once the machine stands
   -pidfile FILE, -readconfig FILE, -nodefaults, -D FILE, -d ITEMS, -trace PATTERN
   -help, -version
 What is not there may be declined: -display none, -vga none, -net none, -nic none, -serial none, -parallel none.
@@ -49,7 +55,7 @@ export function helpText(program: Program): string {
     if (last === undefined || last.length + name.length > 110) lines.push(`  ${name}`);
     else lines[lines.length - 1] = `${last} ${name}`;
   }
-  return `${versionText(program)}${DONE.replace("PROGRAM", program.invocation)}
+  return `${versionText(program)}${DONE.replaceAll("PROGRAM", program.invocation)}
 Options of QEMU's that are refused:
 ${lines.join("\n")}
 `;

@@ -93,7 +93,9 @@ export function readBoot(text: string, settings: Settings): void {
   const menu = values.get("menu");
   if (menu !== undefined) settings.bootMenu = switched(menu, "boot.menu");
   const strict = values.get("strict");
-  if (strict !== undefined) switched(strict, "boot.strict");
+  if (strict !== undefined && switched(strict, "boot.strict")) {
+    settings.notes.push({ text: "warning: -boot strict=on: there is no firmware yet that would keep to it" });
+  }
   for (const name of ["splash-time", "reboot-timeout"]) {
     const value = values.get(name);
     if (value === undefined) continue;
@@ -183,6 +185,9 @@ export function readName(text: string, settings: Settings): void {
     table: { "guest": "string", "process": "string", "debug-threads": "bool" },
   });
   settings.name = options.get("guest");
+  if (options.getBool("debug-threads") === true) {
+    settings.notes.push({ text: "warning: -name debug-threads=on: there are no threads to be named" });
+  }
   if (options.has("process")) settings.notes.push({ text: "warning: -name process=: the process keeps its name" });
 }
 
