@@ -294,7 +294,8 @@ export class Allocator {
       );
       throw formatError("File too large", "EFBIG");
     }
-    await this.#image.writeBack();
+    // Blocks are read from the file below: lazily kept counts, too, must be there.
+    await this.#image.writeBack(true);
     const end = start + plan.newBlocks.length + plan.tableClusters + (how.counted ?? additional);
     const table = new Float64Array(plan.tableEntries);
     table.set(refcounts.table.subarray(0, Math.min(refcounts.table.length, table.length)));

@@ -304,8 +304,14 @@ export class Qcow2Image {
     const bit = BigInt(INCOMPATIBLE.dirty);
     if ((this.header.incompatible & bit) !== 0n) return;
     this.header.incompatible |= bit;
-    await this.#writeFeatures();
-    await this.file.flush();
+    try {
+      await this.#writeFeatures();
+      await this.file.flush();
+    } catch (error) {
+      // Whoever comes next must not take it for said.
+      this.header.incompatible &= ~bit;
+      throw error;
+    }
   }
 
   /** After all refcounts have been written: the dirty bit off. */

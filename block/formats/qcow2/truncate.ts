@@ -5,13 +5,12 @@
  */
 import { alignUp, divideCeil } from "../../../base/bits.ts";
 import type { PreallocationMode } from "../../driver.ts";
-import { ioError } from "../../errors.ts";
 import { formatError, stateError } from "./failures.ts";
 import { MAX_L1_BYTES } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 import { freeL2, growL1, setMapping } from "./l2_update.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
-import { findRun, mappingAt } from "./runs.ts";
+import { findRun } from "./runs.ts";
 import { writeSize } from "./snapshots.ts";
 import type { Writer } from "./write.ts";
 import { discardClusters, writeZeroes } from "./zeroes.ts";
@@ -48,15 +47,27 @@ async function grow(
     throw formatError("Failed to grow the L1 table: File too large", "EFBIG");
   }
   await image.lock.run(() => growL1(image, entries, true));
-  if (preallocation === "metadata") await preallocate(image, writer, old, size);
+  await dropBeyond(image, writer, old, size);
+  if (preallocation === "metadata") await preallocate(image, writer, alignUp(old, image.clusterSize), size);
   if (preallocation === "falloc" || preallocation === "full") {
     await writer.exclusive(0, Infinity, () => preallocateArea(image, old, size, preallocation));
   }
+  // Before the size says so: a power failure in between must not show them either.
+  await hideOldBytes(image, writer, old, size);
   await image.lock.run(async () => {
     await image.settle();
     await writeSize(image, size);
   });
-  await hideOldBytes(image, writer, old, size);
+}
+
+/** Beyond the end there is nothing, unless a power failure ended an earlier change of size: that goes. */
+async function dropBeyond(image: Qcow2Image, writer: Writer, old: number, size: number): Promise<void> {
+  const end = alignUp(size, image.clusterSize);
+  for (let at = alignUp(old, image.clusterSize); at < end;) {
+    const { mapping, length } = await findRun(image, at, end - at);
+    if (mapping.kind !== "unallocated") await discardClusters(image, writer, at, at + length, true, "other");
+    at += length;
+  }
 }
 
 /** What a longer disk adds reads as zeroes: not as stale bytes of its last cluster, nor as the backing file's. */
@@ -123,15 +134,12 @@ async function preallocateArea(
   const first = await image.allocator.placeTable(start, clusters + tables, { exact: true, counted: clusters });
   await image.settle();
   const end = (first + clusters) * clusterSize;
-  if (image.file.size < first * clusterSize) await image.file.truncate(first * clusterSize);
+  // What lies there was freed; it must not be seen again.
+  if (image.file.size !== first * clusterSize) await image.file.truncate(first * clusterSize);
   if (image.file.size < end) await image.file.truncate(end, preallocation);
   for (let i = 0; i < clusters; i++) {
     const host = (first + i) * clusterSize;
     const guest = from + i * clusterSize;
-    const slice = image.cachedSlice(guest);
-    if (slice !== undefined && mappingAt(image, slice, image.sliceIndex(guest)).kind !== "unallocated") {
-      throw ioError("truncate", "EEXIST");
-    }
     await setMapping(image, guest, { kind: "data", host, copied: true });
     if (i % image.sliceEntries === image.sliceEntries - 1) await image.relieve();
   }

@@ -209,13 +209,24 @@ export class Writer {
         expected = 0;
         continue;
       }
-      if (allocation.link) await this.#image.lock.run(() => this.#link(allocation));
+      if (allocation.link) {
+        await this.#clear(allocation.host, allocation.clusters * this.#image.clusterSize);
+        await this.#image.lock.run(() => this.#link(allocation));
+      }
       allocation.claim?.end();
       expected = allocation.host + allocation.clusters * this.#image.clusterSize;
       last = Math.max(last, expected);
       at = allocation.start + allocation.clusters * this.#image.clusterSize;
     }
     return last;
+  }
+
+  /** Clusters that the guest sees before it has written them are zeroes, and inside the file, whenever power is lost. */
+  async #clear(host: number, length: number): Promise<void> {
+    const { file } = this.#image;
+    const stale = Math.min(length, file.size - host);
+    if (stale > 0) await file.writeZeroes(host, stale, { unmap: true });
+    if (stale < length) await file.truncate(host + length);
   }
 
   /** Runs `body` under the lock, at a moment when nobody allocates in guest bytes `start` to `end`. */
