@@ -47,6 +47,8 @@ export interface Extent {
   readonly compressed?: boolean;
   /** This layer allocates the run, though it may read as zeroes. */
   readonly allocated?: boolean;
+  /** Room was made beforehand: where the child has a hole at `hostOffset`, the run reads as zeroes. */
+  readonly mayBeHole?: boolean;
 }
 
 /** How zeroes may be written. */
@@ -89,6 +91,10 @@ export interface BlockDriver extends AsyncDisposable {
 
   /** Writes whole compressed clusters; `at` is cluster-aligned. */
   writeCompressed?(at: number, from: IoVector): Promise<void>;
+  /** Ends a series of compressed writes: the file is brought to whole sectors. */
+  endCompressed?(): Promise<void>;
+  /** How many bitmaps the image keeps in itself; absent where the format, or its version, has none. */
+  readonly persistentBitmaps?: number | undefined;
   /** Bytes that the storage below really takes; `undefined` where it cannot be told. */
   allocatedBytes?(): Promise<number>;
   /** What `info` shows of the image. */
@@ -241,10 +247,28 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   /** Reads a name with the protocol's prefix into options; without it, the name becomes `filename`. */
   parseFilename?(filename: string): Readonly<Record<string, unknown>>;
   open(options: Options, context: OpenContext): Promise<BlockDriver>;
+  /** Open images of this format have `writeCompressed`. */
+  readonly compresses?: boolean;
   /** Rows of `-o help`, in QEMU's order. */
   readonly createOptions?: readonly CreateOption[];
+  /** How much room an image would take that is made with these options (`measure`). */
+  measure?(options: CreateValues, source: MeasureSource): Promise<MeasureResult>;
   /** Makes an image in the child file, which is open and writable. */
   create?(options: CreateValues, context: CreateContext): Promise<void>;
+}
+
+/** The disk that {@link DriverDefinition.measure} takes the measure of: just its size, or what it holds too. */
+export interface MeasureSource {
+  readonly sizeBytes: number;
+  readonly node?: BlockNode;
+}
+
+/** Bytes of the file that a new image would lie in. */
+export interface MeasureResult {
+  readonly requiredBytes: number;
+  readonly fullyAllocatedBytes: number;
+  /** For the source's bitmaps; absent where source or image can have none. */
+  readonly bitmapsBytes?: number;
 }
 
 /** A row of `create -o help`. */

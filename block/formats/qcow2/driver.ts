@@ -35,6 +35,8 @@ import type { Qcow2Image } from "./image.ts";
 import { imageInfo } from "./info.ts";
 import { emptyImage } from "./make_empty.ts";
 import { clearUnknownAutoclear, openImage } from "./open.ts";
+import { measureImage } from "./measure.ts";
+import { looksPreallocated } from "./preallocated.ts";
 import { readGuest } from "./read.ts";
 import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo, viewSnapshot } from "./snapshots.ts";
 import { readSnapshotVmState } from "./snapshot_vmstate.ts";
@@ -58,6 +60,8 @@ export class Qcow2Driver implements BlockDriver {
   readonly #options: BlockdevOptionsQcow2;
   readonly #context: OpenContext;
   #cleaning: Timer | undefined;
+  /** Asked once, when somebody wants to know what lies where. */
+  #preallocated: Promise<boolean> | undefined;
 
   constructor(image: Qcow2Image, options: BlockdevOptionsQcow2, context: OpenContext) {
     this.#image = image;
@@ -112,6 +116,10 @@ export class Qcow2Driver implements BlockDriver {
     return this.#writer.writeCompressed(at, from);
   }
 
+  async endCompressed(): Promise<void> {
+    await this.#image.lock.run(() => this.#file.truncate(this.#file.size));
+  }
+
   async flush(): Promise<void> {
     const image = this.#image;
     image.ensureWorking("flush");
@@ -120,8 +128,16 @@ export class Qcow2Driver implements BlockDriver {
     await this.#file.node.flush();
   }
 
-  status(at: number, length: number): Promise<Extent> {
-    return statusOf(this.#image, at, length);
+  async status(at: number, length: number): Promise<Extent> {
+    const extent = await statusOf(this.#image, at, length);
+    if (extent.kind !== "data" || extent.hostOffset === undefined) return extent;
+    this.#preallocated ??= looksPreallocated(this.#image);
+    return await this.#preallocated ? { ...extent, mayBeHole: true } : extent;
+  }
+
+  get persistentBitmaps(): number | undefined {
+    const { header, extensions } = this.#image;
+    return header.version < 3 ? undefined : extensions.bitmaps?.count ?? 0;
   }
 
   async truncate(size: number, how: TruncateOptions = {}): Promise<void> {
@@ -297,6 +313,8 @@ export const qcow2: DriverDefinition<BlockdevOptionsQcow2> = {
   kind: "format",
   probe: (head) => looksLikeQcow2(head) ? 100 : 0,
   open,
+  compresses: true,
   createOptions: CREATE_OPTIONS,
+  measure: measureImage,
   create: createImage,
 };

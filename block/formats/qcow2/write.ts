@@ -40,6 +40,8 @@ interface Allocation {
 export class Writer {
   readonly #image: Qcow2Image;
   readonly #claims = new Set<Claim>();
+  /** Ends when the compressed writes that were asked for before have been done. */
+  #packing: Promise<void> = Promise.resolve();
 
   constructor(image: Qcow2Image) {
     this.#image = image;
@@ -171,19 +173,33 @@ export class Writer {
     await this.#image.allocator.free(allocation.host, allocation.clusters * this.#image.clusterSize, "nobody");
   }
 
-  /** Writes one compressed cluster, or plain where that is no shorter. */
+  /**
+   * Writes compressed clusters, plain where that is no shorter. All are deflated at once and put into the file in the
+   * order of the calls, so that the same calls give the same image.
+   */
   async writeCompressed(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     image.ensureWorking("write");
     const { clusterSize } = image;
+    const pieces: { guest: number; plain: IoVector; packed: Promise<Uint8Array | undefined> }[] = [];
     for (let done = 0; done < from.length; done += clusterSize) {
-      const cluster = new Uint8Array(clusterSize);
-      const piece = from.slice(done, Math.min(clusterSize, from.length - done));
-      piece.copyTo(cluster);
-      const packed = await deflate(cluster);
-      if (packed === undefined) await this.write(at + done, piece);
-      else await this.#writePacked(at + done, packed);
+      const plain = from.slice(done, Math.min(clusterSize, from.length - done));
+      const packed = deflate(wholeCluster(plain, clusterSize));
+      // One that fails is met when its turn comes; the others must not go unhandled.
+      packed.catch(() => {});
+      pieces.push({ guest: at + done, plain, packed });
     }
+    const before = this.#packing;
+    const work = (async () => {
+      await before;
+      for (const { guest, plain, packed } of pieces) {
+        const bytes = await packed;
+        if (bytes === undefined) await this.write(guest, plain);
+        else await this.#writePacked(guest, bytes);
+      }
+    })();
+    this.#packing = work.catch(() => {});
+    await work;
   }
 
   async #writePacked(guest: number, packed: Uint8Array): Promise<void> {
@@ -273,6 +289,14 @@ export class Writer {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** The bytes of a cluster, zeroes behind the end of the disk; a view where they lie in one piece. */
+function wholeCluster(plain: IoVector, clusterSize: number): Uint8Array {
+  if (plain.length === clusterSize) return plain.toBytes();
+  const cluster = new Uint8Array(clusterSize);
+  plain.copyTo(cluster);
+  return cluster;
+}
 
 /** Whether the cluster is this image's alone, so that data may be written to it in place. */
 function isOwn(mapping: Mapping): mapping is Mapping & { kind: "data" | "zero" } {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { alignUp } from "../../../base/bits.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
 import type {
@@ -132,4 +133,8 @@ export const raw: DriverDefinition<BlockdevOptionsRaw> = {
     return new RawDriver(file, offset, size);
   },
   createOptions: [{ name: "size", type: "size", help: "Virtual disk size" }],
+  async measure(_options, source) {
+    const bytes = alignUp(source.sizeBytes, SECTOR_BYTES);
+    return { requiredBytes: bytes, fullyAllocatedBytes: bytes };
+  },
 };
