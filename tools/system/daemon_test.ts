@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { run } from "../../tests/support/programs.ts";
+import { must, run } from "../../tests/support/programs.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
 
 const ENTRY = new URL("../moa.ts", import.meta.url).pathname;
@@ -25,7 +25,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 async function gone(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => false, () => true);
+  return (await run("test", ["-e", path])).code !== 0;
 }
 
 Deno.test("a daemon: pid file, monitor socket, outputs let go, SIGTERM closes all", async () => {
@@ -42,8 +42,10 @@ Deno.test("a daemon: pid file, monitor socket, outputs let go, SIGTERM closes al
   assertEquals(first.stderr, "qemu-system-x86_64: warning: -smp 2: the machine gets one CPU\n");
   const pid = Number(await Deno.readTextFile(temp.file("pid")));
   try {
-    for (const standard of [0, 1, 2]) assertEquals(await Deno.realPath(`/proc/${pid}/fd/${standard}`), "/dev/null");
-    const session = (await Deno.readTextFile(`/proc/${pid}/stat`)).split(") ")[1]!.split(" ")[3];
+    // Asked of other programs: Deno keeps /proc to those who may do everything.
+    const standard = [0, 1, 2].map((descriptor) => `/proc/${pid}/fd/${descriptor}`);
+    assertEquals(await must("readlink", standard), "/dev/null\n".repeat(3));
+    const session = (await must("cat", [`/proc/${pid}/stat`])).split(") ")[1]!.split(" ")[3];
     assertEquals(session, String(pid));
     using monitor = await Deno.connect({ transport: "unix", path: temp.file("m") });
     await monitor.write(new TextEncoder().encode('qemu-io ide0-hd0 "write -P 0x5a 0 4k"\n'));
