@@ -42,10 +42,11 @@ async function writeRam(machine: Machine, writer: StateWriter): Promise<void> {
   for (let at = 0; at < ram.sizeBytes; at += RAM_CHUNK_BYTES) {
     const length = Math.min(RAM_CHUNK_BYTES, ram.sizeBytes - at);
     // The view is taken anew for each chunk: while one is written, the accelerator may move its memory.
-    const chunk = ram.slice(at, length);
-    if (isZero(chunk)) continue;
+    if (isZero(ram.slice(at, length))) continue;
+    const chunk = ram.slice(at, length).slice();
     for (const { start, end } of runsOfPages(chunk)) {
-      await writer.section(Kind.ram, ram.slice(at + start, end - start), at + start);
+      // A copy: a script may play the guest meanwhile, and what is written must be what was summed.
+      await writer.section(Kind.ram, chunk.slice(start, end), at + start);
     }
   }
 }
