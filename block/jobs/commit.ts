@@ -9,6 +9,7 @@
  */
 import { IoVector } from "../../base/io_vector.ts";
 import { MiB } from "../../base/units.ts";
+import { chainStatus, layersAbove } from "../chain.ts";
 import { BlockError, errnoOf, ioError } from "../errors.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
@@ -24,6 +25,11 @@ export interface CommitOptions {
   readonly signal?: AbortSignal;
   /** Leave the overlay as it is: `qemu-img commit -d`. */
   readonly keepOverlay?: boolean;
+  /**
+   * The layer of the chain that takes the data; by default the backing node. With a deeper one, what lies between is
+   * taken along and no longer describes the disk, so that the overlay is kept.
+   */
+  readonly base?: BlockNode;
 }
 
 const PIECE_BYTES = 2 * MiB;
@@ -39,24 +45,26 @@ export async function* commit(
   overlay: BlockNode,
   options: CommitOptions = {},
 ): AsyncGenerator<JobProgress, void, void> {
-  const base = overlay.backing;
+  const base = options.base ?? overlay.backing;
   if (base === undefined) {
     throw ioError("copy", "ENOTSUP", { node: overlay.name });
   }
-  if (overlay.readOnly && options.keepOverlay !== true) {
+  const above = layersAbove(overlay, base);
+  const keepOverlay = options.keepOverlay === true || above.length > 1;
+  if (overlay.readOnly && !keepOverlay) {
     throw new BlockError({ kind: "permission", node: overlay.name, text: "Block node is read-only" });
   }
   // QEMU puts a node of its own in between meanwhile; the names that people see count on.
   graph.nextName();
   await overlay.drainedBegin();
-  const edge = overlay.children.find((one) => one.node === base && one.role === "backing")!;
+  const edge = above.at(-1)!.children.find((one) => one.node === base && one.role === "backing")!;
   await using undo = new AsyncDisposableStack();
   undo.defer(() => overlay.drainedEnd());
   await makeWritable(graph, edge, undo);
   if (overlay.size > base.size) await base.truncate(overlay.size);
-  yield* copyAllocated(overlay, base, options.signal);
+  yield* copyAllocated(overlay, base, above.length, options.signal);
   await base.flush();
-  if (options.keepOverlay !== true) await empty(overlay);
+  if (!keepOverlay) await empty(overlay);
 }
 
 /** Runs {@link commit} to its end. */
@@ -66,18 +74,22 @@ export async function commitAll(graph: BlockGraph, overlay: BlockNode, options: 
   }
 }
 
+/** Copies what the first `layers` layers from `overlay` down hold. */
 async function* copyAllocated(
   overlay: BlockNode,
   base: BlockNode,
+  layers: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<JobProgress, void, void> {
   const total = overlay.size;
   const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(total, 1)));
   for (let at = 0; at < total;) {
     signal?.throwIfAborted();
-    const extent = await overlay.status(at, Math.min(total - at, 64 * PIECE_BYTES));
-    const run = Math.min(extent.lengthBytes, total - at);
-    if (extent.kind === "unallocated") at += run;
+    const extent = await chainStatus(overlay, at, Math.min(total - at, 64 * PIECE_BYTES));
+    const run = extent.lengthBytes;
+    // Where no layer holds anything, the first that is long enough says so, and the base's own zeroes show.
+    const untouched = extent.depth >= layers || (!extent.present && layers === 1);
+    if (untouched) at += run;
     else if (extent.kind === "zero") {
       await base.writeZeroes(at, run, { unmap: true });
       at += run;
