@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: amend, bench, bitmap, commit, compare, convert, dd, map, measure, rebase; tracing (`-T`).
+ * Left out for now: amend, bench, bitmap, compare, convert, dd, map, measure, rebase; tracing (`-T`).
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -17,6 +17,7 @@ type Subcommand = (
 
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   check: async () => (await import("./check.ts")).check,
+  commit: async () => (await import("./commit.ts")).commit,
   create: async () => (await import("./create.ts")).create,
   info: async () => (await import("./info.ts")).info,
   resize: async () => (await import("./resize.ts")).resize,
@@ -28,7 +29,6 @@ const NOT_YET = [
   "amend",
   "bench",
   "bitmap",
-  "commit",
   "compare",
   "convert",
   "dd",
@@ -46,9 +46,7 @@ export async function main(
     const first = args[0];
     if (first === undefined) program.usage("Not enough arguments");
     if (first.startsWith("-")) return await standardOptions(program, args);
-    const load = Object.hasOwn(SUBCOMMANDS, first)
-      ? SUBCOMMANDS[first]
-      : undefined;
+    const load = Object.hasOwn(SUBCOMMANDS, first) ? SUBCOMMANDS[first] : undefined;
     if (load === undefined) {
       if (NOT_YET.includes(first)) {
         program.fail(`moa does not do '${first}' yet`);
