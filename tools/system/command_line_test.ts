@@ -119,9 +119,17 @@ Deno.test("accelerators: kvm is refused in QEMU's words, a list goes on to the n
       "qemu-system-x86_64: -accel kvm: failed to initialize kvm: No such file or directory\n",
     ],
   );
-  const list = await said("qemu-system-x86_64", "-machine", "accel=kvm:tcg", "-nodefaults", "nosuch.img");
-  assertEquals(list.error.split("\n").slice(1), [
-    "qemu-system-x86_64: nosuch.img: Could not open 'nosuch.img': No such file or directory",
+  const list = "-machine accel=kvm:tcg -nodefaults -monitor none".split(" ");
+  const device = await said("qemu-system-x86_64", ...list, "-device", "nosuch");
+  assertEquals(device.error.split("\n"), [
+    "Could not access KVM kernel module: No such file or directory",
+    "qemu-system-x86_64: -device nosuch: 'nosuch' is not a valid device model name",
     "",
   ]);
+  // Drives are opened first.
+  const drive = await said("qemu-system-x86_64", ...list, "nosuch.img");
+  assertEquals(
+    drive.error,
+    "qemu-system-x86_64: nosuch.img: Could not open 'nosuch.img': No such file or directory\n",
+  );
 });

@@ -39,9 +39,8 @@ export async function main(program: Program, args: readonly string[], streams?: 
     }
     sayNotes(settings, program);
     checkMachine(settings);
-    prepare(settings, program);
     const { runMachine } = await import("./run.ts");
-    return await runMachine(settings, program, streams);
+    return await runMachine(settings, program, { streams, drivesOpen: () => prepare(settings, program) });
   } catch (error) {
     if (error instanceof Exit) return error.code;
     return report(program, error);
@@ -61,7 +60,7 @@ function sayNotes(settings: Settings, program: Program): void {
   for (const { text, origin } of settings.notes.splice(0)) say(program, text, origin);
 }
 
-/** Notes on accelerators and CPUs. */
+/** Accelerator and CPU: QEMU looks at them when the drives are open. */
 function prepare(settings: Settings, program: Program): void {
   const name = chooseAccelerator(settings, (line) => program.line(line));
   if (name === "tcg" && !settings.paused && !program.strict) {

@@ -135,7 +135,8 @@ function readWhole(name: string, value: string, origin: string, settings: Settin
     case "M":
       return readMachine(value, settings);
     case "enable-kvm":
-      return readAccelerator("kvm", origin, settings);
+      settings.machineProperties.set("accel", "kvm");
+      return;
     case "m":
       return readMemory(value, settings);
     case "smp":

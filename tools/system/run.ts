@@ -43,8 +43,16 @@ import type { Settings } from "./settings.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
+/** What {@link runMachine} is given beside the settings. */
+export interface RunSite {
+  /** What a monitor on stdio talks over, where that is not the process's own input and output. */
+  readonly streams: StandardStreams | undefined;
+  /** Called when all drives are open, before the board is built; what it throws ends the program. */
+  readonly drivesOpen: () => void;
+}
+
 /** Builds the machine and lives as long as it does; resolves to the exit status. */
-export async function runMachine(settings: Settings, program: Program, streams?: StandardStreams): Promise<number> {
+export async function runMachine(settings: Settings, program: Program, site: RunSite): Promise<number> {
   const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
   const endpoints = findEndpoints(settings, warn);
@@ -63,7 +71,7 @@ export async function runMachine(settings: Settings, program: Program, streams?:
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
   const wishes = wishesOf({ ...settings, drives });
-  const wired = await build(wishes, { program, trace, warn, endpoints, lateFailure: settings.lateFailure });
+  const wired = await build(wishes, { program, trace, warn, endpoints, settings, drivesOpen: site.drivesOpen });
   const vm = resources.use(Vm.over({
     machine: wired.machine,
     qtest: wired.qtest,
@@ -77,7 +85,7 @@ export async function runMachine(settings: Settings, program: Program, streams?:
       warn(`warning: trace event '${pattern}' does not exist`, origin);
     }
   }
-  return await serve(vm, settings, endpoints, program, streams);
+  return await serve(vm, settings, endpoints, program, site.streams);
 }
 
 /** Monitors, signals and the guest's own wish to end. */
@@ -143,11 +151,12 @@ interface BuildSite {
   readonly trace: TraceEvents;
   readonly warn: (text: string, origin?: string) => void;
   readonly endpoints: readonly PlacedMonitor[];
-  readonly lateFailure: CommandLineError | undefined;
+  readonly settings: Settings;
+  readonly drivesOpen: () => void;
 }
 
 async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
-  const { program, trace, warn, endpoints, lateFailure } = site;
+  const { program, trace, warn, endpoints, settings } = site;
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
@@ -161,11 +170,12 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
       },
       strict: program.strict,
       drivesOpen: () => {
-        if (lateFailure !== undefined) throw lateFailure;
+        site.drivesOpen();
+        if (settings.lateFailure !== undefined) throw settings.lateFailure;
       },
     });
   } catch (error) {
-    if (error === lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
+    if (error === settings.lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
     if (error instanceof WiringError) {
       if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
       throw new CommandLineError(error.message, error.origin, error.hint, { advice: deviceMeant(error.message) });
