@@ -107,13 +107,21 @@ function humanText(result: CheckResult): string {
   const total = result.totalClusters ?? 0;
   const allocated = result.allocatedClusters ?? 0;
   if (total > 0 && allocated > 0) {
-    const percent = (part: number, whole: number) => `${(part * 100 / whole).toFixed(2)}%`;
+    const percent = (part: number, whole: number) => `${twoDecimals(part * 100 / whole)}%`;
     text += `${allocated}/${total} = ${percent(allocated, total)} allocated, ` +
       `${percent(result.fragmentedClusters ?? 0, allocated)} fragmented, ` +
       `${percent(result.compressedClusters ?? 0, allocated)} compressed clusters\n`;
   }
   if ((result.imageEndOffset ?? 0) > 0) text += `Image end offset: ${result.imageEndOffset}\n`;
   return text;
+}
+
+/** C's `%.2f`: what lies in the middle goes to the even digit, where `toFixed` goes up. */
+function twoDecimals(value: number): string {
+  const hundredths = value * 100;
+  const whole = Math.floor(hundredths);
+  if (hundredths - whole !== 0.5) return value.toFixed(2);
+  return ((whole % 2 === 0 ? whole : whole + 1) / 100).toFixed(2);
 }
 
 /** QEMU's ImageCheck; counts of zero are left out. */

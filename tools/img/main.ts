@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: amend, bench, bitmap, compare, convert, dd, map, measure, rebase; tracing (`-T`).
+ * Left out for now: amend, bench, bitmap, compare, convert, dd, map, measure; tracing (`-T`).
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -20,6 +20,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   commit: async () => (await import("./commit.ts")).commit,
   create: async () => (await import("./create.ts")).create,
   info: async () => (await import("./info.ts")).info,
+  rebase: async () => (await import("./rebase.ts")).rebase,
   resize: async () => (await import("./resize.ts")).resize,
   snapshot: async () => (await import("./snapshot.ts")).snapshot,
 };
@@ -34,7 +35,6 @@ const NOT_YET = [
   "dd",
   "map",
   "measure",
-  "rebase",
 ];
 
 /** Runs one command line without the program's name; resolves to the exit status. */
