@@ -6,7 +6,14 @@
 import { HostClock } from "../../base/clocks.ts";
 import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import { HostRandom } from "../../base/random.ts";
-import { BlockGraph, type BlockNode, nestOptions, type OptionTree } from "../../block/mod.ts";
+import {
+  ALL_PERMISSIONS,
+  BlockGraph,
+  type BlockNode,
+  nestOptions,
+  type OptionTree,
+  Permission,
+} from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 
 /** A graph whose messages go to the program's standard error. */
@@ -27,6 +34,8 @@ export interface OpenHow {
   readonly writable?: boolean;
   readonly forceShare?: boolean;
   readonly noBacking?: boolean;
+  /** Space that is of no further use may be given back. */
+  readonly discard?: boolean;
   readonly forCheck?: boolean;
   readonly cache?: { readonly direct: boolean; readonly noFlush: boolean };
 }
@@ -38,9 +47,11 @@ export async function openImage(
   name: string,
   how: OpenHow,
 ): Promise<BlockNode> {
+  if (how.imageOpts && how.format !== undefined) program.fail("--image-opts and --format are mutually exclusive");
   try {
     const flags: OptionTree = {
       "read-only": how.writable !== true,
+      ...(how.discard ? { discard: "unmap" } : {}),
       ...(how.forceShare ? { "force-share": true } : {}),
       ...(how.cache === undefined ? {} : { cache: { direct: how.cache.direct, "no-flush": how.cache.noFlush } }),
     };
@@ -56,6 +67,13 @@ export async function openImage(
     else program.report(`Could not open '${name}': `, error);
     throw new Exit(1);
   }
+}
+
+/** Nobody may write to `node` while it is read; that it is the target too shows in the target's lock. */
+export async function keepUnchanged(graph: BlockGraph, node: BlockNode): Promise<void> {
+  const reader = { name: "", description: "the reader", quiesce() {}, unquiesce() {}, async settle() {} };
+  const shared = ALL_PERMISSIONS & ~(Permission.write | Permission.resize);
+  await graph.attach(reader, node, "root", Permission.consistentRead, shared);
 }
 
 /** Reads `-t`/`-T`: a cache mode by name. */
