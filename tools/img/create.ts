@@ -59,7 +59,8 @@ export async function create(program: Program, args: readonly string[]): Promise
   }
 }
 
-async function listOptions(
+/** Prints what a format can be made with; in a place, where one is named. */
+export async function listOptions(
   program: Program,
   graph: BlockGraph,
   format: string,

@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: amend, bench, bitmap, compare, convert, dd, map, measure; tracing (`-T`).
+ * Left out for now: amend, bench, bitmap; tracing (`-T`).
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -10,16 +10,18 @@
  */
 import { Exit, type Program } from "../common/program.ts";
 
-type Subcommand = (
-  program: Program,
-  args: readonly string[],
-) => Promise<number>;
+type Subcommand = (program: Program, args: readonly string[]) => Promise<number>;
 
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   check: async () => (await import("./check.ts")).check,
   commit: async () => (await import("./commit.ts")).commit,
+  compare: async () => (await import("./compare.ts")).compare,
+  convert: async () => (await import("./convert.ts")).convert,
   create: async () => (await import("./create.ts")).create,
+  dd: async () => (await import("./dd.ts")).dd,
   info: async () => (await import("./info.ts")).info,
+  map: async () => (await import("./map.ts")).map,
+  measure: async () => (await import("./measure.ts")).measure,
   rebase: async () => (await import("./rebase.ts")).rebase,
   resize: async () => (await import("./resize.ts")).resize,
   snapshot: async () => (await import("./snapshot.ts")).snapshot,
@@ -30,33 +32,21 @@ const NOT_YET = [
   "amend",
   "bench",
   "bitmap",
-  "compare",
-  "convert",
-  "dd",
-  "map",
-  "measure",
 ];
 
 /** Runs one command line without the program's name; resolves to the exit status. */
-export async function main(
-  program: Program,
-  args: readonly string[],
-): Promise<number> {
+export async function main(program: Program, args: readonly string[]): Promise<number> {
   try {
     const first = args[0];
     if (first === undefined) program.usage("Not enough arguments");
     if (first.startsWith("-")) return await standardOptions(program, args);
     const load = Object.hasOwn(SUBCOMMANDS, first) ? SUBCOMMANDS[first] : undefined;
     if (load === undefined) {
-      if (NOT_YET.includes(first)) {
-        program.fail(`moa does not do '${first}' yet`);
-      }
+      if (NOT_YET.includes(first)) program.fail(`moa does not do '${first}' yet`);
       if (!program.strict) {
         const { suggest } = await import("../common/suggest.ts");
         const near = suggest(first, Object.keys(SUBCOMMANDS));
-        if (near !== undefined) {
-          program.fail(`Command not found: ${first}\nDid you mean '${near}'?`);
-        }
+        if (near !== undefined) program.fail(`Command not found: ${first}\nDid you mean '${near}'?`);
       }
       program.usage(`Command not found: ${first}`);
     }
@@ -67,17 +57,11 @@ export async function main(
   }
 }
 
-async function standardOptions(
-  program: Program,
-  args: readonly string[],
-): Promise<number> {
+async function standardOptions(program: Program, args: readonly string[]): Promise<number> {
   const end = args.findIndex((word) => !word.startsWith("-"));
   const { options } = program.getopt(end < 0 ? args : args.slice(0, end), {
     short: "hV",
-    long: {
-      help: { is: "h", takesValue: false },
-      version: { is: "V", takesValue: false },
-    },
+    long: { help: { is: "h", takesValue: false }, version: { is: "V", takesValue: false } },
   });
   for (const { is } of options) {
     if (is === "V") {
