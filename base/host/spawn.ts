@@ -45,12 +45,13 @@ export type Started = { readonly ready: true } | { readonly ready: false; readon
 /**
  * Starts this program again with its own arguments; resolves when that one has called {@link becomeDaemon} or has ended.
  *
- * The new one's standard input is empty, its outputs are this one's; `environment` is all of its environment, and
- * `readyVariable` is the variable in it that will hold the number of the pipe.
+ * `program` is the file that is run. The new one's standard input is empty, its outputs are this one's; `environment` is
+ * all of its environment, and `readyVariable` is the variable in it that will hold the number of the pipe.
  *
  * @throws {HostError} where there is no such program, or no C library
  */
 export async function startAgain(
+  program: string,
   environment: Readonly<Record<string, string>>,
   readyVariable: string,
 ): Promise<Started> {
@@ -64,7 +65,7 @@ export async function startAgain(
     try {
       // Only this end is to be inherited.
       check("fcntl", retry(host, () => host.symbols.fcntl_int(theirs, F_SETFD, 0n)));
-      const child = spawn(symbols, ownArguments(host), { ...environment, [readyVariable]: String(theirs) });
+      const child = spawn(symbols, program, ownArguments(host), { ...environment, [readyVariable]: String(theirs) });
       closeDescriptor(host, theirs);
       const byte = new Uint8Array(1);
       if (await symbols.read(ours, byte, 1n) === 1) return { ready: true };
@@ -127,6 +128,7 @@ function requireLibrary(): HostLibrary {
 
 function spawn(
   symbols: SpawnSymbols,
+  program: string,
   words: readonly Uint8Array[],
   environment: Readonly<Record<string, string>>,
 ): number {
@@ -140,9 +142,8 @@ function spawn(
     symbols.posix_spawn_file_actions_addopen(actions, 0, nothing, O_RDONLY, 0);
     const variables = Object.entries(environment).map(([name, value]) => cString(`${name}=${value}`));
     const child = new Uint8Array(4);
-    // In the new process this still names the program that is running here.
-    const program = cString("/proc/self/exe");
-    const error = symbols.posix_spawn(child, program, actions, attributes, pointers(words), pointers(variables));
+    const file = cString(program);
+    const error = symbols.posix_spawn(child, file, actions, attributes, pointers(words), pointers(variables));
     if (error !== 0) throw new HostError("posix_spawn", errnoFromNumber(error));
     return new DataView(child.buffer).getInt32(0, true);
   } finally {

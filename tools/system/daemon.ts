@@ -34,7 +34,7 @@ export async function daemonize(program: Program, origin: string): Promise<numbe
   }
   // The program's own arguments may name its files from where it was started.
   Deno.chdir(startFolder);
-  const started = await startAgain(Deno.env.toObject(), READY_VARIABLE);
+  const started = await startAgain(Deno.execPath(), Deno.env.toObject(), READY_VARIABLE);
   return started.ready ? 0 : started.status;
 }
 
