@@ -37,6 +37,8 @@ export interface OpenHow {
   /** Space that is of no further use may be given back. */
   readonly discard?: boolean;
   readonly forCheck?: boolean;
+  /** The engine of the files below. */
+  readonly aio?: "threads" | "native" | "io_uring";
   readonly cache?: { readonly direct: boolean; readonly noFlush: boolean };
 }
 
@@ -55,7 +57,11 @@ export async function openImage(
       ...(how.forceShare ? { "force-share": true } : {}),
       ...(how.cache === undefined ? {} : { cache: { direct: how.cache.direct, "no-flush": how.cache.noFlush } }),
     };
-    const common = { noBacking: how.noBacking ?? false, forCheck: how.forCheck ?? false };
+    const common = {
+      noBacking: how.noBacking ?? false,
+      forCheck: how.forCheck ?? false,
+      ...(how.aio === undefined ? {} : { aio: how.aio }),
+    };
     if (!how.imageOpts) {
       const driver = how.format === undefined ? {} : { driver: how.format };
       return await graph.openImage({ filename: name, options: { ...flags, ...driver }, ...common });

@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: amend, bench, bitmap; tracing (`-T`).
+ * Left out for now: amend, bitmap; tracing (`-T`).
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -13,6 +13,7 @@ import { Exit, type Program } from "../common/program.ts";
 type Subcommand = (program: Program, args: readonly string[]) => Promise<number>;
 
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  bench: async () => (await import("./bench.ts")).bench,
   check: async () => (await import("./check.ts")).check,
   commit: async () => (await import("./commit.ts")).commit,
   compare: async () => (await import("./compare.ts")).compare,
@@ -30,7 +31,6 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
 /** Words that qemu-img knows and moa does not yet. */
 const NOT_YET = [
   "amend",
-  "bench",
   "bitmap",
 ];
 
