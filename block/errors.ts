@@ -62,6 +62,14 @@ export class BlockError extends Error {
     this.help = options.help ?? helpFor(failure);
   }
 
+  /** The same for a script's author, who may see nothing but the message: with the line that would help. */
+  withHelp(): BlockError {
+    if (this.help === undefined) return this;
+    const told = new BlockError(this.failure, { cause: this.cause, help: this.help });
+    told.message = `${this.message}\n${this.help}`;
+    return told;
+  }
+
   /** The error number that fits best, for controllers and exit codes. */
   get errno(): Errno {
     const { failure } = this;

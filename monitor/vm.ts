@@ -12,7 +12,14 @@ import { HostRandom, type Random, SeededRandom } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import type { BlockBackend, SnapshotInfo } from "../block/mod.ts";
 import type { DeviceRequest } from "../devices/bus/mod.ts";
-import { guestBus, type Machine, type MachineEvents, type QtestAccelerator, wireMachine } from "../machine/mod.ts";
+import {
+  guestBus,
+  type Machine,
+  type MachineEvents,
+  type QtestAccelerator,
+  wireMachine,
+  WiringError,
+} from "../machine/mod.ts";
 import { allCommands, COMMANDS, type Commands } from "./commands/mod.ts";
 import type { ReadOnlyMode } from "./commands/drives.ts";
 import type { IoAnswer } from "./commands/qemu_io.ts";
@@ -125,6 +132,8 @@ export class Vm implements AsyncDisposable {
       notice: warn,
       temporary: temporaryFiles(),
       strict: options.strict ?? false,
+    }).catch((error) => {
+      throw error instanceof WiringError ? error.withHelp() : error;
     });
     const vm = new Vm({
       machine: built.machine,

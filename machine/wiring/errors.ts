@@ -20,6 +20,13 @@ export class WiringError extends Error {
     this.origin = origin;
   }
 
+  /** The same for a script's author, who may see nothing but the message: whose wish it was, and what would help. */
+  withHelp(): WiringError {
+    const { origin, hint, message, stage, cause } = this;
+    const words = `${origin === undefined ? "" : `${origin}: `}${message}${hint === undefined ? "" : `\n${hint}`}`;
+    return new WiringError(words, stage, origin, cause);
+  }
+
   /** Lines that follow the message and that scripts do not compare. */
   get hint(): string | undefined {
     const { hint, help } = (this.cause ?? {}) as { hint?: unknown; help?: unknown };

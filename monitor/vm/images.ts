@@ -71,7 +71,7 @@ function hostGraph(warn: (line: string) => void): BlockGraph {
 export async function createImage(request: CreateRequest): Promise<CreateValues> {
   requirePermissions("script");
   await using graph = hostGraph(warnOnStandardError);
-  return await createInGraph(graph, request);
+  return await createInGraph(graph, request).catch(tell);
 }
 
 /**
@@ -84,6 +84,10 @@ export async function openImage(
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
   requirePermissions("script");
+  return await openHeld(image, options).catch(tell);
+}
+
+async function openHeld(image: string | BlockdevOptions, options: OpenImageOptions): Promise<OpenedImage> {
   const graph = hostGraph(options.warn ?? warnOnStandardError);
   await using undo = new AsyncDisposableStack();
   undo.use(graph);
@@ -194,6 +198,11 @@ export class OpenedImage implements AsyncDisposable {
     await using _graph = this.graph;
     await this.backend[Symbol.asyncDispose]();
   }
+}
+
+/** Throws on, with what would help: a script has no second line to put it on. */
+function tell(error: unknown): never {
+  throw error instanceof BlockError ? error.withHelp() : error;
 }
 
 function warnOnStandardError(line: string): void {

@@ -2,8 +2,8 @@
  * A write that fails pauses the machine as werror says, and `cont` finishes it: with injected errors, and with a file
  * system that is really full.
  */
-import { assertEquals, assertMatch } from "@std/assert";
-import { createImage, IdeGuest, MiB, openImage, Vm } from "../../mod.ts";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { BlockError, createImage, IdeGuest, MiB, openImage, Vm } from "../../mod.ts";
 import { haveProgram, run } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 
@@ -103,4 +103,14 @@ Deno.test({
       await run("umount", [mountPoint]);
     }
   },
+});
+
+Deno.test("a locked image is told with its name, to a script that sees nothing but the message", async () => {
+  await using folder = await TempFolder.make();
+  const filename = folder.file("disk.qcow2");
+  await createImage({ filename, format: "qcow2", size: 1 * MiB });
+  await using _image = await openImage(filename);
+  const help = `Failed to get "write" lock\nIs another process using the image [${filename}]?`;
+  assertEquals((await assertRejects(() => openImage(filename), BlockError)).message, help);
+  assertEquals((await assertRejects(() => Vm.start({ hda: filename }), Error)).message, `-hda ${filename}: ${help}`);
 });
