@@ -2,7 +2,7 @@
  * Requests to the `file` driver below a `BlockNode` and nothing above it: what the host's files cost by themselves, in
  * the page cache and around it, against `qemu-img bench` on the same raw image and offsets.
  *
- * Alone: `deno run -A tests/bench/file.ts [rounds]`.
+ * Alone: `deno run -P=bench tests/bench/file.ts [rounds]`.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * What must hold: whatever is done ends, in success or in a {@link BlockError}; an image that was only looked at is not
  * written; a repair that says that all is well has left an image in which a check finds nothing; memory stays bounded.
  *
- * `deno run -A tests/fuzz/qcow2_fuzz.ts [--seed=N] [--runs=N]` prints a line for each finding, and exits with 1 where
+ * `deno run -P=test tests/fuzz/qcow2_fuzz.ts [--seed=N] [--runs=N]` prints a line for each finding, and exits with 1 where
  * there is one. A line names its seed, which reproduces it alone.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Runs the recorded command lines with moa and compares: `deno run -A tests/transcripts/moa_command_line.ts FILE...`
+ * Runs the recorded command lines with moa and compares: `deno run -P=test tests/transcripts/moa_command_line.ts FILE...`
  * prints what differs, or with `--json` the outcome of every row.
  *
  * All rows of a file run in this process, one after the other, under the name qemu-system-x86_64 with the recorded

@@ -1,6 +1,6 @@
 /**
  * Replays one recorded dialogue with a machine of moa's, in a process of its own:
- * `deno run -A tests/transcripts/moa_vm.ts FILE` prints what differs, or with `--json` all of it as data.
+ * `deno run -P=test tests/transcripts/moa_vm.ts FILE` prints what differs, or with `--json` all of it as data.
  *
  * Here command lines become options of `Vm.start`; the command line itself is compared by `command_line_test.ts`.
  *

@@ -1,5 +1,5 @@
 /**
- * Records dialogues with the real program: `deno run -A tests/transcripts/record.ts [FILE...]`, by hand.
+ * Records dialogues with the real program: `deno run -P=test tests/transcripts/record.ts [FILE...]`, by hand.
  *
  * Each file is read for its set-up, command line and commands; its answers are replaced by what qemu-system-x86_64
  * says. Look at the difference before committing it.

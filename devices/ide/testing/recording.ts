@@ -1,7 +1,7 @@
 /**
  * All dialogues, how they are run over real QEMU, and the text file that keeps what it said.
  *
- * `deno run -A devices/ide/testing/recording.ts` records anew.
+ * `deno run -P=test devices/ide/testing/recording.ts` records anew.
  *
  * @module
  */
