@@ -22,8 +22,15 @@ Standard options:
 
 Commands:
   check [-q] [-f FMT] [--output=human|json] [-r leaks|all] [-T CACHE] [-U] FILE
+  compare [-q] [-p] [-s] [-f FMT] [-F FMT] [-T CACHE] [-U] FILE1 FILE2
+  convert [-c] [-p] [-q] [-n] [-f FMT] [-O FMT] [-o OPTION=VALUE,...] [-B BACKING -F FMT] [-l SNAPSHOT] [-S SIZE]
+          [-m COUNT] [-r RATE] [-t CACHE] [-T CACHE] [-C] [-U] [-W] [--salvage] [--bitmaps] [--target-is-zero]
+          [--target-image-opts] FILE [FILE2 ...] TARGET
   create [-q] [-f FMT] [-b BACKING [-F FMT]] [-u] [-o OPTION=VALUE,...] FILE [SIZE]
+  dd [-f FMT] [-O FMT] [-U] [bs=SIZE] [count=BLOCKS] [skip=BLOCKS] if=FILE of=TARGET
   info [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
+  map [-f FMT] [--start-offset=OFFSET] [--max-length=SIZE] [--output=human|json] [-U] FILE
+  measure [--output=human|json] [-O FMT] [-o OPTION=VALUE,...] [--size SIZE | [-f FMT] [-l SNAPSHOT] [-U] FILE]
   snapshot [-q] [-U] [-l | -a NAME | -c NAME | -d NAME] FILE
 
 FILE is a name, or with --image-opts a description (driver=qcow2,file.filename=NAME). SIZE takes the suffixes

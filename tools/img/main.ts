@@ -52,9 +52,20 @@ export async function main(program: Program, args: readonly string[]): Promise<n
     }
     return await (await load())(program, args.slice(1));
   } catch (error) {
-    if (error instanceof Exit) return error.code;
-    throw error;
+    return statusOf(program, error);
   }
+}
+
+/** The exit status of what a subcommand threw. */
+function statusOf(program: Program, error: unknown): number {
+  if (error instanceof Exit) return error.code;
+  // What an image that is given up says at its closing adds nothing to the reason.
+  if (error instanceof SuppressedError) return statusOf(program, error.suppressed);
+  if (error instanceof Error && error.name === "BlockError") {
+    program.error(error.message);
+    return 1;
+  }
+  throw error;
 }
 
 async function standardOptions(program: Program, args: readonly string[]): Promise<number> {
