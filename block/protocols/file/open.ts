@@ -76,10 +76,10 @@ function attempt(host: HostLibrary, wish: OpenWish, readOnly: boolean): number {
   return openPath(host, wish.path, (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK | (wish.direct ? O_DIRECT : 0));
 }
 
-/** Whether an error means that reading might be allowed. */
+/** Whether an error means that reading might be allowed; a folder is then refused for what it is. */
 export function isRefusal(result: number): boolean {
   const errno = errnoOfResult(result);
-  return errno === "EACCES" || errno === "EROFS" || errno === "EPERM";
+  return errno === "EACCES" || errno === "EROFS" || errno === "EPERM" || errno === "EISDIR";
 }
 
 function openError(host: HostLibrary, wish: OpenWish, readOnly: boolean, result: number): BlockError {
