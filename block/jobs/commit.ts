@@ -58,13 +58,29 @@ export async function* commit(
   graph.nextName();
   await overlay.drainedBegin();
   const edge = above.at(-1)!.children.find((one) => one.node === base && one.role === "backing")!;
-  await using undo = new AsyncDisposableStack();
+  const undo = new AsyncDisposableStack();
   undo.defer(() => overlay.drainedEnd());
-  await makeWritable(graph, edge, undo);
-  if (overlay.size > base.size) await base.truncate(overlay.size);
-  yield* copyAllocated(overlay, base, above.length, options.signal);
-  await base.flush();
-  if (!keepOverlay) await empty(overlay);
+  let failed = false;
+  try {
+    await makeWritable(graph, edge, undo);
+    if (overlay.size > base.size) await base.truncate(overlay.size);
+    yield* copyAllocated(overlay, base, above.length, options.signal);
+    await base.flush();
+    if (!keepOverlay) await empty(overlay);
+  } catch (error) {
+    failed = true;
+    throw error;
+  } finally {
+    // Of several errors the first one is told.
+    await undo.disposeAsync().catch((error) => {
+      if (!failed) throw firstOf(error);
+    });
+  }
+}
+
+/** The error that came first, where others came while things were put back. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 /** Runs {@link commit} to its end. */

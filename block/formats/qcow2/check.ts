@@ -34,6 +34,7 @@ export async function repairImage(image: Qcow2Image, fix: "leaks" | "all"): Prom
   const result = await examine(image, fix);
   await image.flushAll();
   if (result.corruptions === 0 && result.checkErrors === 0) {
+    image.needsRepair = false;
     await image.markClean();
     await clearCorrupt(image);
   }

@@ -314,10 +314,10 @@ export class Qcow2Image {
     }
   }
 
-  /** After all refcounts have been written: the dirty bit off. */
+  /** After all refcounts have been written: the dirty bit off, unless there is something to repair. */
   async markClean(): Promise<void> {
     const bit = BigInt(INCOMPATIBLE.dirty);
-    if ((this.header.incompatible & bit) === 0n) return;
+    if (this.needsRepair || (this.header.incompatible & bit) === 0n) return;
     await this.flushAll();
     this.header.incompatible &= ~bit;
     await this.#writeFeatures();

@@ -11,6 +11,7 @@ import { ioError } from "../../errors.ts";
 import { formatError, hex, stateError } from "./failures.ts";
 import { MAX_SNAPSHOTS, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
+import { L1Table } from "./l1_table.ts";
 import { growL1 } from "./l2_update.ts";
 import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset, type Mapping } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
@@ -30,7 +31,7 @@ export async function createSnapshot(
 ): Promise<SnapshotInfo> {
   if (image.snapshots.length >= MAX_SNAPSHOTS) throw ioError("write", "EFBIG");
   await image.settle();
-  await ensureRoomForReferences(image);
+  await ensureRoomForReferences(image, image.l1.bytes);
   const bytes = image.l1.bytes.slice();
   const offset = await image.allocator.allocate(Math.ceil(bytes.length / image.clusterSize) || 1);
   await changeReferences(image, image.l1.bytes, 1);
@@ -46,9 +47,15 @@ export async function createSnapshot(
     l1Entries: bytes.length / ENTRY_BYTES,
     unknownExtra: new Uint8Array(0),
   };
+  const progress = { switching: false };
   try {
-    await writeTable(image, [...image.snapshots, snapshot]);
+    await writeTable(image, [...image.snapshots, snapshot], progress);
   } catch (error) {
+    if (progress.switching) {
+      // The header may name the new table, whatever the error says: the snapshot must stay whole.
+      image.needsRepair = true;
+      throw error;
+    }
     await changeReferences(image, bytes, -1);
     await changeReferences(image, image.l1.bytes, 0);
     await image.allocator.free(offset, bytes.length, "nobody");
@@ -60,12 +67,13 @@ export async function createSnapshot(
 }
 
 /** Where refcounts are narrow, one that is at its limit already is found before anything is changed. */
-async function ensureRoomForReferences(image: Qcow2Image): Promise<void> {
-  const { refcounts, l1, clusterSize } = image;
+async function ensureRoomForReferences(image: Qcow2Image, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const { refcounts, clusterSize } = image;
   if (refcounts.max > 0xffff) return;
+  const l1 = new L1Table(0, bytes);
   for (let index = 0; index < l1.length; index++) {
     const offset = l1.l2Offset(index);
-    if (offset === 0) continue;
+    if (offset === 0 || offset % clusterSize !== 0) continue;
     await refuseAtLimit(image, Math.floor(offset / clusterSize));
     const view = new DataView((await image.file.readBytes(offset, clusterSize)).buffer);
     for (let entry = 0; entry < image.l2Entries; entry++) {
@@ -115,6 +123,7 @@ export async function applySnapshot(image: Qcow2Image, id: string): Promise<void
   const wanted = await readL1(image, snapshot);
   refuseOddSize(snapshot);
   await image.settle();
+  await ensureRoomForReferences(image, wanted);
   // A size that the L1 table does not reach would leave an image that nobody can open.
   await growL1(image, Math.max(snapshot.l1Entries, divideCeil(snapshot.diskBytes, image.bytesPerL1Entry)), true);
   const active = new Uint8Array(image.l1.bytes.length);
@@ -178,7 +187,11 @@ export async function completeSnapshotTable(image: Qcow2Image): Promise<void> {
 }
 
 /** Writes `snapshots` as the image's table, elsewhere than the present one, and then makes the header point there. */
-async function writeTable(image: Qcow2Image, snapshots: Snapshot[]): Promise<void> {
+async function writeTable(
+  image: Qcow2Image,
+  snapshots: Snapshot[],
+  progress: { switching: boolean } = { switching: false },
+): Promise<void> {
   const bytes = encodeSnapshotTable(snapshots);
   let offset = 0;
   if (bytes.length > 0) {
@@ -192,6 +205,7 @@ async function writeTable(image: Qcow2Image, snapshots: Snapshot[]): Promise<voi
   const view = new DataView(field.buffer);
   view.setUint32(0, snapshots.length);
   writeUint64(view, 4, offset);
+  progress.switching = true;
   await image.file.write(60, field);
   const old = { offset: image.header.snapshotsOffset, bytes: image.snapshotTableBytes };
   image.header.snapshotCount = snapshots.length;
@@ -213,6 +227,21 @@ async function changeReferences(
   l1: Uint8Array<ArrayBuffer>,
   addend: 1 | 0 | -1,
   by: "snapshot" | "other" = "snapshot",
+): Promise<void> {
+  try {
+    await changeEachReference(image, l1, addend, by);
+  } catch (error) {
+    // Some have changed and some have not.
+    image.needsRepair = true;
+    throw error;
+  }
+}
+
+async function changeEachReference(
+  image: Qcow2Image,
+  l1: Uint8Array<ArrayBuffer>,
+  addend: 1 | 0 | -1,
+  by: "snapshot" | "other",
 ): Promise<void> {
   const view = new DataView(l1.buffer, l1.byteOffset, l1.byteLength);
   const isActive = l1 === image.l1.bytes;
