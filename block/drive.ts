@@ -53,7 +53,7 @@ export async function openDrive(
 /** Opens the node of a drive, held for the caller: what `drive_add` with no backend and media change need too. */
 export async function openDriveNode(
   graph: BlockGraph,
-  drive: DriveOptions,
+  drive: Pick<DriveOptions, "filename" | "options" | "aio" | "snapshot" | "copyOnRead" | "detectZeroes">,
   signal?: AbortSignal,
 ): Promise<BlockNode> {
   const options: OptionTree = drive.snapshot ? { ...drive.options, "read-only": true } : drive.options;

@@ -27,6 +27,11 @@ const TOOLS: Readonly<Record<string, Tool>> = {
     about: "makes, shows and checks images",
     run: async (program, args) => await (await import("./img/main.ts")).main(program, args),
   },
+  io: {
+    qemuName: "qemu-io",
+    about: "reads, writes and looks at an image, command by command",
+    run: async (program, args) => await (await import("./io/main.ts")).main(program, args),
+  },
 };
 
 /**
@@ -69,7 +74,7 @@ export async function moa(
 }
 
 if (import.meta.main) {
-  requirePermissions(Deno.args[0] === "img" ? "img" : "start");
+  requirePermissions(["img", "io"].includes(Deno.args[0] ?? "") ? "img" : "start");
   const startFolder = Deno.cwd();
   const folder = Deno.env.get("INIT_CWD");
   if (folder !== undefined) Deno.chdir(folder);

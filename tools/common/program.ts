@@ -12,6 +12,8 @@ import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
 export interface Outputs {
   out(text: string): void;
   error(text: string): void;
+  /** Writes what is still held back, before somebody waits for it. */
+  flush?(): void;
 }
 
 /** A tool's surroundings; tests make one that collects. */
@@ -40,6 +42,16 @@ export class Program {
 
   out(text: string): void {
     this.#outputs.out(text);
+  }
+
+  /** Text on standard error as it is. */
+  errorText(text: string): void {
+    this.#outputs.error(text);
+  }
+
+  /** Lets all that was said so far be seen: before a prompt. */
+  flush(): void {
+    this.#outputs.flush?.();
   }
 
   /** A line on standard error as it is. */

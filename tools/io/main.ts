@@ -1,0 +1,144 @@
+/**
+ * `moa io`, known as `qemu-io`: commands on an open image, from `-c` or line by line from standard input.
+ *
+ * The commands are those of `monitor/io`, which the monitor's `qemu-io` has too; here they are joined by open, close,
+ * quit and reopen. Exit status: 1 where any command failed, else 0.
+ *
+ * Left out: tracing (`-T`), objects, line editing.
+ *
+ * Source: behaviour of qemu-io 7.2.
+ *
+ * @module
+ */
+import { HostClock } from "../../base/clocks.ts";
+import { OptionError, QemuOpts } from "../../base/keyval.ts";
+import { HostRandom } from "../../base/random.ts";
+import { BlockGraph, nestOptions, type OptionTree } from "../../block/mod.ts";
+import { type FoundOption, getopt } from "../common/getopt.ts";
+import { Exit, type Program } from "../common/program.ts";
+import { lines } from "./lines.ts";
+import { OpenRefusal, readHow, Session } from "./session.ts";
+import { SPEC, usageText, versionText } from "./usage.ts";
+
+/** Runs the tool; resolves to the exit status. */
+export async function main(program: Program, args: readonly string[]): Promise<number> {
+  try {
+    return await runTool(program, args);
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    throw error;
+  }
+}
+
+async function runTool(program: Program, args: readonly string[]): Promise<number> {
+  const { options, operands } = getopt(args, SPEC);
+  const good = readOptions(program, options);
+  if (good.some(({ is }) => is === "V")) {
+    program.out(versionText(program));
+    return 0;
+  }
+  if (good.some(({ is }) => is === "h")) {
+    program.out(usageText(program));
+    return 0;
+  }
+  if (operands.length > 1) return fail(program);
+  const has = (name: string) => good.some(({ is }) => is === name);
+  const format = good.findLast(({ is }) => is === "f")?.value;
+  let [filename] = operands;
+  if (format !== undefined && has("image-opts")) program.fail("--image-opts and -f are mutually exclusive");
+
+  await using graph = makeGraph(program);
+  await using session = new Session(program, graph);
+  if (filename !== undefined) {
+    let described: OptionTree = format === undefined ? {} : { driver: format };
+    if (has("image-opts")) {
+      try {
+        described = nestOptions(QemuOpts.parse(filename).remaining);
+      } catch (error) {
+        if (!(error instanceof OptionError)) throw error;
+        program.report("", error);
+        return 1;
+      }
+      filename = undefined;
+    }
+    if (!await session.open(filename, readHow(good, described))) return 1;
+  }
+  const commands = good.filter(({ is }) => is === "c").map(({ value }) => value);
+  if (commands.length > 0) {
+    for (const command of commands) {
+      if (session.ended) break;
+      await session.run(command);
+    }
+  } else await prompt(program, session);
+  await session.settle();
+  return session.failed ? 1 : 0;
+}
+
+async function prompt(program: Program, session: Session): Promise<void> {
+  program.out("qemu-io> ");
+  program.flush();
+  for await (const line of lines(Deno.stdin)) {
+    await session.run(line);
+    if (session.ended) return;
+    program.out("qemu-io> ");
+    program.flush();
+  }
+}
+
+/** The options, once none is wrong. @throws {Exit} */
+function readOptions(
+  program: Program,
+  options: readonly FoundOption[],
+): readonly (FoundOption & { readonly kind: "option" })[] {
+  const good: (FoundOption & { readonly kind: "option" })[] = [];
+  for (const option of options) {
+    if (option.kind !== "option") {
+      program.error(complaint(option));
+      return fail(program);
+    }
+    if (option.is === "V" || option.is === "h") return [option];
+    if (option.is === "object") {
+      const type = QemuOpts.parse(option.value, { impliedKey: "qom-type" }).get("qom-type") ?? "";
+      program.fail(`Parameter 'qom-type' does not accept value '${type}'`);
+    }
+    if (option.is === "T") program.error(`warning: trace event '${option.value}' does not exist`);
+    good.push(option);
+    try {
+      readHow([option], {});
+    } catch (error) {
+      if (!(error instanceof OpenRefusal)) throw error;
+      program.fail(error.message);
+    }
+  }
+  return good;
+}
+
+/** What getopt_long(3) itself says. */
+function complaint(option: FoundOption & { readonly kind: "unknown" | "missing" }): string {
+  const { kind, word } = option;
+  if (word.startsWith("--")) {
+    return kind === "unknown" ? `unrecognized option '${word}'` : `option '${word}' requires an argument`;
+  }
+  if (kind === "missing") return `option requires an argument -- '${word.at(-1)}'`;
+  const letter = [...word.slice(1)].find((one) => one === ":" || !SPEC.short.includes(one));
+  return `invalid option -- '${letter}'`;
+}
+
+function fail(program: Program): never {
+  program.out(usageText(program));
+  throw new Exit(1);
+}
+
+function makeGraph(program: Program): BlockGraph {
+  const realtime = new HostClock();
+  return new BlockGraph({
+    clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
+    random: new HostRandom(),
+    warn: (message) => program.error(`warning: ${message}`),
+    notice: (line) => program.line(line),
+    temporary: {
+      create: () => Deno.makeTempFile({ prefix: "moa-" }),
+      remove: (name) => Deno.remove(name).catch(() => {}),
+    },
+  });
+}
