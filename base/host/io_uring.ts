@@ -13,6 +13,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
+import { nextTurn } from "../turn.ts";
 import { SYS_IO_URING_ENTER, SYS_IO_URING_SETUP } from "./constants.ts";
 import { HostError } from "./errors.ts";
 import { errnoFromNumber } from "../errno.ts";
@@ -367,11 +368,6 @@ export class Ring {
       this.#parked = false;
     }
   }
-}
-
-/** The next turn of the event loop: timers, sockets and signals get theirs first. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 function unmapAll(host: HostLibrary, mappings: readonly Mapping[]): void {

@@ -10,6 +10,7 @@
  */
 import { assert } from "../../../base/assert.ts";
 import { divideCeil } from "../../../base/bits.ts";
+import { nextTurn } from "../../../base/turn.ts";
 import { formatError, hex } from "./failures.ts";
 import { ioError } from "../../errors.ts";
 import { MAX_REFCOUNT_TABLE_BYTES, writeUint64 } from "./header.ts";
@@ -20,6 +21,9 @@ import { decodeRefcountTable, type Refcounts, writeCount } from "./refcounts.ts"
 
 /** Entry offsets have 56 bits; numbers here have 53. */
 const MAX_HOST_OFFSET = Number.MAX_SAFE_INTEGER;
+
+/** Clusters that a search looks at before it gives others a turn: some 50 ms. */
+const CLUSTERS_PER_TURN = 2 ** 20;
 
 /** Takes and frees host clusters. */
 export class Allocator {
@@ -170,6 +174,8 @@ export class Allocator {
     let run = 0;
     while (run < count) {
       const cluster = this.#hint++;
+      // A table may name one full block a million times: a search as long as that lets others go on.
+      if (cluster % CLUSTERS_PER_TURN === CLUSTERS_PER_TURN - 1) await nextTurn();
       if (cluster * clusterSize > MAX_HOST_OFFSET) throw ioError("write", "EFBIG");
       run = await this.#count(cluster) === 0 ? run + 1 : 0;
     }

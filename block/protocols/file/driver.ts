@@ -27,7 +27,7 @@ import {
   O_RDONLY,
   O_RDWR,
 } from "../../../base/host/constants.ts";
-import { nextTurn } from "../../../base/host/io_uring.ts";
+import { nextTurn } from "../../../base/turn.ts";
 import type { HostLibrary } from "../../../base/host/libc.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import { GiB } from "../../../base/units.ts";

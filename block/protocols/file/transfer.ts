@@ -5,7 +5,7 @@
  * @module
  */
 import { AlignedPool, areAligned } from "../../../base/host/aligned.ts";
-import { nextTurn } from "../../../base/host/io_uring.ts";
+import { nextTurn } from "../../../base/turn.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { MiB } from "../../../base/units.ts";
 import { type FileEngine, MAX_SLICES } from "./engine.ts";
