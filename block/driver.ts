@@ -106,6 +106,8 @@ export interface BlockDriver extends AsyncDisposable {
   reopen?(change: ReopenChange): Promise<void>;
   /** Makes `node` (or none) the backing node and, with `inHeader`, writes that into the image. */
   changeBacking?(file: string | undefined, format: string | undefined): Promise<void>;
+  /** Changes what the image was made with, all that is asked or nothing. */
+  amend?(change: AmendChange): Promise<void>;
   /** Drops all data of this layer: what `commit` does to an overlay at its end. ENOTSUP where it cannot. */
   makeEmpty?(): Promise<void>;
   /** Empties caches of metadata and rereads the image; after another process wrote it. */
@@ -116,6 +118,13 @@ export interface BlockDriver extends AsyncDisposable {
   readonly readOnly?: boolean;
   /** A point with a name was reached (`"l2_load"`): blkdebug's rules hang on these. */
   debugEvent?(name: string): void;
+}
+
+/** What {@link BlockDriver.amend} changes. */
+export interface AmendChange {
+  /** The version of the format: what qcow2 calls compat 0.10 and 1.1. */
+  readonly version?: 2 | 3;
+  readonly lazyRefcounts?: boolean;
 }
 
 /** A change that {@link BlockDriver.reopen} takes over. */

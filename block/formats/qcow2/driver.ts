@@ -11,6 +11,7 @@ import type { IoVector } from "../../../base/io_vector.ts";
 import type { Timer } from "../../../base/clocks.ts";
 import { NS_PER_S } from "../../../base/units.ts";
 import type {
+  AmendChange,
   BlockDriver,
   CheckResult,
   DriverDefinition,
@@ -26,6 +27,7 @@ import type {
 } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { BlockError } from "../../errors.ts";
+import { amendImage } from "./amend.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { CREATE_OPTIONS, createImage } from "./create.ts";
 import { stateError } from "./failures.ts";
@@ -163,6 +165,10 @@ export class Qcow2Driver implements BlockDriver {
 
   async makeEmpty(): Promise<void> {
     await emptyImage(this.#image, this.#writer);
+  }
+
+  async amend(change: AmendChange): Promise<void> {
+    await amendImage(this.#image, change);
   }
 
   async changeBacking(file: string | undefined, format: string | undefined): Promise<void> {

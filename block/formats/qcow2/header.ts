@@ -32,7 +32,7 @@ export const AUTOCLEAR = { bitmaps: 1, dataFileRaw: 2 } as const;
 
 /** A header's fields; offsets in bytes. Feature words are `bigint`, since they are no offsets. */
 export interface Header {
-  readonly version: 2 | 3;
+  version: 2 | 3;
   backingFileOffset: number;
   backingFileLength: number;
   readonly clusterBits: number;
@@ -48,7 +48,7 @@ export interface Header {
   compatible: bigint;
   autoclear: bigint;
   readonly refcountOrder: number;
-  readonly headerLength: number;
+  headerLength: number;
   /** 0: zlib (deflate), 1: zstd. */
   readonly compressionType: number;
   /** Whatever a longer header holds beyond byte 112. */
