@@ -21,7 +21,13 @@ Standard options:
   -V, --version  the version
 
 Commands:
+  amend [-q] [-p] [-f FMT] [-t CACHE] [--force] -o OPTION=VALUE,... FILE
+  bench [-c COUNT] [-d DEPTH] [-f FMT] [-i threads|native|io_uring] [-n] [-o OFFSET] [-s SIZE] [-S STEP] [-t CACHE]
+        [-w [--pattern=BYTE] [--flush-interval=COUNT] [--no-drain]] [-q] [-U] FILE
+  bitmap (--add [-g SIZE] | --remove | --clear | --enable | --disable | --merge NAME [-b FILE [-F FMT]])... [-f FMT]
+        FILE NAME
   check [-q] [-f FMT] [--output=human|json] [-r leaks|all] [-T CACHE] [-U] FILE
+  commit [-q] [-p] [-f FMT] [-t CACHE] [-b BASE] [-d] [-r RATE] FILE
   compare [-q] [-p] [-s] [-f FMT] [-F FMT] [-T CACHE] [-U] FILE1 FILE2
   convert [-c] [-p] [-q] [-n] [-f FMT] [-O FMT] [-o OPTION=VALUE,...] [-B BACKING -F FMT] [-l SNAPSHOT] [-S SIZE]
           [-m COUNT] [-r RATE] [-t CACHE] [-T CACHE] [-C] [-U] [-W] [--salvage] [--bitmaps] [--target-is-zero]
@@ -31,6 +37,8 @@ Commands:
   info [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
   map [-f FMT] [--start-offset=OFFSET] [--max-length=SIZE] [--output=human|json] [-U] FILE
   measure [--output=human|json] [-O FMT] [-o OPTION=VALUE,...] [--size SIZE | [-f FMT] [-l SNAPSHOT] [-U] FILE]
+  rebase [-q] [-p] [-u] [-U] [-f FMT] [-t CACHE] [-T CACHE] -b BACKING [-F FMT] FILE
+  resize [-q] [-f FMT] [--preallocation=off|metadata|falloc|full] [--shrink] FILE [+|-]SIZE
   snapshot [-q] [-U] [-l | -a NAME | -c NAME | -d NAME] FILE
 
 FILE is a name, or with --image-opts a description (driver=qcow2,file.filename=NAME). SIZE takes the suffixes

@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: amend, bitmap; tracing (`-T`).
+ * Left out for now: tracing (`-T`).
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -13,7 +13,9 @@ import { Exit, type Program } from "../common/program.ts";
 type Subcommand = (program: Program, args: readonly string[]) => Promise<number>;
 
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  amend: async () => (await import("./amend.ts")).amend,
   bench: async () => (await import("./bench.ts")).bench,
+  bitmap: async () => (await import("./bitmap.ts")).bitmap,
   check: async () => (await import("./check.ts")).check,
   commit: async () => (await import("./commit.ts")).commit,
   compare: async () => (await import("./compare.ts")).compare,
@@ -28,12 +30,6 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   snapshot: async () => (await import("./snapshot.ts")).snapshot,
 };
 
-/** Words that qemu-img knows and moa does not yet. */
-const NOT_YET = [
-  "amend",
-  "bitmap",
-];
-
 /** Runs one command line without the program's name; resolves to the exit status. */
 export async function main(program: Program, args: readonly string[]): Promise<number> {
   try {
@@ -42,7 +38,6 @@ export async function main(program: Program, args: readonly string[]): Promise<n
     if (first.startsWith("-")) return await standardOptions(program, args);
     const load = Object.hasOwn(SUBCOMMANDS, first) ? SUBCOMMANDS[first] : undefined;
     if (load === undefined) {
-      if (NOT_YET.includes(first)) program.fail(`moa does not do '${first}' yet`);
       if (!program.strict) {
         const { suggest } = await import("../common/suggest.ts");
         const near = suggest(first, Object.keys(SUBCOMMANDS));

@@ -1,0 +1,178 @@
+/**
+ * `moa img amend`: changes options that an image was made with.
+ *
+ * Done here: `size`, `lazy_refcounts`, `compat` (qcow2). Options that an image has already are no change. A different
+ * `refcount_bits` is refused by name, `backing_file` and `backing_fmt` as qemu-img refuses them.
+ *
+ * @module
+ */
+import { isHelpOption, OptionError, parseOptionPairs } from "../../base/keyval.ts";
+import {
+  BlockError,
+  builtinDrivers,
+  createOptionsHelp,
+  type CreateValues,
+  parseCreateOptions,
+} from "../../block/mod.ts";
+import type { BlockNode, CreateOption } from "../../block/mod.ts";
+import { Exit, type Program } from "../common/program.ts";
+import { cacheMode, makeGraph, openImage, refuseObject } from "./images.ts";
+import { optionTexts } from "./option_texts.ts";
+import { Progress } from "./progress.ts";
+
+const SPEC = {
+  short: "ho:f:t:pq",
+  long: {
+    help: { is: "h", takesValue: false },
+    object: { is: "object", takesValue: true },
+    "image-opts": { is: "image-opts", takesValue: false },
+    force: { is: "force", takesValue: false },
+  },
+};
+
+const AMENDABLE: readonly string[] =
+  "backing_file backing_fmt compat data_file data_file_raw lazy_refcounts refcount_bits size".split(" ");
+
+/** Rows that only exist here; they need a format with keys, which moa has not. */
+const ENCRYPTION: readonly CreateOption[] = [
+  { name: "encrypt.iter-time", type: "num", help: "Time to spend in PBKDF in milliseconds" },
+  { name: "encrypt.keyslot", type: "num", help: "Select a single keyslot to modify explicitly" },
+  {
+    name: "encrypt.new-secret",
+    type: "str",
+    help: "New secret to set in the matching keyslots. Empty string to erase",
+  },
+  { name: "encrypt.old-secret", type: "str", help: "Select all keyslots that match this password" },
+  { name: "encrypt.state", type: "str", help: "Select new state of affected keyslots (active/inactive)" },
+];
+
+/** Runs the subcommand. */
+export async function amend(program: Program, args: readonly string[]): Promise<number> {
+  const { options, operands } = program.getopt(args, SPEC);
+  const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
+  const has = (name: string) => options.some(({ is }) => is === name);
+  if (has("h")) {
+    program.out(await (await import("./help.ts")).helpText(program));
+    return 0;
+  }
+  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  const texts = optionTexts(program, options);
+  if (texts.length === 0) program.usage("Must specify options (-o)");
+  const [filename] = operands;
+  const format = last("f");
+  const helpWanted = texts.some((text) => text.split(/(?<!,),(?!,)/).some(isHelpOption));
+  if (helpWanted && format !== undefined) return await listOptions(program, format);
+  if (filename === undefined || operands.length !== 1) program.fail("Expecting one image file name");
+  const cache = cacheMode(last("t") ?? "writeback");
+  if (cache === undefined) program.fail(`Invalid cache option: ${last("t")}`);
+
+  await using graph = makeGraph(program);
+  const node = await openImage(program, graph, filename, {
+    format,
+    imageOpts: has("image-opts"),
+    writable: true,
+    cache,
+  });
+  if (helpWanted) return await listOptions(program, node.driver.name);
+  if (node.driver.name !== "qcow2") {
+    program.fail(`Format driver '${node.driver.name}' does not support option amendment`);
+  }
+  try {
+    const values = await readValues(program, texts);
+    using progress = new Progress(program, has("p") && !has("q"), 1);
+    progress.set(0);
+    await change(node, values);
+    progress.set(100);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BlockError) && !(error instanceof OptionError)) throw error;
+    program.report("", error);
+    return 1;
+  }
+}
+
+async function amendRows(format: string): Promise<readonly CreateOption[]> {
+  const definition = await builtinDrivers.load(format);
+  const own = (definition?.createOptions ?? []).filter(({ name }) => AMENDABLE.includes(name));
+  return [...own, ...ENCRYPTION].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+async function listOptions(program: Program, format: string): Promise<number> {
+  if (builtinDrivers.load(format) === undefined) program.fail(`Unknown file format '${format}'`);
+  if (format !== "qcow2") program.fail(`Format driver '${format}' does not support option amendment`);
+  program.out(`Amend options for '${format}':\n${createOptionsHelp(await amendRows(format))}`);
+  return 0;
+}
+
+/** @throws {Exit}, {BlockError}, {OptionError} */
+async function readValues(program: Program, texts: readonly string[]): Promise<CreateValues> {
+  const pairs = texts.flatMap((text) => [...parseOptionPairs(text).pairs]);
+  const rows = await amendRows("qcow2");
+  const creation = (await builtinDrivers.load("qcow2"))?.createOptions ?? [];
+  for (const { name } of pairs) {
+    if (rows.some((row) => row.name === name)) continue;
+    program.error(`Invalid parameter '${name}'`);
+    if (creation.some((row) => row.name === name)) program.line("This option is only supported for image creation");
+    throw new Exit(1);
+  }
+  return parseCreateOptions(rows, pairs);
+}
+
+/** Makes the change. What cannot be done is refused before anything is written. */
+async function change(node: BlockNode, values: CreateValues): Promise<void> {
+  const info = await node.driver.info?.();
+  const now = info?.specific ?? {};
+  const encryption = ENCRYPTION.find(({ name }) => values[name] !== undefined);
+  if (encryption !== undefined) throw refusal(`${encryption.name}: the image is not encrypted`);
+  if (values["backing_file"] !== undefined || values["backing_fmt"] !== undefined) {
+    const { backing_file: file = info?.backingFile, backing_fmt: format = info?.backingFormat } = values;
+    if (file !== info?.backingFile || format !== info?.backingFormat) {
+      throw new BlockError(
+        { kind: "state", text: "Cannot amend the backing file" },
+        { help: "You can use 'qemu-img rebase' instead." },
+      );
+    }
+  }
+  if (values["data_file"] !== undefined) {
+    throw refusal("data-file can only be set for images that use an external data file");
+  }
+  if (values["data_file_raw"] === true) throw refusal("data-file-raw cannot be set on existing images");
+  const bits = Number(values["refcount_bits"] ?? now["refcount-bits"]);
+  if (![1, 2, 4, 8, 16, 32, 64].includes(bits)) {
+    throw refusal("Refcount width must be a power of two and may not exceed 64 bits");
+  }
+  const version = versionOf(values["compat"], now["compat"]);
+  if (version === 2 && bits !== 16) throw refusal("compat=0.10 requires refcount_bits=16");
+  if (version === 2 && values["lazy_refcounts"] === true) {
+    throw refusal(
+      "Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)",
+    );
+  }
+  if (bits !== now["refcount-bits"]) throw refusal("moa does not change refcount_bits yet");
+  const newVersion = version !== (now["compat"] === "0.10" ? 2 : 3);
+  const lazy = values["lazy_refcounts"] as boolean | undefined;
+  if (newVersion || (lazy !== undefined && lazy !== (now["lazy-refcounts"] ?? false))) {
+    await node.driver.amend!({ version, ...(lazy === undefined ? {} : { lazyRefcounts: lazy }) });
+  }
+  if (values["size"] !== undefined && Number(values["size"]) > 0) {
+    await node.truncate(Number(values["size"]), { exact: true });
+    await node.flush();
+  }
+}
+
+function versionOf(wanted: unknown, now: unknown): 2 | 3 {
+  switch (wanted ?? now) {
+    case "0.10":
+    case "v2":
+      return 2;
+    case "1.1":
+    case "v3":
+      return 3;
+    default:
+      throw refusal(`Unknown compatibility level ${wanted}`);
+  }
+}
+
+function refusal(text: string): BlockError {
+  return new BlockError({ kind: "option", text });
+}
