@@ -188,13 +188,8 @@ export class GuestModel {
   /** A snapshot's state begins to become the active one. */
   beginApply(snapshot: SnapshotModel): void {
     const sectors = Math.max(snapshot.sectors.length, this.sectors);
-    // Where the sizes differ, the longer disk is seen for a moment with what the other one has there: nothing.
     for (let sector = 0; sector < sectors; sector++) {
-      let values: Values = union(this.#left[sector] ?? [], snapshot.sectors[sector] ?? ZERO);
-      if (snapshot.sectors[sector] === undefined || this.now[sector] === undefined) {
-        values = union(union(values, ZERO), this.backing[sector] ?? ZERO);
-      }
-      this.#left[sector] = values;
+      this.#left[sector] = union(this.#left[sector] ?? [], snapshot.sectors[sector] ?? []);
     }
     this.#sizes = [this.sectors, snapshot.sectors.length];
   }

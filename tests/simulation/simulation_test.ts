@@ -69,6 +69,12 @@ const FOUND: readonly [what: string, replay: string][] = [
     "steps=0,1,3,4 sparse=1",
   ],
   [
+    "applying a snapshot of a longer disk does not show what was cut off since",
+    "seed=60167 compat=1.1 clusterBytes=4096 refcountBits=32 lazyRefcounts=false backing=none compressed=true " +
+    "snapshots=true resize=true preallocation=falloc discard=ignore caches=ample depth=1 faults=EIO " +
+    "steps=2,3,6,7,9,14,30,31,33,34,38,39 sparse=1",
+  ],
+  [
     "a commit in which more than one thing fails ends in a block error",
     "seed=7860 compat=0.10 clusterBytes=2048 refcountBits=16 lazyRefcounts=false backing=raw compressed=true " +
     "snapshots=false resize=false preallocation=off discard=ignore caches=ample depth=4 faults=EIO " +

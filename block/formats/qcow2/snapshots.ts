@@ -134,12 +134,14 @@ export async function applySnapshot(image: Qcow2Image, id: string): Promise<void
   await image.file.barrier();
   const old = image.l1.bytes;
   image.checkOverlap(image.l1.offset, active.length, AREA.activeL1);
-  if (snapshot.diskBytes !== image.header.size) await writeSize(image, snapshot.diskBytes);
+  // A disk is never longer than what is mapped: what an earlier change of size cut off must not be seen again.
+  if (snapshot.diskBytes < image.header.size) await writeSize(image, snapshot.diskBytes);
   await image.file.write(image.l1.offset, active);
   await image.file.barrier();
   image.metadata.removeAll(AREA.activeL2);
   image.l1.replace(image.l1.offset, active);
   image.registerL2();
+  if (snapshot.diskBytes > image.header.size) await writeSize(image, snapshot.diskBytes);
   await changeReferences(image, old, -1);
   await image.settle();
   await changeReferences(image, image.l1.bytes, 0);
