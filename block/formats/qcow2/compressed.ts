@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { constants, deflateRaw, inflateRawSync } from "node:zlib";
+import { constants, deflateRaw, deflateRawSync, inflateRawSync } from "node:zlib";
 import { ioError } from "../../errors.ts";
 
 const WINDOW_BITS = 12;
@@ -41,4 +41,10 @@ export function deflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
       else resolve(out.length < bytes.length ? out : undefined);
     });
   });
+}
+
+/** As {@link deflate}, at once. */
+export function deflateNow(bytes: Uint8Array): Uint8Array | undefined {
+  const out = deflateRawSync(bytes, { windowBits: WINDOW_BITS, memLevel: MEMORY_LEVEL, chunkSize: bytes.length + 64 });
+  return out.length < bytes.length ? out : undefined;
 }

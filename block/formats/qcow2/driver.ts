@@ -217,6 +217,7 @@ export class Qcow2Driver implements BlockDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cleaning?.cancel();
+    this.#writer.close();
     const image = this.#image;
     await image.corruptMarkWritten();
     if (image.readOnly || image.broken) return;

@@ -12,6 +12,7 @@ import { assert } from "../../../base/assert.ts";
 import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { deflate } from "./compressed.ts";
+import { DeflatePool } from "./deflate_pool.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
@@ -42,9 +43,19 @@ export class Writer {
   readonly #claims = new Set<Claim>();
   /** Ends when the compressed writes that were asked for before have been done. */
   #packing: Promise<void> = Promise.resolve();
+  #deflaters: DeflatePool | undefined;
 
   constructor(image: Qcow2Image) {
     this.#image = image;
+  }
+
+  /** Ends what the writer has besides the image. */
+  close(): void {
+    this.#deflaters?.close();
+  }
+
+  #pool(): DeflatePool {
+    return this.#deflaters ??= new DeflatePool();
   }
 
   /** Writes `from` at guest offset `at`. */
@@ -184,7 +195,8 @@ export class Writer {
     const pieces: { guest: number; plain: IoVector; packed: Promise<Uint8Array | undefined> }[] = [];
     for (let done = 0; done < from.length; done += clusterSize) {
       const plain = from.slice(done, Math.min(clusterSize, from.length - done));
-      const packed = deflate(wholeCluster(plain, clusterSize));
+      const cluster = wholeCluster(plain, clusterSize);
+      const packed = from.length > clusterSize ? this.#pool().deflate(cluster) : deflate(cluster);
       // One that fails is met when its turn comes; the others must not go unhandled.
       packed.catch(() => {});
       pieces.push({ guest: at + done, plain, packed });
