@@ -8,7 +8,7 @@ import { errnoText } from "../../base/errno.ts";
 import { formatIoSize } from "../../base/sizes.ts";
 import { NS_PER_MS, SECTOR_BYTES } from "../../base/units.ts";
 import { BlockError, errnoOf, type PreallocationMode } from "../../block/mod.ts";
-import { specificLines } from "../format/image_info.ts";
+import { specificLines } from "../format/mod.ts";
 import { helpLine, type IoCommand, type IoContext, IoRefusal, parseNumber, usage } from "./command.ts";
 import { REOPEN_HELP, SIGRAISE_HELP } from "./long_help.ts";
 

@@ -86,7 +86,7 @@ function layerOf(path: string): string | undefined {
 
 /** The folder that outsiders enter through its `mod.ts`; files of base and the tools' own are imported directly. */
 function unitOf(path: string): string | undefined {
-  return /^(?:block|devices\/[^/]+|machine\/guest|machine|monitor\/format|monitor)(?=\/)/.exec(path)?.[0];
+  return /^(?:block|devices\/[^/]+|machine\/guest|machine|monitor\/(?:format|io)|monitor)(?=\/)/.exec(path)?.[0];
 }
 
 /** Whether both are the same, or one lies in the other: those share a house. */
