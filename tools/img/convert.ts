@@ -31,6 +31,7 @@ import { SourceDisk } from "./source_disk.ts";
 
 /** What is written where nothing says how large a unit is. */
 const PLAIN_UNIT_BYTES = 4096;
+const COMPRESSED_DEPTH = 4;
 
 /** Runs the subcommand. */
 export async function convert(program: Program, args: readonly string[]): Promise<number> {
@@ -225,7 +226,8 @@ async function makePlan(
     sparseBytes: options.sparseBytes,
     startsZero: (!options.skipCreate || options.targetIsZero) && !overlay,
     salvage: options.salvage ? (options.quiet ? "quiet" : "warn") : "off",
-    depth: options.depth,
+    // A piece is many clusters, which are deflated side by side already.
+    depth: options.compress ? Math.min(options.depth, COMPRESSED_DEPTH) : options.depth,
     rateBytes: options.rateBytes,
     check: () => file.throwIfInterrupted(),
     progress: (bytes) => {
