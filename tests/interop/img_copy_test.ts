@@ -269,7 +269,9 @@ const CONVERSIONS = [
   "-o size=5M raw",
   "-p raw",
   "-p -q raw",
-  "-m 16 -W -O qcow2 base",
+  "-m 16 -O qcow2 base",
+  // With -W the order of clusters is chance in qemu-img too: into raw, where there is none.
+  "-m 16 -W base",
   "-m 1 base",
   "-C raw",
   "-U -t none -T none -O qcow2 base",
@@ -417,16 +419,22 @@ async function interrupt(folder: string, signal: Deno.Signal): Promise<{ code: n
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", main, "img", "convert", "-r", "1M", "-O", "qcow2", "source", "target"],
     cwd: folder,
+    env: { INIT_CWD: folder },
     stdout: "null",
     stderr: "null",
   }).spawn();
-  for (;;) {
+  let ended = false;
+  const ending = child.status.finally(() => ended = true);
+  while (!ended) {
     const head = await Deno.readFile(target).catch(() => new Uint8Array());
     if (head[4] === 0xff) break;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+  if (ended) {
+    throw new Error(`the conversion ended by itself with ${(await ending).code} before it could be interrupted`);
+  }
   child.kill(signal);
-  const { code } = await child.status;
+  const { code } = await ending;
   const left = await Deno.stat(target).then(() => true, () => false);
   const info = left ? (await run("qemu-img", ["info", "target"], { cwd: folder })).stderr : "";
   if (left) await Deno.remove(target);
