@@ -18,6 +18,15 @@ export function bootPaths(devices: readonly Device[]): string[] {
     .map(({ path }) => path!);
 }
 
+/** Disks whose logical geometry was given: path, cylinders, heads, sectors, in order of the object tree. */
+export function logicalGeometries(devices: readonly Device[]): string[] {
+  return devices.flatMap((device) => {
+    const { lcyls, lheads, lsecs } = device.properties as Readonly<Record<string, unknown>>;
+    const path = bootPath(device);
+    return path !== undefined && (lcyls || lheads || lsecs) ? [`${path} ${lcyls} ${lheads} ${lsecs}`] : [];
+  });
+}
+
 /** A device's `bootindex`; -1 where it has none. */
 export function bootIndex(device: Device): number {
   const { bootindex } = device.properties;

@@ -40,7 +40,7 @@ import {
 } from "../../devices/chipset/mod.ts";
 import { MiB } from "../../base/units.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
-import { bootPaths } from "./boot_paths.ts";
+import { bootPaths, logicalGeometries } from "./boot_paths.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
@@ -101,7 +101,8 @@ class PcBuilder {
     this.#fillFwCfg(fwCfg);
     return this.#built(pic, rtc, power, (devices) => {
       this.#fillCmos(rtc, ide, floppies);
-      fwCfg.setFile("bootorder", bootOrderFile(devices));
+      fwCfg.setFile("bootorder", linesFile(bootPaths(devices)));
+      fwCfg.setFile("bios-geometry", linesFile(logicalGeometries(devices)));
     });
   }
 
@@ -243,10 +244,9 @@ class PcBuilder {
   }
 }
 
-/** Lines of paths, ended by a zero byte; nothing where no device has a boot index. */
-function bootOrderFile(devices: readonly Device[]): Uint8Array {
-  const paths = bootPaths(devices);
-  return paths.length === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${paths.join("\n")}\0`);
+/** A file of lines for the firmware, ended by a zero byte; empty where there are none. */
+function linesFile(lines: readonly string[]): Uint8Array {
+  return lines.length === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${lines.join("\n")}\0`);
 }
 
 /** What is wrong with a boot order on a pc, in QEMU's words. */
