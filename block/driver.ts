@@ -10,6 +10,7 @@
 import type { Clocks } from "../base/clocks.ts";
 import type { IoVector } from "../base/io_vector.ts";
 import type { Random } from "../base/random.ts";
+import type { TableInspection } from "./inspection.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 
@@ -102,6 +103,8 @@ export interface BlockDriver extends AsyncDisposable {
   check?(options: { readonly fix: "none" | "leaks" | "all" }): Promise<CheckResult>;
   readonly snapshots?: SnapshotStore;
   readonly vmState?: VmStateStore;
+  /** The image's own tables, to look at. */
+  readonly inspection?: TableInspection;
   /** Takes new flags and options while open; the node has been drained. Nothing is changed when it throws. */
   reopen?(change: ReopenChange): Promise<void>;
   /** Makes `node` (or none) the backing node and, with `inHeader`, writes that into the image. */

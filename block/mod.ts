@@ -16,6 +16,7 @@ export * from "./drivers.ts";
 export * from "./errors.ts";
 export * from "./find_backing.ts";
 export * from "./graph.ts";
+export type * from "./inspection.ts";
 export { BlockNode } from "./node.ts";
 export type * from "./node_options.ts";
 export type { ImageRequest } from "./open.ts";

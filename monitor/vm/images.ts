@@ -20,8 +20,11 @@ import {
   type CreateValues,
   type DriverInfo,
   type Extent,
+  type L1Entry,
+  type L2Entry,
   Permission,
   type SnapshotInfo,
+  type TableInspection,
 } from "../../block/mod.ts";
 
 /** How an image is opened. */
@@ -187,6 +190,50 @@ export class OpenedImage implements AsyncDisposable {
   /** Internal snapshots, in the image's order. */
   get snapshots(): readonly SnapshotInfo[] {
     return this.node.driver.snapshots?.list() ?? [];
+  }
+
+  /**
+   * The L1 table of a qcow2 image: where each L2 table lies, and whether it is this state's alone. With a snapshot's id,
+   * the table that the snapshot keeps.
+   *
+   * @throws BlockError ENOTSUP for a format without such tables
+   *
+   * @example
+   * ```ts
+   * import { createImage, openImage } from "./images.ts";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const filename = await Deno.makeTempFile({ suffix: ".qcow2" });
+   * await createImage({ filename, format: "qcow2", size: 1024 * 1024 });
+   * {
+   *   await using image = await openImage(filename);
+   *   await image.write(0, new Uint8Array(65536).fill(7));
+   *   const [table] = await image.l1();
+   *   const [entry] = await image.l2(0);
+   *   assertEquals([table!.copied, entry!.kind, await image.refcount(entry!.offset)], [true, "data", 1]);
+   * }
+   * await Deno.remove(filename);
+   * ```
+   */
+  l1(snapshotId?: string): Promise<readonly L1Entry[]> {
+    return this.#tables().l1(snapshotId);
+  }
+
+  /** The L2 table that entry `index` of the L1 table leads to; empty where there is none. @throws BlockError */
+  l2(index: number, snapshotId?: string): Promise<readonly L2Entry[]> {
+    return this.#tables().l2(index, snapshotId);
+  }
+
+  /** How often the cluster at byte `offset` of the file is referred to; 0: it is free. @throws BlockError */
+  refcount(offset: number): Promise<number> {
+    return this.#tables().refcount(offset);
+  }
+
+  #tables(): TableInspection {
+    const { inspection } = this.node.driver;
+    if (inspection !== undefined) return inspection;
+    const text = `Images of format '${this.format}' have no tables to look at`;
+    throw new BlockError({ kind: "unsupported", feature: "inspection", text });
   }
 
   /** Writes what the overlay holds into its backing file and empties it. @throws BlockError */

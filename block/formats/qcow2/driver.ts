@@ -35,6 +35,8 @@ import { INCOMPATIBLE, looksLikeQcow2, MAX_BACKING_NAME_BYTES } from "./header.t
 import { HostFile } from "./host_file.ts";
 import type { Qcow2Image } from "./image.ts";
 import { imageInfo } from "./info.ts";
+import type { TableInspection } from "../../inspection.ts";
+import { inspectionOf } from "./inspect.ts";
 import { emptyImage } from "./make_empty.ts";
 import { clearUnknownAutoclear, openImage } from "./open.ts";
 import { measureImage } from "./measure.ts";
@@ -148,6 +150,10 @@ export class Qcow2Driver implements BlockDriver {
 
   allocatedBytes(): Promise<number> {
     return this.#file.node.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  }
+
+  get inspection(): TableInspection {
+    return inspectionOf(this.#image);
   }
 
   async info(): Promise<DriverInfo> {
