@@ -6,7 +6,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { haveProgram, must, run } from "../support/programs.ts";
-import { sideBySide } from "../support/img_pair.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { TempFolder } from "../support/temp.ts";
 
 const ignore = !haveProgram("qemu-img") || !haveProgram("qemu-io");
@@ -34,6 +34,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: [
         ...["base", "top", "raw", "full", "snapped", "zero", "empty", "odd", "old"].flatMap((file) => [
@@ -74,6 +75,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: [
         "compare base same",
@@ -124,6 +126,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: [
         ...["base", "top", "raw", "full", "snapped", "zero", "odd", "old", "empty"].flatMap((file) => [
@@ -186,6 +189,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: [
         "dd if=raw of=d1",
@@ -290,6 +294,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: CONVERSIONS.map((row, index) => `convert ${row} c${index}`),
       verify: CONVERSIONS.flatMap((row, index) => {
@@ -312,6 +317,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: [
         ...IMAGES,
         "qemu-img create -q -f raw plain 2M && qemu-io -f raw -c 'write -P 5 0 2M' plain >/dev/null",
@@ -353,6 +359,7 @@ Deno.test({
   ignore,
   fn: () =>
     sideBySide({
+      setUpTwice: true,
       setUp: IMAGES,
       rows: [
         "convert",

@@ -4,7 +4,7 @@
  * @module
  */
 import { haveProgram } from "../support/programs.ts";
-import { imgSideBySide } from "../support/img_rows.ts";
+import { imgSideBySide } from "../support/side_by_side.ts";
 
 const ignore = !haveProgram("qemu-img");
 

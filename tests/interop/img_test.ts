@@ -5,45 +5,10 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type ImgRequest, runMoaImg } from "../support/moa_img.ts";
+import { runMoaImg } from "../support/moa_img.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
+import { imgSideBySide } from "../support/side_by_side.ts";
 import { TempFolder } from "../support/temp.ts";
-
-/** Dates are of the moment, and what a file takes may hang on when the file system wrote it. */
-function level(text: string): string {
-  return text
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "DATE TIME")
-    .replaceAll(/"date-n?sec": \d+/g, '"date": 0')
-    .replaceAll(/^disk size: .*$/gm, "disk size: SIZE")
-    .replaceAll(/"actual-size": \d+/g, '"actual-size": 0');
-}
-
-/** Runs each row (`$` rows in a shell, for both) and compares. */
-async function sideBySide(setUp: readonly string[], rows: readonly string[]): Promise<void> {
-  await using ours = await TempFolder.make();
-  await using theirs = await TempFolder.make();
-  for (const command of setUp) await must("sh", ["-ec", command], { cwd: theirs.path });
-  await must("cp", ["-a", "--sparse=always", `${theirs.path}/.`, ours.path]);
-  const requests = (folder: string): ImgRequest[] =>
-    rows.map((row) => row.startsWith("$ ") ? { folder, shell: row.slice(2) } : { folder, args: wordsOf(row) });
-  const moa = await runMoaImg(requests(ours.path));
-  const real: { row: string; code: number; stdout: string; stderr: string }[] = [];
-  for (const [index, request] of requests(theirs.path).entries()) {
-    const result = "shell" in request
-      ? await run("sh", ["-ec", request.shell], { cwd: request.folder })
-      : await run("qemu-img", request.args, { cwd: request.folder });
-    const { code, stdout, stderr } = result;
-    real.push({ row: rows[index]!, code, stdout: level(stdout), stderr: level(stderr) });
-  }
-  const ourAnswers = moa.map(({ code, stdout, stderr }, index) => (
-    { row: rows[index]!, code, stdout: level(stdout), stderr: level(stderr) }
-  ));
-  assertEquals(ourAnswers, real);
-}
-
-function wordsOf(row: string): string[] {
-  return [...row.matchAll(/(?:'[^']*'|\S)+/g)].map(([word]) => word.replaceAll("'", ""));
-}
 
 /** Whether both made the same bytes, and the real program finds nothing wrong with ours. */
 async function sameImages(rows: readonly string[]): Promise<void> {
@@ -82,7 +47,7 @@ Deno.test({
   name: "img: the command line is read as qemu-img reads it",
   ignore,
   fn: () =>
-    sideBySide(IMAGES, [
+    imgSideBySide(IMAGES, [
       "",
       "nosuch",
       "--nosuch",
@@ -123,7 +88,7 @@ Deno.test({
   name: "img create: the line it prints, and what it refuses",
   ignore,
   fn: () =>
-    sideBySide(IMAGES, [
+    imgSideBySide(IMAGES, [
       "create -f qcow2 f 1M",
       "create -q -f qcow2 f 1M",
       "create -f raw r 0x10K",
@@ -191,7 +156,7 @@ Deno.test({
   name: "img info: text and JSON",
   ignore,
   fn: () =>
-    sideBySide(IMAGES, [
+    imgSideBySide(IMAGES, [
       "info base",
       "info -f qcow2 top",
       "info --backing-chain top",
@@ -231,7 +196,7 @@ Deno.test({
   name: "img check: findings, repair, exit status",
   ignore,
   fn: () =>
-    sideBySide([
+    imgSideBySide([
       ...IMAGES,
       // The second byte of the refcount of cluster 3, in the refcount block that is cluster 2.
       "cp snapped leaky; printf '\\000\\002' | dd of=leaky bs=1 seek=131078 conv=notrunc 2>/dev/null",
@@ -263,7 +228,7 @@ Deno.test({
   name: "img snapshot: list, create, apply, delete",
   ignore,
   fn: () =>
-    sideBySide(IMAGES, [
+    imgSideBySide(IMAGES, [
       "snapshot -l snapped",
       "snapshot snapped",
       "snapshot -l raw",
