@@ -60,6 +60,9 @@ export class Qcow2Driver implements BlockDriver {
   readonly snapshots: SnapshotStore;
   #image: Qcow2Image;
   readonly #file: HostFile;
+  /** Where data is; without `#direct` only `image.data` knows how to read it. */
+  readonly #dataFile: HostFile;
+  readonly #direct: boolean;
   readonly #writer: Writer;
   readonly #options: BlockdevOptionsQcow2;
   readonly #context: OpenContext;
@@ -70,11 +73,13 @@ export class Qcow2Driver implements BlockDriver {
   constructor(image: Qcow2Image, options: BlockdevOptionsQcow2, context: OpenContext) {
     this.#image = image;
     this.#file = image.file;
+    this.#dataFile = image.data.file;
+    this.#direct = image.data.isPlain;
     this.#options = options;
     this.#context = context;
     this.#writer = new Writer(image);
     this.limits = {
-      alignBytes: Math.max(1, image.file.node.driver.limits.alignBytes),
+      alignBytes: Math.max(image.data.alignBytes, image.data.file.node.driver.limits.alignBytes),
       zeroAlignBytes: image.clusterSize,
       discardAlignBytes: image.clusterSize,
       optimalTransferBytes: image.clusterSize,
@@ -94,18 +99,18 @@ export class Qcow2Driver implements BlockDriver {
   }
 
   read(at: number, into: IoVector): Promise<void> {
-    const host = this.#image.plainRun(at, into.length, false);
+    const host = this.#direct ? this.#image.plainRun(at, into.length, false) : -1;
     if (host < 0) return readGuest(this.#image, at, into);
     this.#file.node.debugEvent("read_aio");
-    return this.#file.node.read(host, into);
+    return this.#dataFile.node.read(host, into);
   }
 
   write(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
-    const host = image.plainRun(at, from.length, true);
+    const host = this.#direct ? image.plainRun(at, from.length, true) : -1;
     if (host < 0 || image.metadata.hit(host, from.length) !== undefined) return this.#writer.write(at, from);
     this.#file.node.debugEvent("write_aio");
-    return this.#file.writeData(host, from);
+    return this.#dataFile.writeData(host, from);
   }
 
   writeZeroes(at: number, length: number, how: ZeroOptions = {}): Promise<void> {
@@ -129,6 +134,7 @@ export class Qcow2Driver implements BlockDriver {
     image.ensureWorking("flush");
     if (image.readOnly) return;
     await image.lock.run(() => image.settle());
+    await this.#file.data?.node.flush();
     await this.#file.node.flush();
   }
 

@@ -14,6 +14,8 @@ import type { BlockNode } from "../../node.ts";
 /** An image's file. */
 export class HostFile {
   readonly node: BlockNode;
+  /** An external data file: what is written there is durable before anything that is written here afterwards. */
+  data: HostFile | undefined;
   /** Whether anything was written since the last flush. */
   unflushed = false;
   readonly #underWay = [0, 0];
@@ -66,6 +68,7 @@ export class HostFile {
 
   /** Resolves when every data write that is under way now has ended; one caller at a time. */
   async settleData(): Promise<void> {
+    await this.data?.settleData();
     const old = this.#generation;
     if (this.#underWay[old] === 0) return;
     this.#generation = 1 - old;
@@ -83,7 +86,9 @@ export class HostFile {
     return inside > 0 ? this.node.discard(at, inside) : Promise.resolve();
   }
 
+  /** Makes all that was written durable, the data file first. */
   async flush(): Promise<void> {
+    await this.data?.flush();
     this.unflushed = false;
     try {
       await this.node.flush();
@@ -95,7 +100,7 @@ export class HostFile {
 
   /** Waits until what was written is durable, where anything was. */
   async barrier(): Promise<void> {
-    if (this.unflushed) await this.flush();
+    if (this.unflushed || this.data?.unflushed === true) await this.flush();
   }
 
   truncate(size: number, preallocation: PreallocationMode = "off"): Promise<void> {

@@ -16,6 +16,7 @@ import { Allocator } from "./allocator.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
 import { COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
 import { formatError, hex } from "./failures.ts";
+import type { ClusterData } from "./cluster_data.ts";
 import type { HostFile } from "./host_file.ts";
 import type { L1Table } from "./l1_table.ts";
 import { ENTRY_BYTES, entryOffset, isPlainData } from "./mapping.ts";
@@ -44,7 +45,10 @@ const utf8 = new TextEncoder();
 
 /** The state of one open image. */
 export class Qcow2Image {
+  /** The image's own file: metadata, compressed clusters, and mostly data too. */
   readonly file: HostFile;
+  /** Where data clusters are. */
+  readonly data: ClusterData;
   readonly header: Header;
   readonly extensions: Extensions;
   readonly l1: L1Table;
@@ -77,6 +81,7 @@ export class Qcow2Image {
 
   constructor(parts: {
     file: HostFile;
+    data: ClusterData;
     header: Header;
     extensions: Extensions;
     l1: L1Table;
@@ -85,6 +90,7 @@ export class Qcow2Image {
     settings: ImageSettings;
   }) {
     this.file = parts.file;
+    this.data = parts.data;
     this.header = parts.header;
     this.extensions = parts.extensions;
     this.l1 = parts.l1;

@@ -2,7 +2,7 @@
  * Opening an image: header, extensions, tables, in the order in which QEMU looks at them, so that a bad image gets the
  * same message. Nothing is written before everything has been looked at.
  *
- * Encryption, external data files, extended L2 entries and zstd are refused by name.
+ * External data files, extended L2 entries and zstd are refused by name.
  *
  * Source: [QCOW2] "Header", "Header extensions".
  *
@@ -11,6 +11,8 @@
 import { divideCeil } from "../../../base/bits.ts";
 import type { OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
+import { PlainData } from "./cluster_data.ts";
+import { openEncryption } from "./encryption.ts";
 import { formatError, unsupported } from "./failures.ts";
 import { type Extensions, noExtensions, parseExtensions } from "./header_extensions.ts";
 import {
@@ -75,7 +77,10 @@ export async function openImage(
   });
   const metadata = new MetadataMap(clusterSize, overlapBits(options["overlap-check"]));
   const settings = settingsFor(options, full, sizes, context);
-  const image = new Qcow2Image({ file, header: full, extensions, l1, refcounts, metadata, settings });
+  const data = full.cryptMethod === 0
+    ? new PlainData(file)
+    : await openEncryption({ header: full, extensions, file, dataFile: file }, options, context);
+  const image = new Qcow2Image({ file, data, header: full, extensions, l1, refcounts, metadata, settings });
   image.backingName = backingName;
   const { snapshots, bytes } = await readSnapshotTable(file, full);
   image.snapshots = snapshots;
@@ -131,12 +136,6 @@ function checkState(header: Header, corruptAllowed: boolean): void {
     throw formatError("Reference count entry width too large; may not exceed 64 bits");
   }
   if (header.cryptMethod > 2) throw formatError(`Unsupported encryption method ${header.cryptMethod}`);
-  if (header.cryptMethod !== 0) {
-    throw unsupported(
-      "encryption",
-      `Encrypted qcow2 images (${header.cryptMethod === 1 ? "aes" : "luks"}) are not supported`,
-    );
-  }
   if ((header.incompatible & BigInt(INCOMPATIBLE.dataFile)) !== 0n) {
     throw unsupported("data_file", "qcow2 images with an external data file are not supported");
   }

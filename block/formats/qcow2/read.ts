@@ -29,7 +29,7 @@ async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector):
       return into.fill(0);
     case "data":
       image.file.node.debugEvent("read_aio");
-      return await image.file.read(mapping.host + at % image.clusterSize, into);
+      return await image.data.read(mapping.host + at % image.clusterSize, at, into);
     case "compressed": {
       image.file.node.debugEvent("read_compressed");
       const cluster = inflate(await image.file.readBytes(mapping.host, mapping.length), image.clusterSize);

@@ -37,6 +37,8 @@ export async function statusOf(image: Qcow2Image, at: number, length: number): P
   }
 }
 
+/** Where the bytes are; nobody can use them there where they are encrypted. */
 function hostOf(image: Qcow2Image, host: number, at: number): Pick<Extent, "hostOffset" | "node"> {
-  return { hostOffset: host + at % image.clusterSize, node: image.file.node };
+  if (!image.data.isPlain) return {};
+  return { hostOffset: host + at % image.clusterSize, node: image.data.file.node };
 }

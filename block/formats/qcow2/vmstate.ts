@@ -6,11 +6,12 @@
  *
  * @module
  */
-import type { IoVector } from "../../../base/io_vector.ts";
+import { alignDown, alignUp } from "../../../base/bits.ts";
+import { IoVector } from "../../../base/io_vector.ts";
 import type { VmStateStore } from "../../driver.ts";
 import { ioError } from "../../errors.ts";
 import type { Qcow2Image } from "./image.ts";
-import { readGuest } from "./read.ts";
+import { readGuest, readGuestBytes } from "./read.ts";
 import type { Writer } from "./write.ts";
 
 /** The VM state area of `image`. */
@@ -22,11 +23,29 @@ export function vmStateOf(image: Qcow2Image, writer: Writer): VmStateStore {
   };
   return {
     async read(at: number, into: IoVector): Promise<void> {
-      await readGuest(image, place(at, into.length), into);
+      await readAligned(image, place(at, into.length), into);
     },
     async write(at: number, from: IoVector): Promise<void> {
       if (image.readOnly) throw ioError("write", "EPERM");
-      await writer.write(place(at, from.length), from);
+      await writeAligned(image, writer, place(at, from.length), from);
     },
   };
+}
+
+/** No node is above this area to widen a request to what is encrypted as one. */
+async function readAligned(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
+  const { alignBytes } = image.data;
+  if (alignBytes === 1) return await readGuest(image, at, into);
+  const start = alignDown(at, alignBytes);
+  const whole = await readGuestBytes(image, start, alignUp(at + into.length, alignBytes) - start);
+  into.copyFrom(whole.subarray(at - start, at - start + into.length));
+}
+
+async function writeAligned(image: Qcow2Image, writer: Writer, at: number, from: IoVector): Promise<void> {
+  const { alignBytes } = image.data;
+  if (at % alignBytes === 0 && from.length % alignBytes === 0) return await writer.write(at, from);
+  const start = alignDown(at, alignBytes);
+  const whole = await readGuestBytes(image, start, alignUp(at + from.length, alignBytes) - start);
+  from.copyTo(whole, at - start);
+  await writer.write(start, IoVector.of(whole));
 }

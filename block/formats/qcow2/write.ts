@@ -143,7 +143,7 @@ export class Writer {
     if (!allocation.link) {
       image.checkOverlap(allocation.host + inCluster, from.length);
       image.file.node.debugEvent("write_aio");
-      return await image.file.writeData(allocation.host + inCluster, from);
+      return await image.data.write(allocation.host + inCluster, at, from);
     }
     const bytes = allocation.clusters * image.clusterSize;
     try {
@@ -153,7 +153,7 @@ export class Writer {
       const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
       image.checkOverlap(allocation.host, bytes);
       image.file.node.debugEvent("write_aio");
-      await image.file.writeData(allocation.host, IoVector.from([before, ...from.slices, after]));
+      await image.data.write(allocation.host, allocation.start, IoVector.from([before, ...from.slices, after]));
       await image.lock.run(() => this.#link(allocation));
     } catch (error) {
       if (!image.broken) await image.lock.run(() => this.#giveBack(allocation));
