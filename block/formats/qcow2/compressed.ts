@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { constants, deflateRaw, deflateRawSync, inflateRawSync } from "node:zlib";
+import { zlib } from "../../../base/zlib.ts";
 import { ioError } from "../../errors.ts";
 
 const WINDOW_BITS = 12;
@@ -17,6 +17,7 @@ const MEMORY_LEVEL = 9;
 export function inflate(bytes: Uint8Array, length: number): Uint8Array {
   let out: Uint8Array;
   try {
+    const { constants, inflateRawSync } = zlib();
     // The last sectors may hold the beginning of another cluster, and the file may end early: so the flush mode.
     out = inflateRawSync(bytes, {
       windowBits: WINDOW_BITS,
@@ -36,7 +37,7 @@ export function inflate(bytes: Uint8Array, length: number): Uint8Array {
 /** `bytes` deflated, or `undefined` where that takes as much room as they do. */
 export function deflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
-    deflateRaw(bytes, { windowBits: WINDOW_BITS, memLevel: MEMORY_LEVEL }, (error, out) => {
+    zlib().deflateRaw(bytes, { windowBits: WINDOW_BITS, memLevel: MEMORY_LEVEL }, (error, out) => {
       if (error !== null) reject(ioError("write", "EIO"));
       else resolve(out.length < bytes.length ? out : undefined);
     });
@@ -45,6 +46,10 @@ export function deflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
 
 /** As {@link deflate}, at once. */
 export function deflateNow(bytes: Uint8Array): Uint8Array | undefined {
-  const out = deflateRawSync(bytes, { windowBits: WINDOW_BITS, memLevel: MEMORY_LEVEL, chunkSize: bytes.length + 64 });
+  const out = zlib().deflateRawSync(bytes, {
+    windowBits: WINDOW_BITS,
+    memLevel: MEMORY_LEVEL,
+    chunkSize: bytes.length + 64,
+  });
   return out.length < bytes.length ? out : undefined;
 }
