@@ -14,7 +14,7 @@ import { GiB, KiB } from "../../base/units.ts";
 import { BlockNode } from "../../block/node.ts";
 import { file } from "../../block/protocols/file.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
-import { makeImages } from "./image_io.ts";
+import { makeImage } from "./image_io.ts";
 import { qemuImgBench, run } from "./qemu.ts";
 
 const REQUEST_BYTES = 4 * KiB;
@@ -24,7 +24,7 @@ const IMAGE_BYTES = 1 * GiB;
 const CACHED = [[false, 1, 1.5], [false, 16, 1.1], [true, 1, 5], [true, 16, 2]] as const;
 const DIRECT = [[false, 1, 1], [false, 16, 0.8], [true, 1, 1], [true, 16, 0.8]] as const;
 
-/** The benchmarks over `bench.raw` in `directory`, which `makeImages` has made. */
+/** The benchmarks over `bench.raw` in `directory`, which `makeImage` has made. */
 export function fileBenchmarks(directory: string): Benchmark[] {
   const image = `${directory}/bench.raw`;
   const cached = CACHED.map(([write, depth, target]): Benchmark => {
@@ -103,7 +103,7 @@ async function theirsDirect({ image, write, depth, requests }: Requests): Promis
 if (import.meta.main) {
   const directory = await Deno.makeTempDir({ prefix: "moa-bench-" });
   try {
-    await makeImages(directory);
+    await makeImage(directory, "raw");
     for (const benchmark of fileBenchmarks(directory)) {
       console.log(line(await measure(benchmark, Number(Deno.args[0] ?? 3))));
     }

@@ -5,6 +5,13 @@
  *
  * @module
  */
+import { MiB } from "../../base/units.ts";
+
+/** One measurement: the figure, with the most memory that its process held where that was asked for. */
+export interface Sample {
+  readonly value: number;
+  readonly peakBytes: number;
+}
 
 /** One comparison. `ours` and `theirs` measure once and return the same unit; more is better unless `lessIsBetter`. */
 export interface Benchmark {
@@ -13,9 +20,13 @@ export interface Benchmark {
   /** The least ratio that counts as met: moa over the real program (or the bound, where there is no other program). */
   readonly target: number;
   readonly lessIsBetter?: boolean;
-  ours(): Promise<number>;
+  /** What stands on the other side where that is not the real program. */
+  readonly against?: string;
+  /** Makes what is measured; called once, before the first measurement. */
+  prepare?(): Promise<void>;
+  ours(): Promise<number | Sample>;
   /** Absent: `target` is an absolute bound on `ours`. */
-  theirs?(): Promise<number>;
+  theirs?(): Promise<number | Sample>;
 }
 
 /** A measured {@link Benchmark}. */
@@ -27,18 +38,29 @@ export interface Figure {
   readonly ratio: number | undefined;
   readonly target: number;
   readonly met: boolean;
+  readonly against: string;
+  /** The most memory that was held, in bytes; absent where it was not measured. */
+  readonly ourPeakBytes?: number;
+  readonly theirPeakBytes?: number;
 }
 
 /** Measures `benchmark` `rounds` times, in turn with the real program. */
 export async function measure(benchmark: Benchmark, rounds: number): Promise<Figure> {
+  await benchmark.prepare?.();
   const ours: number[] = [];
   const theirs: number[] = [];
   const ratios: number[] = [];
+  const peaks = { ours: 0, theirs: 0 };
+  const valueOf = (measured: number | Sample, side: "ours" | "theirs") => {
+    if (typeof measured === "number") return measured;
+    peaks[side] = Math.max(peaks[side], measured.peakBytes);
+    return measured.value;
+  };
   for (let round = 0; round < rounds; round++) {
-    const mine = await benchmark.ours();
+    const mine = valueOf(await benchmark.ours(), "ours");
     ours.push(mine);
     if (benchmark.theirs === undefined) continue;
-    const other = await benchmark.theirs();
+    const other = valueOf(await benchmark.theirs(), "theirs");
     theirs.push(other);
     ratios.push(benchmark.lessIsBetter ? other / mine : mine / other);
   }
@@ -56,6 +78,9 @@ export async function measure(benchmark: Benchmark, rounds: number): Promise<Fig
     ratio,
     target: benchmark.target,
     met,
+    against: benchmark.against ?? "qemu",
+    ...(peaks.ours === 0 ? {} : { ourPeakBytes: peaks.ours }),
+    ...(peaks.theirs === 0 ? {} : { theirPeakBytes: peaks.theirs }),
   };
 }
 
@@ -73,8 +98,12 @@ export function line(figure: Figure): string {
   const verdict = figure.met ? "met" : "MISSED";
   const compared = figure.ratio === undefined
     ? `bound ${number(figure.target)}`
-    : `qemu ${number(figure.theirs!).padStart(9)}  ratio ${figure.ratio.toFixed(2)} of ${figure.target}`;
-  return `${figure.name.padEnd(44)} ${number(figure.ours).padStart(9)} ${
+    : `${figure.against} ${number(figure.theirs!).padStart(9)}  ratio ${figure.ratio.toFixed(2)} of ${figure.target}`;
+  const mebibytes = (bytes: number | undefined) => bytes === undefined ? "-" : Math.round(bytes / MiB);
+  const peak = figure.ourPeakBytes === undefined && figure.theirPeakBytes === undefined
+    ? ""
+    : `  peak ${mebibytes(figure.ourPeakBytes)} MiB, ${figure.against} ${mebibytes(figure.theirPeakBytes)}`;
+  return `${figure.name.padEnd(52)} ${number(figure.ours).padStart(9)} ${
     figure.unit.padEnd(6)
-  } ${compared}  ${verdict}`;
+  } ${compared}  ${verdict}${peak}`;
 }

@@ -1,16 +1,14 @@
 /**
  * Requests to images in the page cache, raw and qcow2, against `qemu-img bench` at the same offsets.
  *
- * Ours go through the public API: a `BlockBackend` with tracking, statistics and image locks.
- *
  * @module
  */
-import { HostClock } from "../../base/clocks.ts";
+import { existsSync } from "node:fs";
 import { IoVector } from "../../base/io_vector.ts";
-import { HostRandom } from "../../base/random.ts";
 import { GiB, KiB, MiB } from "../../base/units.ts";
-import { BlockBackend, type BlockdevOptions, BlockGraph, Permission } from "../../block/mod.ts";
+import type { BlockdevOptions } from "../../block/mod.ts";
 import type { Benchmark } from "./harness.ts";
+import { fileImage, type Requests, secondsOf, withBackend } from "./in_process.ts";
 import { qemuImgBench, run } from "./qemu.ts";
 
 const REQUEST_BYTES = 4 * KiB;
@@ -21,18 +19,17 @@ const SEQUENTIAL_BYTES = 2 * MiB;
 /** Not counted: until they have run, V8 has not compiled the path for good. The real program is compiled already. */
 const WARM_UP_REQUESTS = 100_000;
 
-/** The images that the benchmarks need, made with the real qemu-img. */
-export async function makeImages(directory: string): Promise<void> {
+/** Makes `bench.raw` or `bench.qcow2` in `directory` with the real qemu-img, where it is not there yet. */
+export async function makeImage(directory: string, format: "raw" | "qcow2"): Promise<void> {
   const requests = `${IMAGE_BYTES / REQUEST_BYTES}`;
   const size = `${REQUEST_BYTES}`;
-  for (const format of ["raw", "qcow2"]) {
-    const image = `${directory}/bench.${format}`;
-    await run("qemu-img", "create", "-q", "-f", format, image, `${IMAGE_BYTES}`);
-    // Written as a guest writes, not in one piece: the kernel caches large writes in large folios, and each small write
-    // to one of those costs several times as much, for either program.
-    const how = ["-f", format, "-w", "-d", "32", "-i", "io_uring"];
-    await run("qemu-img", "bench", ...how, "-s", size, "-S", size, "-c", requests, image);
-  }
+  const image = `${directory}/bench.${format}`;
+  if (existsSync(image)) return;
+  await run("qemu-img", "create", "-q", "-f", format, image, `${IMAGE_BYTES}`);
+  // Written as a guest writes, not in one piece: the kernel caches large writes in large folios, and each small write
+  // to one of those costs several times as much, for either program.
+  const how = ["-f", format, "-w", "-d", "32", "-i", "io_uring"];
+  await run("qemu-img", "bench", ...how, "-s", size, "-S", size, "-c", requests, image);
 }
 
 /** All benchmarks over the images in `directory`. */
@@ -43,13 +40,14 @@ export function imageBenchmarks(directory: string): Benchmark[] {
     for (const [write, depth, target] of [[false, 1, 1.5], [false, 16, 1.1], [true, 1, 5], [true, 16, 2]] as const) {
       // The real program needs long enough a run for its own start not to count.
       const requests = write ? 60_000 : 200_000;
+      const how = { write, depth, requests, requestBytes: REQUEST_BYTES, stepBytes: STEP_BYTES };
       benchmarks.push({
         name: `${format}: 4 KiB ${write ? "writes" : "reads"} at depth ${depth}`,
         unit: "IOPS",
         target,
-        ours: () => randomRequests(open(format, image), write, depth, requests),
-        theirs: () =>
-          qemuImgBench({ image, format, write, depth, requests, requestBytes: REQUEST_BYTES, stepBytes: STEP_BYTES }),
+        prepare: () => makeImage(directory, format),
+        ours: () => randomRequests(fileImage(format, image), { ...how, diskBytes: IMAGE_BYTES }),
+        theirs: () => qemuImgBench({ image, format, ...how }),
       });
     }
   }
@@ -58,45 +56,17 @@ export function imageBenchmarks(directory: string): Benchmark[] {
     name: "qcow2: sequential 2 MiB reads",
     unit: "MiB/s",
     target: 0.9,
-    ours: () => sequentialReads(open("qcow2", image)),
+    prepare: () => makeImage(directory, "qcow2"),
+    ours: () => sequentialReads(fileImage("qcow2", image)),
     theirs: () => convertToNowhere(image),
   });
   return benchmarks;
 }
 
-function open(format: "raw" | "qcow2", filename: string): BlockdevOptions {
-  return { driver: format, file: { driver: "file", filename } };
-}
-
-async function withBackend<Result>(
-  options: BlockdevOptions,
-  work: (backend: BlockBackend) => Promise<Result>,
-): Promise<Result> {
-  const realtime = new HostClock();
-  const clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
-  await using graph = new BlockGraph({ clocks, random: new HostRandom() });
-  await using backend = new BlockBackend({ graph, shared: Permission.consistentRead });
-  const node = await graph.open(options);
-  await backend.insertMedium(node);
-  await graph.release(node);
-  return await work(backend);
-}
-
-function randomRequests(options: BlockdevOptions, write: boolean, depth: number, requests: number): Promise<number> {
-  return withBackend(options, async (backend) => {
-    const loop = async (lane: number, count: number) => {
-      const data = IoVector.allocate(REQUEST_BYTES);
-      for (let request = lane; request < count; request += depth) {
-        const at = request * STEP_BYTES % (IMAGE_BYTES - REQUEST_BYTES);
-        if (write) await backend.write(at, data);
-        else await backend.read(at, data);
-      }
-    };
-    const lanes = (count: number) => Promise.all(Array.from({ length: depth }, (_, lane) => loop(lane, count)));
-    await lanes(WARM_UP_REQUESTS);
-    const start = performance.now();
-    await lanes(requests);
-    return requests / ((performance.now() - start) / 1000);
+async function randomRequests(options: BlockdevOptions, how: Requests): Promise<number> {
+  return await withBackend(options, async (backend) => {
+    await secondsOf(backend, { ...how, requests: WARM_UP_REQUESTS });
+    return how.requests / await secondsOf(backend, how);
   });
 }
 

@@ -15,8 +15,9 @@ export async function run(program: string, ...args: string[]): Promise<string> {
 
 /** What {@link qemuImgBench} is asked. */
 export interface BenchRequest {
+  /** A file, or without `format` a description as `--image-opts` takes it. */
   readonly image: string;
-  readonly format: string;
+  readonly format?: string;
   readonly write: boolean;
   readonly depth: number;
   readonly requests: number;
@@ -24,14 +25,21 @@ export interface BenchRequest {
   readonly stepBytes: number;
 }
 
+/** How `qemu-img bench` may reach files in the page cache. */
+const ENGINES = ["io_uring", "threads"] as const;
+
 /** Requests a second of `qemu-img bench`, with the better of the two engines that the page cache allows. */
-export async function qemuImgBench(request: BenchRequest): Promise<number> {
+export async function qemuImgBench(
+  request: BenchRequest,
+  engines: readonly (typeof ENGINES)[number][] = ENGINES,
+): Promise<number> {
   let best = 0;
-  for (const engine of ["io_uring", "threads"]) {
+  for (const engine of engines) {
     const output = await run(
       "qemu-img",
       "bench",
-      ...["-f", request.format, "-c", `${request.requests}`, "-d", `${request.depth}`, "-i", engine],
+      ...(request.format === undefined ? ["--image-opts"] : ["-f", request.format]),
+      ...["-c", `${request.requests}`, "-d", `${request.depth}`, "-i", engine],
       ...["-s", `${request.requestBytes}`, "-S", `${request.stepBytes}`],
       ...(request.write ? ["-w"] : []),
       request.image,
