@@ -13,6 +13,8 @@ import { Exit, ProcessOutputs, Program } from "./common/program.ts";
 interface Tool {
   readonly qemuName: string;
   readonly about: string;
+  /** What of `deno.json` it runs with. */
+  readonly permissions: "start" | "img";
   run(program: Program, args: readonly string[]): Promise<number>;
 }
 
@@ -20,19 +22,42 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   system: {
     qemuName: "qemu-system-x86_64",
     about: "runs a machine",
+    permissions: "start",
     run: async (program, args) => await (await import("./system/main.ts")).main(program, args),
   },
   img: {
     qemuName: "qemu-img",
     about: "makes, shows and checks images",
+    permissions: "img",
     run: async (program, args) => await (await import("./img/main.ts")).main(program, args),
   },
   io: {
     qemuName: "qemu-io",
     about: "reads, writes and looks at an image, command by command",
+    permissions: "img",
     run: async (program, args) => await (await import("./io/main.ts")).main(program, args),
   },
+  nbd: { qemuName: "qemu-nbd", about: "not yet there", permissions: "img", run: absent("qemu-nbd") },
+  "storage-daemon": {
+    qemuName: "qemu-storage-daemon",
+    about: "not yet there",
+    permissions: "img",
+    run: absent("qemu-storage-daemon"),
+  },
 };
+
+/** Stands for a tool that moa does not have; it may be started under its name all the same. */
+function absent(qemuName: string): Tool["run"] {
+  return (program) => Promise.resolve(program.fail(`moa does not do what ${qemuName} does yet`));
+}
+
+/** The tool that goes by a QEMU name, or by the first word behind `moa`. */
+function toolOf(name: string, word: string | undefined): { byName: Tool | undefined; byWord: Tool | undefined } {
+  return {
+    byName: Object.values(TOOLS).find((tool) => tool.qemuName === name),
+    byWord: word !== undefined && Object.hasOwn(TOOLS, word) ? TOOLS[word] : undefined,
+  };
+}
 
 /**
  * Runs what `args` ask for under the name `argv0`; resolves to the exit status. `startFolder` is where the process was
@@ -44,9 +69,8 @@ export async function moa(
   outputs: ProcessOutputs,
   startFolder?: string,
 ): Promise<number> {
-  const name = argv0.slice(argv0.lastIndexOf("/") + 1);
-  const byName = Object.values(TOOLS).find((tool) => tool.qemuName === name);
-  const byWord = Object.hasOwn(TOOLS, args[0] ?? "") ? TOOLS[args[0]!] : undefined;
+  const name = baseName(argv0);
+  const { byName, byWord } = toolOf(name, args[0]);
   const program = byName !== undefined
     ? new Program(name, outputs, { startFolder })
     : new Program("moa", outputs, { invocation: byWord === undefined ? "moa" : `moa ${args[0]}`, startFolder });
@@ -56,7 +80,7 @@ export async function moa(
     if (args[0] === "--help" || args[0] === "-h") {
       program.out("usage: moa TOOL [argument ...]\n\n");
       for (const [word, tool] of Object.entries(TOOLS)) {
-        program.out(`  ${word.padEnd(8)}${tool.about} (${tool.qemuName})\n`);
+        program.out(`  ${word.padEnd(16)}${tool.about} (${tool.qemuName})\n`);
       }
       program.out("\n  moa img create -f qcow2 disk.qcow2 10G\n  moa system disk.qcow2\n\n");
       program.out(
@@ -64,7 +88,8 @@ export async function moa(
       );
       return 0;
     }
-    return program.usage(args[0] === undefined ? "Not enough arguments" : `Tool not found: ${args[0]}`);
+    if (args[0] === undefined) return program.usage("Not enough arguments");
+    return await unknownTool(program, args[0]);
   } catch (error) {
     if (error instanceof Exit) return error.code;
     throw error;
@@ -73,8 +98,21 @@ export async function moa(
   }
 }
 
+/** A word that is no tool: one of `moa img` perhaps, or nearly a tool. */
+async function unknownTool(program: Program, word: string): Promise<number> {
+  const { suggest } = await import("./common/suggest.ts");
+  const near = suggest(word, Object.keys(TOOLS));
+  if (near === undefined) return program.usage(`Tool not found: ${word}`);
+  return program.fail(`Tool not found: ${word}\nDid you mean '${near}'?`);
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 if (import.meta.main) {
-  requirePermissions(["img", "io"].includes(Deno.args[0] ?? "") ? "img" : "start");
+  const { byName, byWord } = toolOf(baseName(Deno.env.get("MOA_ARGV0") ?? ""), Deno.args[0]);
+  requirePermissions((byName ?? byWord)?.permissions ?? "start");
   const startFolder = Deno.cwd();
   const folder = Deno.env.get("INIT_CWD");
   if (folder !== undefined) Deno.chdir(folder);
