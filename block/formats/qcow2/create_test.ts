@@ -30,6 +30,7 @@ const TABLE: [options: string, values: CreateValues][] = [
     refcount_bits: 1,
   }],
   ["nocow=on", { nocow: true }],
+  ["compression_type=zstd", { compression_type: "zstd" }],
 ];
 
 async function compare(options: string, values: CreateValues, size: number): Promise<void> {

@@ -13,6 +13,7 @@ import { divideCeil } from "../../../base/bits.ts";
 import { BlockError, ioError } from "../../errors.ts";
 import type { BlockNode } from "../../node.ts";
 import { Allocator } from "./allocator.ts";
+import { type Compression, COMPRESSIONS } from "./compressed.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
 import { COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
 import { formatError, hex } from "./failures.ts";
@@ -161,6 +162,11 @@ export class Qcow2Image {
   /** Where the VM state begins: at the first L1 entry that stands for no byte of the disk. */
   get vmStateOffset(): number {
     return divideCeil(this.header.size, this.bytesPerL1Entry) * this.bytesPerL1Entry;
+  }
+
+  /** How compressed clusters are packed. */
+  get compression(): Compression {
+    return COMPRESSIONS[this.header.compressionType] ?? "zlib";
   }
 
   get isLazy(): boolean {

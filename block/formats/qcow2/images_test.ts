@@ -1,5 +1,6 @@
 /** Images that qemu-img wrote: read, described alike, or refused by name; and what an emptied overlay looks like. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { IoVector } from "../../../base/io_vector.ts";
 import { MiB } from "../../../base/units.ts";
 import { haveProgram } from "../../../tests/support/programs.ts";
 import { BlockError } from "../../errors.ts";
@@ -28,6 +29,8 @@ function content(): Uint8Array {
   return bytes;
 }
 
+const ZSTD = ["compression_type=zstd", "compression_type=zstd,cluster_size=2M"];
+
 Deno.test({
   name: "images that qemu-img converted are read, compressed ones too",
   ignore,
@@ -36,7 +39,14 @@ Deno.test({
       const wanted = content();
       await Deno.writeFile(`${folder}/raw`, wanted);
       for (
-        const options of ["cluster_size=64k", "cluster_size=4k", "cluster_size=512", "cluster_size=2M", "compat=0.10"]
+        const options of [
+          "cluster_size=64k",
+          "cluster_size=4k",
+          "cluster_size=512",
+          "cluster_size=2M",
+          "compat=0.10",
+          ...ZSTD,
+        ]
       ) {
         for (const flags of [[], ["-c"]]) {
           const path = `${folder}/q`;
@@ -52,13 +62,46 @@ Deno.test({
 });
 
 Deno.test({
+  name: "compressed clusters that are written here are read by qemu-img, and are as long as its own",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const wanted = content();
+      await Deno.writeFile(`${folder}/raw`, wanted);
+      for (const options of [{ compression_type: "zstd" }, { compression_type: "zstd", cluster_size: 2 * MiB }]) {
+        const path = `${folder}/q`;
+        const file = await createTestImage({ ...options, size: wanted.length }) as MemoryFile;
+        const image = await openTestImage(file);
+        await image.node.writeCompressed(0, IoVector.of(wanted));
+        await image[Symbol.asyncDispose]();
+        await Deno.writeFile(path, file.content());
+        for (const args of [["check", path], ["compare", "-f", "raw", "-F", "qcow2", `${folder}/raw`, path]]) {
+          const { code, stdout, stderr } = await runProgram("qemu-img", ...args);
+          assertEquals(code, 0, stdout + stderr);
+        }
+        const theirs = `${folder}/t`;
+        const flags = Object.entries(options).map(([name, value]) => `${name}=${value}`).join();
+        await runProgram("qemu-img", "convert", "-c", "-m", "1", "-O", "qcow2", "-o", flags, `${folder}/raw`, theirs);
+        const sizes = [await Deno.readFile(theirs), file.content()].map(({ length }) => Math.ceil(length / 512));
+        assert(Math.abs(sizes[0]! - sizes[1]!) <= 2, `sectors: ${sizes}`);
+      }
+    }),
+});
+
+Deno.test({
   name: "what info tells is what qemu-img info tells",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
       const path = `${folder}/q`;
       for (
-        const options of ["compat=0.10", "refcount_bits=1", "lazy_refcounts=on,cluster_size=4k", "cluster_size=2M"]
+        const options of [
+          "compat=0.10",
+          "refcount_bits=1",
+          "lazy_refcounts=on,cluster_size=4k",
+          "cluster_size=2M",
+          ...ZSTD,
+        ]
       ) {
         await runProgram("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path, "5M");
         const theirs = JSON.parse((await runProgram("qemu-img", "info", "--output=json", path)).stdout);
@@ -79,7 +122,6 @@ Deno.test({
     withFolder(async (folder) => {
       const cases: [options: string[], feature: string][] = [
         [["-o", "extended_l2=on"], "extended_l2"],
-        [["-o", "compression_type=zstd"], "compression_type=zstd"],
         [["-o", `data_file=${folder}/data`], "data_file"],
         [["--object", "secret,id=s,data=abc", "-o", "encrypt.format=aes,encrypt.key-secret=s"], "encryption"],
       ];

@@ -11,7 +11,7 @@ import type { Qcow2Image } from "./image.ts";
 export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown>> {
   const { header } = image;
   const bit = (mask: number) => (header.incompatible & BigInt(mask)) !== 0n;
-  const common = { compat: header.version === 2 ? "0.10" : "1.1", "compression-type": "zlib" };
+  const common = { compat: header.version === 2 ? "0.10" : "1.1", "compression-type": image.compression };
   if (header.version === 2) return { ...common, "refcount-bits": 16 };
   return {
     ...common,

@@ -2,7 +2,7 @@
  * Opening an image: header, extensions, tables, in the order in which QEMU looks at them, so that a bad image gets the
  * same message. Nothing is written before everything has been looked at.
  *
- * External data files, extended L2 entries and zstd are refused by name.
+ * External data files, extended L2 entries are refused by name.
  *
  * Source: [QCOW2] "Header", "Header extensions".
  *
@@ -12,6 +12,7 @@ import { divideCeil } from "../../../base/bits.ts";
 import type { OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { PlainData } from "./cluster_data.ts";
+import { COMPRESSIONS } from "./compressed.ts";
 import { openEncryption } from "./encryption.ts";
 import { formatError, unsupported } from "./failures.ts";
 import { type Extensions, noExtensions, parseExtensions } from "./header_extensions.ts";
@@ -97,7 +98,7 @@ function checkFeatures(header: Header, first: Uint8Array, extensionsEnd: number)
     throw formatError(`Unsupported qcow2 feature(s): ${describeFeatures(unknown, names)}`, "ENOTSUP");
   }
   const nonDefault = (header.incompatible & BigInt(INCOMPATIBLE.compressionType)) !== 0n;
-  if (header.compressionType > 1) {
+  if (header.compressionType >= COMPRESSIONS.length) {
     throw formatError(`qcow2: unknown compression type: ${header.compressionType}`, "ENOTSUP");
   }
   if (nonDefault && header.compressionType === 0) {
@@ -141,9 +142,6 @@ function checkState(header: Header, corruptAllowed: boolean): void {
   }
   if ((header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n) {
     throw unsupported("extended_l2", "qcow2 images with extended L2 entries are not supported");
-  }
-  if (header.compressionType === 1) {
-    throw unsupported("compression_type=zstd", "qcow2 images with zstd compression are not supported");
   }
 }
 

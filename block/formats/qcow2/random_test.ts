@@ -53,6 +53,7 @@ const SCENARIOS: Scenario[] = [
     backing: 99 * KiB,
   },
   { name: "preallocated", values: { cluster_size: 4096, preallocation: "metadata" }, size: 400 * KiB, snapshots: true },
+  { name: "zstd", values: { compression_type: "zstd" }, size: 900 * KiB, snapshots: true },
   { name: "2 MiB clusters", values: { cluster_size: 2048 * KiB }, size: 5000 * KiB, snapshots: true, steps: 40 },
 ];
 

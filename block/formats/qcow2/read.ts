@@ -6,7 +6,7 @@
  * @module
  */
 import { IoVector } from "../../../base/io_vector.ts";
-import { inflate } from "./compressed.ts";
+import { unpack } from "./compressed.ts";
 import type { Qcow2Image } from "./image.ts";
 import { findRun, type Run } from "./runs.ts";
 
@@ -32,7 +32,8 @@ async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector):
       return await image.data.read(mapping.host + at % image.clusterSize, at, into);
     case "compressed": {
       image.file.node.debugEvent("read_compressed");
-      const cluster = inflate(await image.file.readBytes(mapping.host, mapping.length), image.clusterSize);
+      const packed = await image.file.readBytes(mapping.host, mapping.length);
+      const cluster = unpack(image.compression, packed, image.clusterSize);
       const from = at % image.clusterSize;
       return into.copyFrom(cluster.subarray(from, from + into.length));
     }

@@ -11,13 +11,13 @@
 import { assert } from "../../../base/assert.ts";
 import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
-import { deflate } from "./compressed.ts";
-import { DeflatePool } from "./deflate_pool.ts";
+import { pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
 import { readGuestBytes } from "./read.ts";
+import { PackPool } from "./pack_pool.ts";
 import { mappingAt } from "./runs.ts";
 
 /** Guest clusters that an allocating write has claimed and not yet linked. */
@@ -43,7 +43,7 @@ export class Writer {
   readonly #claims = new Set<Claim>();
   /** Ends when the compressed writes that were asked for before have been done. */
   #packing: Promise<void> = Promise.resolve();
-  #deflaters: DeflatePool | undefined;
+  #packers: PackPool | undefined;
 
   constructor(image: Qcow2Image) {
     this.#image = image;
@@ -51,11 +51,11 @@ export class Writer {
 
   /** Ends what the writer has besides the image. */
   close(): void {
-    this.#deflaters?.close();
+    this.#packers?.close();
   }
 
-  #pool(): DeflatePool {
-    return this.#deflaters ??= new DeflatePool();
+  #pool(): PackPool {
+    return this.#packers ??= new PackPool(this.#image.compression);
   }
 
   /** Writes `from` at guest offset `at`. */
@@ -185,7 +185,7 @@ export class Writer {
   }
 
   /**
-   * Writes compressed clusters, plain where that is no shorter. All are deflated at once and put into the file in the
+   * Writes compressed clusters, plain where that is no shorter. All are packed at once and put into the file in the
    * order of the calls, so that the same calls give the same image.
    */
   async writeCompressed(at: number, from: IoVector): Promise<void> {
@@ -196,7 +196,7 @@ export class Writer {
     for (let done = 0; done < from.length; done += clusterSize) {
       const plain = from.slice(done, Math.min(clusterSize, from.length - done));
       const cluster = wholeCluster(plain, clusterSize);
-      const packed = from.length > clusterSize ? this.#pool().deflate(cluster) : deflate(cluster);
+      const packed = from.length > clusterSize ? this.#pool().pack(cluster) : pack(image.compression, cluster);
       // One that fails is met when its turn comes; the others must not go unhandled.
       packed.catch(() => {});
       pieces.push({ guest: at + done, plain, packed });

@@ -1,12 +1,12 @@
 /**
- * Threads that deflate clusters for writers who have many at once: a cluster takes about a millisecond, which is worth the
+ * Threads that pack clusters for writers who have many at once: a cluster takes about a millisecond, which is worth the
  * way to a thread and back, and the way of bytes in Deno's own zlib keeps to one thread.
  *
- * Where no thread can be had (a bundle without its file, no permission to read it), clusters are deflated here.
+ * Where no thread can be had (a bundle without its file, no permission to read it), clusters are packed here.
  *
  * @module
  */
-import { deflate } from "./compressed.ts";
+import { type Compression, pack } from "./compressed.ts";
 
 const MAX_THREADS = 4;
 
@@ -21,14 +21,19 @@ interface Thread {
 }
 
 /** The threads of one image; closed with it. */
-export class DeflatePool {
+export class PackPool {
+  readonly #method: Compression;
   readonly #threads: Thread[] = [];
   readonly #waiting: Job[] = [];
   #broken = false;
 
-  /** As `deflate` of compressed.ts; `bytes` are left alone until it is done. */
-  deflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    if (this.#broken) return deflate(bytes);
+  constructor(method: Compression) {
+    this.#method = method;
+  }
+
+  /** As `pack` of compressed.ts; `bytes` are left alone until it is done. */
+  pack(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    if (this.#broken) return pack(this.#method, bytes);
     return new Promise((done) => {
       this.#waiting.push({ bytes, done });
       this.#next(this.#threads.find(({ job }) => job === undefined) ?? this.#start());
@@ -43,7 +48,7 @@ export class DeflatePool {
   #start(): Thread | undefined {
     if (this.#threads.length >= Math.min(MAX_THREADS, navigator.hardwareConcurrency)) return undefined;
     try {
-      const worker = new Worker(new URL("./deflate_worker.ts", import.meta.url), { type: "module" });
+      const worker = new Worker(new URL("./pack_worker.ts", import.meta.url), { type: "module" });
       const thread: Thread = { worker, job: undefined };
       worker.onmessage = ({ data }: MessageEvent<Uint8Array | null | undefined>) => {
         const { job } = thread;
@@ -70,7 +75,7 @@ export class DeflatePool {
     thread.job = job;
     // A view would take the whole buffer below it along.
     const own = job.bytes.slice();
-    thread.worker.postMessage(own, [own.buffer]);
+    thread.worker.postMessage({ method: this.#method, bytes: own }, [own.buffer]);
   }
 
   /** Does here what the threads were to do. */
@@ -78,6 +83,6 @@ export class DeflatePool {
     this.#broken = true;
     const jobs = this.#threads.flatMap(({ job }) => job ?? []);
     this.close();
-    for (const { bytes, done } of [...jobs, ...this.#waiting.splice(0)]) done(deflate(bytes));
+    for (const { bytes, done } of [...jobs, ...this.#waiting.splice(0)]) done(pack(this.#method, bytes));
   }
 }
