@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { assetUrl } from "../../../base/assets.ts";
 import { type Compression, pack } from "./compressed.ts";
 
 const MAX_THREADS = 4;
@@ -48,7 +49,7 @@ export class PackPool {
   #start(): Thread | undefined {
     if (this.#threads.length >= Math.min(MAX_THREADS, navigator.hardwareConcurrency)) return undefined;
     try {
-      const worker = new Worker(new URL("./pack_worker.ts", import.meta.url), { type: "module" });
+      const worker = new Worker(assetUrl("packWorker"), { type: "module" });
       const thread: Thread = { worker, job: undefined };
       worker.onmessage = ({ data }: MessageEvent<Uint8Array | null | undefined>) => {
         const { job } = thread;
