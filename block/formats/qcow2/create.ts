@@ -8,11 +8,12 @@
 import type { CreateContext, CreateValues } from "../../driver.ts";
 import { COMPRESSIONS } from "./compressed.ts";
 import { type Plan, planImage } from "./create_plan.ts";
-import { formatError, unsupported } from "./failures.ts";
+import { unsupported } from "./failures.ts";
 import { encodeExtensions, noExtensions } from "./header_extensions.ts";
 import { COMPATIBLE, encodeHeader, type Header, HEADER_BYTES, INCOMPATIBLE, writeUint64 } from "./header.ts";
 import { HostFile } from "./host_file.ts";
 import { openImage } from "./open.ts";
+import { writeCount } from "./refcounts.ts";
 import { truncateImage } from "./truncate.ts";
 import { Writer } from "./write.ts";
 
@@ -29,9 +30,6 @@ export async function createImage(values: CreateValues, context: CreateContext):
     warn: () => {},
   });
   const writer = new Writer(image);
-  // The header, the refcount table and its first block: known to be there from now on.
-  const taken = await image.allocator.allocate(3);
-  if (taken !== 0) throw formatError("Huh, first cluster in empty image is already in use?", "EIO");
   await image.writeHeader();
   await truncateImage(image, writer, plan.size, plan.preallocation);
   if (plan.backingFile !== undefined) {
@@ -43,7 +41,10 @@ export async function createImage(values: CreateValues, context: CreateContext):
   await image.markClean();
 }
 
-/** A header for an empty disk, a refcount table, and its first block: the least that can be opened. */
+/**
+ * A header for an empty disk, a refcount table, and its first block, which counts the three: the least that can be opened.
+ * The header comes last, so that what power loss leaves is either no image or a sound one.
+ */
 async function writeEmptyImage(file: HostFile, plan: Plan): Promise<void> {
   const header: Header = {
     version: plan.version,
@@ -68,11 +69,17 @@ async function writeEmptyImage(file: HostFile, plan: Plan): Promise<void> {
     compressionType: COMPRESSIONS.indexOf(plan.compression),
     unknownFields: new Uint8Array(0),
   };
-  const bytes = new Uint8Array(3 * plan.clusterSize);
+  const { clusterSize } = plan;
+  const bytes = new Uint8Array(clusterSize);
   const fixed = encodeHeader(header);
-  const extensions = encodeExtensions(noExtensions(), plan.version, plan.clusterSize);
+  const extensions = encodeExtensions(noExtensions(), plan.version, clusterSize);
   bytes.set(fixed);
-  if (fixed.length + extensions.length <= plan.clusterSize) bytes.set(extensions, fixed.length);
-  writeUint64(new DataView(bytes.buffer), plan.clusterSize, 2 * plan.clusterSize);
+  if (fixed.length + extensions.length <= clusterSize) bytes.set(extensions, fixed.length);
+  const counts = new Uint8Array(2 * clusterSize);
+  writeUint64(new DataView(counts.buffer), 0, 2 * clusterSize);
+  const block = new DataView(counts.buffer, clusterSize);
+  for (let cluster = 0; cluster < 3; cluster++) writeCount(block, cluster, header.refcountOrder, 1);
+  await file.write(clusterSize, counts);
+  await file.flush();
   await file.write(0, bytes);
 }
