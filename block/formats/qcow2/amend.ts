@@ -47,6 +47,7 @@ export async function amendImage(image: Qcow2Image, change: AmendChange): Promis
 
 async function refuseDowngrade(image: Qcow2Image): Promise<void> {
   const { header } = image;
+  if (header.refcountOrder !== 4) throw stateError("compat=0.10 requires refcount_bits=16", "ENOTSUP");
   const infos = image.snapshots.map(snapshotInfo);
   if (infos.some(({ vmStateBytes, diskBytes }) => vmStateBytes !== 0 || diskBytes !== header.size)) {
     throw stateError("Internal snapshots prevent downgrade of image", "ENOTSUP");
