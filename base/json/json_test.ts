@@ -125,6 +125,6 @@ Deno.test("objects print in the order of QEMU's hash table, in ASCII", () => {
   );
   assertEquals(
     writer.format({ a: [], b: {}, c: [1] }, true),
-    '{\n    "c": [\n        1\n    ],\n    "b": {\n    },\n    "a": [\n    ]\n}',
+    '{\n    "a": [\n    ],\n    "b": {\n    },\n    "c": [\n        1\n    ]\n}',
   );
 });
