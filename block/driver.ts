@@ -10,6 +10,7 @@
 import type { Clocks } from "../base/clocks.ts";
 import type { IoVector } from "../base/io_vector.ts";
 import type { Random } from "../base/random.ts";
+import type { Breakpoints } from "./breakpoints.ts";
 import type { TableInspection } from "./inspection.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
@@ -121,6 +122,8 @@ export interface BlockDriver extends AsyncDisposable {
   readonly readOnly?: boolean;
   /** A point with a name was reached (`"l2_load"`): blkdebug's rules hang on these. */
   debugEvent?(name: string): void;
+  /** Requests can be suspended at such points. */
+  readonly breakpoints?: Breakpoints;
 }
 
 /** What {@link BlockDriver.amend} changes. */

@@ -7,6 +7,7 @@ export * from "./backend.ts";
 export type * from "./backend_types.ts";
 export * from "./bitmap.ts";
 export * from "./block_status.ts";
+export * from "./breakpoints.ts";
 export * from "./chain.ts";
 export * from "./create.ts";
 export * from "./create_options.ts";

@@ -3,10 +3,10 @@
  *
  * A rule waits for an event (a point in a driver that has a name: `read_aio`, `write_aio`, `flush_to_disk`, `l2_load`)
  * in a state; `inject-error` then fails what matches its kind and sector, `set-state` changes the state. An event
- * `none` is always in force. What rules fire is the newest event's: one that comes later replaces them.
+ * `none` is always in force. What rules fire is the newest event's: one that comes later replaces them. Breakpoints
+ * (blkdebug_breakpoints.ts) suspend the next request that comes to an event.
  *
- * Source: QEMU's docs/devel/blkdebug.txt and qapi/block-core.json. Left out: rules in a file (`config`), suspending
- * requests.
+ * Source: QEMU's docs/devel/blkdebug.txt and qapi/block-core.json. Left out: rules in a file (`config`).
  *
  * @module
  */
@@ -16,6 +16,7 @@ import { SECTOR_BYTES } from "../../base/units.ts";
 import type { BlockDriver, DriverDefinition, Extent, RequestLimits, TruncateOptions, ZeroOptions } from "../driver.ts";
 import { BlockError, ioError, type Operation } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
+import { BlkdebugBreakpoints } from "./blkdebug_breakpoints.ts";
 import type { BlkdebugInjectError, BlkdebugSetState, BlockdevOptionsBlkdebug } from "../options/blockdev.ts";
 
 /** The points that rules may name. */
@@ -50,6 +51,7 @@ interface Transition {
 
 class BlkdebugDriver implements BlockDriver {
   readonly name = "blkdebug";
+  readonly breakpoints = new BlkdebugBreakpoints((event) => EVENTS.has(event));
   readonly #image: BlockNode;
   readonly #limits: RequestLimits;
   #injections: readonly Injection[];
@@ -74,27 +76,30 @@ class BlkdebugDriver implements BlockDriver {
   }
 
   async read(at: number, into: IoVector): Promise<void> {
-    this.#check("read", at, into.length);
+    await this.#pass("read", at, into.length);
     await this.#image.read(at, into);
   }
 
   async write(at: number, from: IoVector): Promise<void> {
-    this.#check("write", at, from.length);
+    await this.#pass("write", at, from.length);
     await this.#image.write(at, from);
+    // The node says so only when this has returned, which would be too late to wait.
+    this.breakpoints.reached("pwritev_done");
+    await this.breakpoints.hold();
   }
 
   async writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void> {
-    this.#check("write-zeroes", at, length);
+    await this.#pass("write-zeroes", at, length);
     await this.#image.writeZeroes(at, length, how);
   }
 
   async discard(at: number, length: number): Promise<void> {
-    this.#check("discard", at, length);
+    await this.#pass("discard", at, length);
     await this.#image.discard(at, length);
   }
 
   async flush(): Promise<void> {
-    this.#check("flush", 0, 0);
+    await this.#pass("flush", 0, 0);
     await this.#image.flush();
   }
 
@@ -117,9 +122,16 @@ class BlkdebugDriver implements BlockDriver {
     if (fired.length > 0) this.#active = fired;
     const change = this.#transitions.findLast((rule) => rule.event === name && this.#inState(rule.state));
     if (change !== undefined) this.#state = change.next;
+    this.breakpoints.reached(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Lets a request through: at once, later, or not. */
+  async #pass(kind: string, at: number, length: number): Promise<void> {
+    await this.breakpoints.hold();
+    this.#check(kind, at, length);
+  }
 
   #inState(state: number): boolean {
     return state === 0 || state === this.#state;

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { IoVector } from "../../base/io_vector.ts";
+import { findBreakpoints } from "../breakpoints.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockdevOptionsBlkdebug } from "../options/blockdev.ts";
@@ -78,4 +79,32 @@ Deno.test("blkdebug: rules that cannot be are refused", async () => {
     assertEquals((await assertRejects(opening, BlockError)).message, text);
   }
   assertEquals(graph.nodes, []);
+});
+
+Deno.test("blkdebug: a breakpoint holds one request until it is resumed", async () => {
+  await withRules({}, async (node) => {
+    const points = findBreakpoints(node)!;
+    const said: string[] = [];
+    const say = (text: string) => void said.push(text);
+    assertEquals([points.set("nope", "A", say), points.resume("A"), points.remove("A")], [false, false, false]);
+    assertEquals([points.set("write_aio", "A", say), points.set("write_aio", "B", say)], [true, true]);
+    let held = 0;
+    const first = node.write(0, block()).then(() => held++);
+    await points.suspended("A");
+    assertEquals(said.splice(0), ["blkdebug: Suspended request 'B'\n", "blkdebug: Suspended request 'A'\n"]);
+    // Others go on, and a breakpoint works once.
+    await node.write(512, block());
+    assertEquals([points.resume("A"), held], [true, 0]);
+    assertEquals(points.remove("B"), false);
+    await first;
+    assertEquals(said.splice(0), ["blkdebug: Resuming request 'A'\n", "blkdebug: Resuming request 'B'\n"]);
+    points.set("pwritev_done", "C", say);
+    const second = node.write(0, block());
+    await points.suspended("C");
+    points.set("read_aio", "C", say);
+    points.clear();
+    await second;
+    await node.read(0, block());
+    assertEquals(said.length, 2);
+  });
 });
