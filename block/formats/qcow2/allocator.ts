@@ -25,6 +25,9 @@ const MAX_HOST_OFFSET = Number.MAX_SAFE_INTEGER;
 /** Clusters that a search looks at before it gives others a turn: some 50 ms. */
 const CLUSTERS_PER_TURN = 2 ** 20;
 
+/** Clusters that {@link Allocator.allocateAtOnce} looks at before it leaves the search to the long way. */
+const CLUSTERS_AT_ONCE = 1024;
+
 /** Takes and frees host clusters. */
 export class Allocator {
   readonly #image: Qcow2Image;
@@ -32,6 +35,8 @@ export class Allocator {
   #hint = 0;
   /** Where the next compressed cluster goes, if it fits; 0 for a new cluster. */
   #nextByte = 0;
+  /** Where the clusters end that were ever taken here. */
+  #takenEnd = 0;
 
   constructor(image: Qcow2Image) {
     this.#image = image;
@@ -44,6 +49,39 @@ export class Allocator {
       const first = await this.#findFree(count);
       if (await this.#take(first, count)) return first * this.#image.clusterSize;
     }
+  }
+
+  /**
+   * {@link allocate} where nothing has to be waited for: the counts are cached, no structure has to grow, no cluster has
+   * to become free first. Else -1, and nothing has changed. The lock is free or held by the caller.
+   */
+  allocateAtOnce(count: number): number {
+    const image = this.#image;
+    const { refcounts, clusterSize } = image;
+    if (image.isLazy && !image.isMarkedDirty) return -1;
+    let cluster = this.#hint;
+    const limit = cluster + CLUSTERS_AT_ONCE + count;
+    for (let run = 0; run < count; cluster++) {
+      const offset = refcounts.blockOffset(cluster);
+      if (cluster > limit || offset === 0 || offset % clusterSize !== 0) return -1;
+      const known = refcounts.peek(cluster);
+      if (known < 0 || (known === 0 && refcounts.deferred.has(cluster))) return -1;
+      run = known === 0 ? run + 1 : 0;
+    }
+    const first = cluster - count;
+    const host = first * clusterSize;
+    if (host > MAX_HOST_OFFSET || image.metadata.hit(host, count * clusterSize) !== undefined) return -1;
+    image.file.node.debugEvent("cluster_alloc");
+    refcounts.takeCached(first, count);
+    this.#hint = cluster;
+    this.#takenEnd = Math.max(this.#takenEnd, cluster);
+    return host;
+  }
+
+  /** Where the clusters begin that were never written: there the file reads as zeroes until somebody writes. */
+  get freshOffset(): number {
+    const { clusterSize, file } = this.#image;
+    return Math.max(this.#takenEnd, divideCeil(file.size, clusterSize)) * clusterSize;
   }
 
   /** As many clusters from `offset` on as are free, up to `count`; how many were taken. */
@@ -206,6 +244,7 @@ export class Allocator {
       }
       await refcounts.set(cluster, stored + 1);
     }
+    this.#takenEnd = Math.max(this.#takenEnd, first + count);
     await this.#image.relieve();
     return true;
   }

@@ -237,6 +237,7 @@ export class Qcow2Driver implements BlockDriver {
     await image.lock.run(async () => {
       await image.flushAll();
       if (!image.needsRepair) await image.markClean();
+      await image.fillLastCluster();
     });
   }
 

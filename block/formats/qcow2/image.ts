@@ -42,6 +42,9 @@ export interface ImageSettings {
 /** Who frees a cluster: decides whether the file is told. */
 export type FreedBy = "request" | "snapshot" | "other" | "nobody";
 
+/** Clusters that may wait to become free. */
+const MAX_DEFERRED = 1 << 16;
+
 const utf8 = new TextEncoder();
 
 /** The state of one open image. */
@@ -70,6 +73,9 @@ export class Qcow2Image {
 
   /** An operation that changes refcounts in many places ended half-way: the dirty bit stays. */
   needsRepair = false;
+
+  /** The end of the last data cluster of which only a part was written, the rest being zeroes that nobody wrote. */
+  partialEnd = 0;
 
   readonly clusterSize: number;
   /** Entries of a whole L2 table. */
@@ -311,6 +317,11 @@ export class Qcow2Image {
     return { bytes };
   }
 
+  /** The dirty bit is set. */
+  get isMarkedDirty(): boolean {
+    return (this.header.incompatible & BigInt(INCOMPATIBLE.dirty)) !== 0n;
+  }
+
   /** Before refcounts on disk fall behind: says so in the header, durably. */
   async markDirty(): Promise<void> {
     const bit = BigInt(INCOMPATIBLE.dirty);
@@ -394,10 +405,21 @@ export class Qcow2Image {
     await this.file.barrier();
   }
 
-  /** After a change: writes back when the caches hold too much that is dirty. */
+  /** At the end, with nothing in flight: a data cluster that the file ends with is whole, though its end was not written. */
+  async fillLastCluster(): Promise<void> {
+    const end = this.partialEnd;
+    if (this.file.size > end - this.clusterSize && this.file.size < end) await this.file.truncate(end);
+  }
+
+  /** The caches hold too much that is dirty, or too much waits for it to be written. */
+  get needsRelief(): boolean {
+    return this.refcounts.cache.isFull || this.l2.isFull || this.refcounts.deferred.size > MAX_DEFERRED;
+  }
+
+  /** After a change: writes back where {@link needsRelief} says so. */
   async relieve(): Promise<void> {
-    if (this.refcounts.cache.dirtyCount * 2 > this.refcounts.cache.capacity) await this.#writeRefcounts();
-    if (this.l2.dirtyCount * 2 > this.l2.capacity) await this.writeBack();
-    if (this.refcounts.deferred.size > 1 << 16) await this.settle();
+    if (this.refcounts.cache.isFull) await this.#writeRefcounts();
+    if (this.l2.isFull) await this.writeBack();
+    if (this.refcounts.deferred.size > MAX_DEFERRED) await this.settle();
   }
 }

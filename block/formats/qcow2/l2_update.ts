@@ -40,7 +40,7 @@ async function replaceL2(image: Qcow2Image, l1Index: number): Promise<void> {
   for (let at = 0; at < image.clusterSize; at += pieceBytes) {
     const bytes = old === 0 ? new Uint8Array(pieceBytes) : (await image.l2.load(old + at)).bytes.slice();
     image.l2.create(offset + at, bytes);
-    if (image.l2.dirtyCount * 2 > image.l2.capacity) await image.relieve();
+    if (image.l2.isFull) await image.relieve();
   }
   image.l1.set(l1Index, offset, true);
   image.metadata.add(AREA.activeL2, offset, image.clusterSize);

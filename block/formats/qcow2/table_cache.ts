@@ -2,10 +2,12 @@
  * A cache of pieces of metadata: L2 slices or refcount blocks, held as they are on disk.
  *
  * A hit is synchronous. A piece that has been looked up may be changed until the next await; after that look it up again.
- * Only clean pieces are dropped for room: who makes too many dirty ones writes them back (metadata.ts).
+ * Only clean pieces are dropped for room: who finds that {@link TableCache.isFull} writes the dirty ones back
+ * (image.ts). Clean pieces stand in a ring of their own, so that finding one to drop does not mean passing dirty ones.
  *
  * @module
  */
+import { assert } from "../../../base/assert.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import type { HostFile } from "./host_file.ts";
 
@@ -17,6 +19,9 @@ export class Table {
   dirty = false;
   /** Looked up since the clock hand went by. */
   used = true;
+  /** Neighbours in the ring of clean pieces; itself where it stands in none. */
+  previous: Table = this;
+  next: Table = this;
 
   constructor(offset: number, bytes: Uint8Array<ArrayBuffer>) {
     this.offset = offset;
@@ -33,7 +38,11 @@ export class TableCache {
   readonly #loadEvent: string;
   readonly #tables = new Map<number, Table>();
   readonly #loading = new Map<number, Promise<Table>>();
-  #dirty = 0;
+  readonly #dirty = new Set<Table>();
+  /** The ring of clean pieces begins behind this one, which is none: the hand of the clock. */
+  readonly #hand = new Table(-1, new Uint8Array(0));
+  /** Since nothing was dirty, a piece came for which there was no room. */
+  #crowded = false;
 
   /** `capacity` in pieces, at least 2; `loadEvent` is what blkdebug calls a read of one. */
   constructor(file: HostFile, pieceBytes: number, capacity: number, loadEvent: string) {
@@ -43,8 +52,9 @@ export class TableCache {
     this.capacity = Math.max(2, capacity);
   }
 
-  get dirtyCount(): number {
-    return this.#dirty;
+  /** Dirty pieces leave too little room for others: time to write back. A cache that has room for all never says so. */
+  get isFull(): boolean {
+    return this.#crowded && this.#dirty.size * 2 > this.capacity;
   }
 
   /** The piece at `offset` if it is here. */
@@ -89,26 +99,52 @@ export class TableCache {
   }
 
   #insert(table: Table): void {
-    if (this.#tables.size >= this.capacity) this.#dropOne();
+    while (this.#tables.size >= this.capacity) {
+      this.#crowded = true;
+      if (!this.#dropOne()) break;
+    }
     this.#tables.set(table.offset, table);
+    this.#enter(table);
   }
 
   /** The clock rule: the first clean piece not looked up since the hand last passed; where all are dirty, none. */
-  #dropOne(): void {
-    // A piece that is moved to the end with its mark taken off is met again there, so the loop ends.
-    for (const [offset, table] of this.#tables) {
-      if (table.dirty) continue;
-      this.#tables.delete(offset);
-      if (!table.used) return;
+  #dropOne(): boolean {
+    const hand = this.#hand;
+    if (hand.next === hand) return false;
+    let table = hand.next;
+    while (table.used) {
       table.used = false;
-      this.#tables.set(offset, table);
+      this.#leave(table);
+      this.#enter(table);
+      table = hand.next;
     }
+    this.#leave(table);
+    this.#tables.delete(table.offset);
+    return true;
+  }
+
+  /** Puts a clean piece last in the ring. */
+  #enter(table: Table): void {
+    const hand = this.#hand;
+    table.previous = hand.previous;
+    table.next = hand;
+    hand.previous.next = table;
+    hand.previous = table;
+  }
+
+  #leave(table: Table): void {
+    table.previous.next = table.next;
+    table.next.previous = table.previous;
+    table.previous = table;
+    table.next = table;
   }
 
   markDirty(table: Table): void {
     if (table.dirty) return;
+    assert(this.#tables.get(table.offset) === table, "a piece that is changed is in the cache");
     table.dirty = true;
-    this.#dirty++;
+    this.#dirty.add(table);
+    this.#leave(table);
   }
 
   /** Drops what is cached of `length` bytes from `offset`, dirty or not: the area is no table any more. */
@@ -117,31 +153,33 @@ export class TableCache {
       this.#loading.delete(at);
       const table = this.#tables.get(at);
       if (table === undefined) continue;
-      if (table.dirty) this.#dirty--;
+      this.#dirty.delete(table);
+      this.#leave(table);
       this.#tables.delete(at);
     }
   }
 
   /** The dirty pieces, in file order. */
   dirtyTables(): Table[] {
-    if (this.#dirty === 0) return [];
-    return [...this.#tables.values()].filter((table) => table.dirty).sort((a, b) => a.offset - b.offset);
+    return [...this.#dirty].sort((a, b) => a.offset - b.offset);
   }
 
   /** Writes one dirty piece; the caller keeps everybody from changing it meanwhile. */
   async writeBack(table: Table): Promise<void> {
     await this.#file.write(table.offset, table.bytes);
-    if (table.dirty && this.#tables.get(table.offset) === table) {
-      table.dirty = false;
-      this.#dirty--;
-    }
+    if (!this.#dirty.delete(table)) return;
+    table.dirty = false;
+    this.#enter(table);
+    if (this.#dirty.size === 0) this.#crowded = false;
   }
 
   /** Drops all clean pieces that were not looked up since the last call. */
   dropUnused(): void {
     for (const [offset, table] of this.#tables) {
-      if (table.dirty) continue;
-      if (!table.used) this.#tables.delete(offset);
+      if (!table.used && !table.dirty) {
+        this.#leave(table);
+        this.#tables.delete(offset);
+      }
       table.used = false;
     }
   }
@@ -150,6 +188,8 @@ export class TableCache {
   clear(): void {
     this.#tables.clear();
     this.#loading.clear();
-    this.#dirty = 0;
+    this.#dirty.clear();
+    this.#hand.next = this.#hand;
+    this.#hand.previous = this.#hand;
   }
 }

@@ -8,24 +8,19 @@
  *
  * @module
  */
-import { assert } from "../../../base/assert.ts";
 import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
+import { DONE } from "../../done.ts";
+import { linkAtOnce, ownSlice, takeAtOnce, type Taken } from "./at_once.ts";
+import { Claims } from "./claims.ts";
 import { pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
-import { readGuestBytes } from "./read.ts";
+import { readGuestBytes, readsAsZero } from "./read.ts";
 import { PackPool } from "./pack_pool.ts";
 import { mappingAt } from "./runs.ts";
-
-/** Guest clusters that an allocating write has claimed and not yet linked. */
-interface Claim {
-  readonly start: number;
-  readonly end: number;
-  readonly done: Promise<void>;
-}
 
 /** A piece of an allocating write: guest clusters from `start`, host clusters from `host`. */
 interface Allocation {
@@ -35,12 +30,14 @@ interface Allocation {
   /** False: in place, no L2 entry changes. */
   readonly link: boolean;
   readonly claim: { readonly end: () => void } | undefined;
+  /** Nobody ever wrote to the clusters: what is not written now reads as zeroes. */
+  readonly fresh: boolean;
 }
 
 /** The write side of one image. */
 export class Writer {
   readonly #image: Qcow2Image;
-  readonly #claims = new Set<Claim>();
+  readonly #claims = new Claims();
   /** Ends when the compressed writes that were asked for before have been done. */
   #packing: Promise<void> = Promise.resolve();
   #packers: PackPool | undefined;
@@ -59,7 +56,33 @@ export class Writer {
   }
 
   /** Writes `from` at guest offset `at`. */
-  async write(at: number, from: IoVector): Promise<void> {
+  write(at: number, from: IoVector): Promise<void> {
+    return this.#writeAtOnce(at, from) ?? this.#writeInPieces(at, from);
+  }
+
+  /** An allocating write that has to wait for its data at most; `undefined` where there is more to be waited for. */
+  #writeAtOnce(at: number, from: IoVector): Promise<void> | undefined {
+    const image = this.#image;
+    const { clusterSize } = image;
+    if (this.#claims.blocker(alignDown(at, clusterSize), at + from.length) !== undefined) return undefined;
+    const taken = takeAtOnce(image, at, from.length);
+    if (taken === undefined) return undefined;
+    const { start, host, clusters, fresh } = taken;
+    const inCluster = at - start;
+    image.file.node.debugEvent("write_aio");
+    const work = fresh
+      ? this.#writeAlone(taken, at, from)
+      : image.data.write(host, start, betweenZeroes(inCluster, from, clusters * clusterSize));
+    const slice = ownSlice(image, start);
+    if (work !== DONE || slice === undefined) {
+      const claim = this.#claims.claim(start, start + clusters * clusterSize);
+      return this.#complete({ start, host, clusters, link: true, claim, fresh }, work);
+    }
+    linkAtOnce(image, taken, slice);
+    return image.needsRelief ? image.lock.run(() => image.relieve()) : DONE;
+  }
+
+  async #writeInPieces(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     image.ensureWorking("write");
     let expected = 0;
@@ -83,7 +106,7 @@ export class Writer {
     const image = this.#image;
     for (;;) {
       const start = alignDown(at, image.clusterSize);
-      const blocker = this.#blocker(start, start + image.clusterSize);
+      const blocker = this.#claims.blocker(start, start + image.clusterSize);
       if (blocker !== undefined) {
         await blocker.done;
         image.ensureWorking("write");
@@ -92,7 +115,7 @@ export class Writer {
       const found = await image.lock.run(async () => {
         image.ensureWorking("write");
         // Another write may have claimed the cluster while this one waited for the lock.
-        if (this.#blocker(start, start + image.clusterSize) !== undefined) return "again";
+        if (this.#claims.blocker(start, start + image.clusterSize) !== undefined) return "again";
         return await this.#locateLocked(at, length, expected);
       });
       if (found !== "again") return found;
@@ -106,7 +129,7 @@ export class Writer {
     const wanted = Math.min(
       alignUp(at + length, clusterSize) - start,
       (image.sliceEntries - image.sliceIndex(at)) * clusterSize,
-      this.#freeUntil(start) - start,
+      this.#claims.freeUntil(start) - start,
     ) / clusterSize;
     const slice = await ensureSlice(image, at);
     const index = image.sliceIndex(at);
@@ -117,16 +140,19 @@ export class Writer {
     if (inPlace) {
       while (count < wanted && follows(first, mappingAt(image, slice, index + count), count * clusterSize)) count++;
       const link = first.kind === "zero";
-      return { start, host: first.host, clusters: count, link, claim: link ? this.#claim(start, count) : undefined };
+      const claim = link ? this.#claim(start, count) : undefined;
+      return { start, host: first.host, clusters: count, link, claim, fresh: false };
     }
     while (count < wanted && !isOwn(mappingAt(image, slice, index + count))) count++;
+    const { freshOffset } = image.allocator;
     if (expected !== 0) {
       const taken = await image.allocator.allocateAt(expected, count);
       if (taken === 0) return undefined;
-      return { start, host: expected, clusters: taken, link: true, claim: this.#claim(start, taken) };
+      const claim = this.#claim(start, taken);
+      return { start, host: expected, clusters: taken, link: true, claim, fresh: expected >= freshOffset };
     }
     const host = await image.allocator.allocate(count);
-    return { start, host, clusters: count, link: true, claim: this.#claim(start, count) };
+    return { start, host, clusters: count, link: true, claim: this.#claim(start, count), fresh: host >= freshOffset };
   }
 
   #checkAligned(mapping: Mapping, guest: number): void {
@@ -145,15 +171,42 @@ export class Writer {
       image.file.node.debugEvent("write_aio");
       return await image.data.write(allocation.host + inCluster, at, from);
     }
+    await this.#complete(allocation, this.#writeFresh(allocation, at, from));
+  }
+
+  /** Writes the data of one piece to its clusters, with what surrounds it. */
+  async #writeFresh(allocation: Allocation, at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    const { start, host } = allocation;
     const bytes = allocation.clusters * image.clusterSize;
-    try {
-      const tail = allocation.start + bytes - (at + from.length);
-      if (inCluster > 0 || tail > 0) image.file.node.debugEvent("cow_read");
-      const before = inCluster > 0 ? await readGuestBytes(image, allocation.start, inCluster) : EMPTY;
-      const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
-      image.checkOverlap(allocation.host, bytes);
+    const inCluster = at - start;
+    const tail = start + bytes - (at + from.length);
+    image.checkOverlap(host, bytes);
+    const alone = allocation.fresh && image.data.isPlain && await readsAsZero(image, start, inCluster) &&
+      await readsAsZero(image, at + from.length, tail);
+    if (alone) {
       image.file.node.debugEvent("write_aio");
-      await image.data.write(allocation.host, allocation.start, IoVector.from([before, ...from.slices, after]));
+      return await this.#writeAlone(allocation, at, from);
+    }
+    if (inCluster > 0 || tail > 0) image.file.node.debugEvent("cow_read");
+    const before = inCluster > 0 ? await readGuestBytes(image, start, inCluster) : EMPTY;
+    const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
+    image.file.node.debugEvent("write_aio");
+    await image.data.write(host, start, IoVector.from([before, ...from.slices, after]));
+  }
+
+  /** Writes just the data to fresh clusters: what surrounds it are zeroes, as the file has them. */
+  #writeAlone({ start, host, clusters }: Taken, at: number, from: IoVector): Promise<void> {
+    const image = this.#image;
+    image.partialEnd = Math.max(image.partialEnd, host + clusters * image.clusterSize);
+    return image.data.write(host + (at - start), at, from);
+  }
+
+  /** Links the clusters of a piece once `work` has written them, and ends its claim; gives them back if it fails. */
+  async #complete(allocation: Allocation, work: Promise<void>): Promise<void> {
+    const image = this.#image;
+    try {
+      await work;
       await image.lock.run(() => this.#link(allocation));
     } catch (error) {
       if (!image.broken) await image.lock.run(() => this.#giveBack(allocation));
@@ -172,7 +225,7 @@ export class Writer {
       const old = await setMapping(image, guest, { kind: "data", host, copied: true });
       if ("host" in old && old.host !== host) await releaseMapping(image, old, "nobody");
     }
-    await image.relieve();
+    if (image.needsRelief) await image.relieve();
   }
 
   /** After a failed write: clusters that were taken for it are free again, unless they were kept for it before. */
@@ -260,13 +313,13 @@ export class Writer {
   /** Runs `body` under the lock, at a moment when nobody allocates in guest bytes `start` to `end`. */
   async exclusive<T>(start: number, end: number, body: () => Promise<T>): Promise<T> {
     for (;;) {
-      const blocker = this.#blocker(start, end);
+      const blocker = this.#claims.blocker(start, end);
       if (blocker !== undefined) {
         await blocker.done;
         continue;
       }
       const outcome = await this.#image.lock.run(async () => {
-        if (this.#blocker(start, end) !== undefined) return undefined;
+        if (this.#claims.blocker(start, end) !== undefined) return undefined;
         this.#image.ensureWorking("write");
         return { value: await body() };
       });
@@ -274,33 +327,17 @@ export class Writer {
     }
   }
 
-  #blocker(start: number, end: number): Claim | undefined {
-    for (const claim of this.#claims) if (claim.start < end && start < claim.end) return claim;
-    return undefined;
-  }
-
-  /** The first claimed offset after `start`, which itself is not claimed. */
-  #freeUntil(start: number): number {
-    let until = Infinity;
-    for (const claim of this.#claims) if (claim.start > start) until = Math.min(until, claim.start);
-    return until;
-  }
-
-  #claim(start: number, clusters: number): { end: () => void } {
-    let resolve = () => {};
-    const done = new Promise<void>((go) => resolve = go);
-    const claim = { start, end: start + clusters * this.#image.clusterSize, done };
-    this.#claims.add(claim);
-    return {
-      end: () => {
-        assert(this.#claims.delete(claim), "a claim ends once");
-        resolve();
-      },
-    };
+  #claim(start: number, clusters: number): { readonly end: () => void } {
+    return this.#claims.claim(start, start + clusters * this.#image.clusterSize);
   }
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** `from` with zeroes before and after it: `bytes` in all, `before` of them before. */
+function betweenZeroes(before: number, from: IoVector, bytes: number): IoVector {
+  return IoVector.from([new Uint8Array(before), ...from.slices, new Uint8Array(bytes - before - from.length)]);
+}
 
 /** The bytes of a cluster, zeroes behind the end of the disk; a view where they lie in one piece. */
 function wholeCluster(plain: IoVector, clusterSize: number): Uint8Array {
