@@ -166,13 +166,13 @@ async function make(
   filename: string,
   values: CreateValues,
 ): Promise<void> {
-  const { clocks, random } = graph;
+  const { clocks, random, secrets } = graph;
   const openBacking = (name: string, backingFormat: string | undefined) =>
     graph.openImage({
       filename: resolveAgainst(filename, name),
       options: { ...(backingFormat === undefined ? {} : { driver: backingFormat }), "read-only": true },
     });
-  const context = { filename, clocks, random, openBacking };
+  const context = { filename, clocks, random, secrets, openBacking };
   const own = new Set((protocol.createOptions ?? []).map((row) => row.name));
   const passed: Record<string, string | number | boolean> = {};
   for (const row of rows) {

@@ -15,6 +15,10 @@ const PRINT_ORDER: readonly string[] = (
   "encrypt.ivgen-hash-alg encrypt.hash-alg encrypt.iter-time cluster_size extended_l2 preallocation compression_type " +
   "size compat backing_file backing_fmt data_file data_file_raw lazy_refcounts refcount_bits nocow extent_size_hint"
 ).split(" ");
+const LUKS_PRINT_ORDER: readonly string[] = (
+  "size key-secret cipher-alg cipher-mode ivgen-alg ivgen-hash-alg hash-alg iter-time nocow preallocation " +
+  "extent_size_hint"
+).split(" ");
 const RAW_PRINT_ORDER: readonly string[] = ["size", "nocow", "preallocation", "extent_size_hint"];
 
 /** What a format takes, with what the protocol adds, in alphabetical order as help shows them. */
@@ -63,7 +67,11 @@ export function parseCreateOptions(rows: readonly CreateOption[], pairs: readonl
 
 /** `fmt=qcow2 cluster_size=65536 ... size=1048576`: the line behind "Formatting 'F', ". */
 export function createOptionsText(format: string, rows: readonly CreateOption[], values: CreateValues): string {
-  const order = format === "raw" || format === "file" ? RAW_PRINT_ORDER : PRINT_ORDER;
+  const order = format === "luks"
+    ? LUKS_PRINT_ORDER
+    : format === "raw" || format === "file"
+    ? RAW_PRINT_ORDER
+    : PRINT_ORDER;
   const place = (name: string) => {
     const index = order.indexOf(name);
     return index < 0 ? order.length : index;

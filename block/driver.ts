@@ -8,10 +8,14 @@
  * @module
  */
 import type { Clocks } from "../base/clocks.ts";
+import type { Errno } from "../base/errno.ts";
 import type { IoVector } from "../base/io_vector.ts";
 import type { Random } from "../base/random.ts";
 import type { Breakpoints } from "./breakpoints.ts";
 import type { TableInspection } from "./inspection.ts";
+import type { DirtyBitmap } from "./bitmap.ts";
+import type { KeySlotChange } from "./crypto/key_slot_change.ts";
+import type { SecretSource } from "./crypto/secret_source.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 
@@ -95,8 +99,8 @@ export interface BlockDriver extends AsyncDisposable {
   writeCompressed?(at: number, from: IoVector): Promise<void>;
   /** Ends a series of compressed writes: the file is brought to whole sectors. */
   endCompressed?(): Promise<void>;
-  /** How many bitmaps the image keeps in itself; absent where the format, or its version, has none. */
-  readonly persistentBitmaps?: number | undefined;
+  /** Dirty bitmaps that the image keeps in itself; absent where the format has none. */
+  readonly bitmapStore?: BitmapStore;
   /** Bytes that the storage below really takes; `undefined` where it cannot be told. */
   allocatedBytes?(): Promise<number>;
   /** What `info` shows of the image. */
@@ -126,11 +130,25 @@ export interface BlockDriver extends AsyncDisposable {
   readonly breakpoints?: Breakpoints;
 }
 
+/** Dirty bitmaps that an image keeps; those of them that are marked persistent are written when the driver is closed. */
+export interface BitmapStore {
+  /** Whether an image of this version can keep any. */
+  readonly supported: boolean;
+  /** Adds what the image holds to `bitmaps`, the list of the node that the driver was opened for; which is kept. */
+  join(bitmaps: DirtyBitmap[]): void;
+  /** @throws {BlockError} where a bitmap of this name and granularity could not be kept. */
+  checkNew(name: string, granularityBytes: number): void;
+  /** Removes what the image has under this name. */
+  remove(name: string): Promise<void>;
+}
+
 /** What {@link BlockDriver.amend} changes. */
 export interface AmendChange {
   /** The version of the format: what qcow2 calls compat 0.10 and 1.1. */
   readonly version?: 2 | 3;
   readonly lazyRefcounts?: boolean;
+  /** Passphrases of an encrypted image. */
+  readonly keySlots?: KeySlotChange;
 }
 
 /** A change that {@link BlockDriver.reopen} takes over. */
@@ -157,6 +175,8 @@ export interface DriverInfo {
 export interface CheckResult {
   /** One line each, as QEMU prints them: `"Leaked cluster 5 refcount=1 reference=0"`. */
   readonly messages: readonly string[];
+  /** Which of the messages a tool begins with its own name, by index. */
+  readonly reports?: ReadonlySet<number>;
   readonly corruptions: number;
   readonly leaks: number;
   readonly corruptionsFixed: number;
@@ -167,6 +187,8 @@ export interface CheckResult {
   readonly allocatedClusters?: number;
   readonly fragmentedClusters?: number;
   readonly compressedClusters?: number;
+  /** The check could not be finished: why, and what else is to be said of it (one or more lines). */
+  readonly failure?: { readonly errno: Errno; readonly report?: string };
 }
 
 /** An internal snapshot as lists show it. */
@@ -221,6 +243,12 @@ export interface OpenContext {
   readonly probed?: boolean;
   /** Opened to be checked: an image that is marked dirty or corrupt is opened as it is. */
   readonly forCheck?: boolean;
+  /** What the image says of itself is wanted, none of its data: no passphrase is needed. */
+  readonly metadataOnly?: boolean;
+  /** Opened for a machine, where some of what the tools still read is refused. */
+  readonly inMachine?: boolean;
+  /** Where passphrases are found. */
+  readonly secrets: SecretSource;
   readonly clocks: Clocks;
   readonly random: Random;
   readonly signal?: AbortSignal;
@@ -266,6 +294,8 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   readonly compresses?: boolean;
   /** Rows of `-o help`, in QEMU's order. */
   readonly createOptions?: readonly CreateOption[];
+  /** Rows of `amend -o help`: what of an image changes after it was made. */
+  readonly amendOptions?: readonly CreateOption[];
   /** How much room an image would take that is made with these options (`measure`). */
   measure?(options: CreateValues, source: MeasureSource): Promise<MeasureResult>;
   /** Makes an image in the child file, which is open and writable. */
@@ -275,6 +305,8 @@ export interface DriverDefinition<Options = BlockdevOptions> {
 /** The disk that {@link DriverDefinition.measure} takes the measure of: just its size, or what it holds too. */
 export interface MeasureSource {
   readonly sizeBytes: number;
+  /** Where passphrases are found, for images that are encrypted. */
+  readonly secrets?: SecretSource;
   readonly node?: BlockNode;
 }
 
@@ -303,6 +335,8 @@ export interface CreateContext {
   readonly random: Random;
   /** The protocol node that the image is made in (formats), already created and open for writing. */
   readonly file: BlockNode;
+  /** Where passphrases are found. */
+  readonly secrets: SecretSource;
   /** Opens a backing file read-only, to take its size. */
   openBacking(filename: string, format: string | undefined): Promise<BlockNode>;
 }

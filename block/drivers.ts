@@ -19,6 +19,7 @@ const LOADERS: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
   host_device: async () => (await import("./protocols/host_device.ts")).hostDevice as DriverDefinition,
   host_cdrom: async () => (await import("./protocols/host_cdrom.ts")).hostCdrom as DriverDefinition,
   raw: async () => (await import("./formats/raw/raw.ts")).raw as DriverDefinition,
+  luks: async () => (await import("./formats/luks/mod.ts")).luks as DriverDefinition,
   qcow2: async () => (await import("./formats/qcow2/mod.ts")).qcow2 as DriverDefinition,
   blkdebug: async () => (await import("./filters/blkdebug.ts")).blkdebug as DriverDefinition,
   "null-co": async () => (await import("./protocols/null/null.ts")).nullCo as DriverDefinition,
@@ -26,7 +27,7 @@ const LOADERS: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
   memory: async () => (await import("./protocols/memory/memory.ts")).memory as DriverDefinition,
 };
 
-const FORMATS = ["raw", "qcow2"];
+const FORMATS = ["raw", "qcow2", "luks"];
 
 /** The drivers that come with moa. */
 export const builtinDrivers: DriverTable = {

@@ -10,6 +10,7 @@ import type { Clocks } from "../base/clocks.ts";
 import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import { closedDriver } from "./closed.ts";
+import { NO_SECRETS, type SecretSource } from "./crypto/secret_source.ts";
 import type { ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { BlockError } from "./errors.ts";
@@ -32,6 +33,10 @@ export interface GraphOptions {
   readonly drivers?: DriverTable;
   /** Makes an empty file for `snapshot=on` and tells its name; the graph removes it through the second function. */
   readonly temporary?: TemporaryFiles;
+  /** Where passphrases of encrypted images are found: an `ObjectRegistry`. */
+  readonly secrets?: SecretSource;
+  /** The graph is a machine's: some of what the tools still read is refused. */
+  readonly inMachine?: boolean;
 }
 
 /** Where `snapshot=on` keeps its overlays. */
@@ -73,6 +78,8 @@ export class BlockGraph implements AsyncDisposable {
   /** Drives that have a name, by it, in order of making. */
   readonly backends: Map<string, NamedBackend> = new Map<string, NamedBackend>();
   readonly temporary: TemporaryFiles | undefined;
+  readonly secrets: SecretSource;
+  readonly inMachine: boolean;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #holds = new Map<BlockNode, number>();
   readonly #atClose = new Map<BlockNode, () => Promise<void>>();
@@ -86,6 +93,8 @@ export class BlockGraph implements AsyncDisposable {
     this.warn = options.warn ?? (() => {});
     this.notice = options.notice ?? this.warn;
     this.temporary = options.temporary;
+    this.secrets = options.secrets ?? NO_SECRETS;
+    this.inMachine = options.inMachine ?? false;
   }
 
   /** All nodes, the oldest first. `query-named-block-nodes` lists them the other way round. */

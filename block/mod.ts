@@ -3,9 +3,11 @@
  *
  * @module
  */
+export { type AccessAdvice, advise } from "./access_advice.ts";
 export * from "./backend.ts";
 export type * from "./backend_types.ts";
 export * from "./bitmap.ts";
+export * from "./bitmap_actions.ts";
 export * from "./block_status.ts";
 export * from "./breakpoints.ts";
 export * from "./chain.ts";
@@ -21,7 +23,10 @@ export type * from "./inspection.ts";
 export { BlockNode } from "./node.ts";
 export type * from "./node_options.ts";
 export type { ImageRequest } from "./open.ts";
+export { type KeySlotChange, parseKeySlotChange } from "./crypto/key_slot_change.ts";
+export type { SecretSource } from "./crypto/secret_source.ts";
 export * from "./jobs/commit.ts";
+export * from "./objects/mod.ts";
 export * from "./options/blockdev.ts";
 export * from "./options/blockdev_add.ts";
 export * from "./options/cache_mode.ts";

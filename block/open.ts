@@ -34,6 +34,8 @@ export interface ImageRequest {
   readonly noBacking?: boolean;
   /** Opened for a check: nothing is repaired beforehand, and an image that is known to be corrupt may be written. */
   readonly forCheck?: boolean;
+  /** What the image says of itself is wanted, none of its data: an encrypted one opens without its passphrase. */
+  readonly metadataOnly?: boolean;
 }
 
 /** What goes down the tree while it is opened. */
@@ -45,6 +47,7 @@ interface Opening {
   readonly protocolOnly: boolean;
   readonly noBacking: boolean;
   readonly forCheck: boolean;
+  readonly metadataOnly: boolean;
   /** Paths of the images whose backing file this is, to find loops. */
   readonly overlays: readonly string[];
 }
@@ -57,7 +60,9 @@ export async function openReference(graph: BlockGraph, request: ImageRequest): P
   const flags: Inherited = { ...TOP_FLAGS, aio: request.aio };
   const noBacking = request.noBacking ?? false;
   const forCheck = request.forCheck ?? false;
-  const opening = { graph, signal: request.signal, flags, protocolOnly: false, noBacking, forCheck, overlays: [] };
+  const metadataOnly = request.metadataOnly ?? false;
+  const { signal } = request;
+  const opening = { graph, signal, flags, protocolOnly: false, noBacking, forCheck, metadataOnly, overlays: [] };
   return await openTree(opening, request.filename, (request.options ?? {}) as OptionTree);
 }
 
@@ -226,6 +231,9 @@ function contextFor(
     random: graph.random,
     ...(signal === undefined ? {} : { signal }),
     forCheck: opening.forCheck,
+    metadataOnly: opening.metadataOnly,
+    inMachine: graph.inMachine,
+    secrets: graph.secrets,
     warn: graph.warn,
     notice: graph.notice,
     async openChild(role, described, how = {}) {

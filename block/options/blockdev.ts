@@ -55,6 +55,20 @@ export interface BlockdevOptionsRaw extends BlockdevOptionsBase {
   readonly size?: number;
 }
 
+export interface BlockdevOptionsLuks extends BlockdevOptionsBase {
+  readonly driver: "luks";
+  readonly file: BlockdevRef;
+  /** The id of the `secret` object with the passphrase; an image without its data can do without. */
+  readonly "key-secret"?: string;
+}
+
+/** How an encrypted qcow2 image is opened. */
+export interface BlockdevQcow2Encryption {
+  readonly format?: "aes" | "luks";
+  /** The id of the `secret` object with the passphrase. */
+  readonly "key-secret"?: string;
+}
+
 export interface BlockdevOptionsQcow2 extends BlockdevOptionsBase {
   readonly driver: "qcow2";
   readonly file: BlockdevRef;
@@ -72,6 +86,7 @@ export interface BlockdevOptionsQcow2 extends BlockdevOptionsBase {
   readonly "refcount-cache-size"?: number;
   /** Seconds. */
   readonly "cache-clean-interval"?: number;
+  readonly encrypt?: BlockdevQcow2Encryption;
 }
 
 /** A rule of blkdebug that fails requests. Numbers may be strings, as `-drive` has them. */
@@ -114,5 +129,6 @@ export type BlockdevOptions =
   | BlockdevOptionsNull
   | BlockdevOptionsMemory
   | BlockdevOptionsRaw
+  | BlockdevOptionsLuks
   | BlockdevOptionsQcow2
   | BlockdevOptionsBlkdebug;

@@ -118,6 +118,7 @@ export const DRIVER_OPTIONS: Readonly<Record<string, Readonly<Record<string, Opt
   "null-aio": NULL,
   memory: { size },
   raw: { file, offset: { ...size, strong: true }, size: { ...size, strong: true } },
+  luks: { file, "key-secret": { ...str, strong: true } },
   qcow2: QCOW2,
   blkdebug: BLKDEBUG,
 };

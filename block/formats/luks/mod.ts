@@ -1,0 +1,6 @@
+/**
+ * The luks format.
+ *
+ * @module
+ */
+export { luks } from "./driver.ts";

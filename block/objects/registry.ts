@@ -1,0 +1,147 @@
+/**
+ * The objects of one machine or tool: what `--object`, `-object`, `object_add` and `object-add` make, found by id.
+ *
+ * `secret` is the only type so far; a type is one row of {@link OBJECT_TYPES}.
+ *
+ * Source: qapi/qom.json; the texts are QEMU 7.2's.
+ *
+ * @module
+ */
+import { isIdentifier } from "../../base/keyval.ts";
+import { parseKeyval } from "../../base/keyval_tree.ts";
+import type { SecretSource } from "../crypto/secret_source.ts";
+import { BlockError } from "../errors.ts";
+import { parseJson } from "../options/json.ts";
+import { isTree, optionError, type OptionTree } from "../options/tree.ts";
+import { Secret, secretType } from "./secret.ts";
+import { type ObjectType, QEMU_OBJECT_TYPES, type UserObject } from "./types.ts";
+
+/** The types that moa has. To add one: a row here, a file as secret.ts. */
+export const OBJECT_TYPES: readonly ObjectType[] = [secretType];
+
+/** What a command line asks for: an object, or a text about objects. */
+export type ObjectRequest =
+  | { readonly kind: "object"; readonly properties: OptionTree }
+  | { readonly kind: "help"; readonly text: string };
+
+/**
+ * Reads the argument of `--object`: `TYPE,id=...,NAME=...` or a JSON object; nothing is made yet.
+ * @throws {BlockError} `option`; {@link OptionError} where the syntax is wrong
+ */
+export function parseObject(text: string): ObjectRequest {
+  if (text.startsWith("{")) {
+    const tree = parseJson(text);
+    if (!isTree(tree)) throw optionError("Invalid JSON object given");
+    return { kind: "object", properties: tree };
+  }
+  const { tree, helpWanted } = parseKeyval(text, { impliedKey: "qom-type", helpAllowed: true });
+  const properties = tree as OptionTree;
+  return helpWanted ? { kind: "help", text: objectHelp(properties["qom-type"]) } : { kind: "object", properties };
+}
+
+/** The list of types or, for one that moa has, that of its properties. */
+export function objectHelp(type?: unknown): string {
+  const known = OBJECT_TYPES.find(({ name }) => name === type);
+  if (known === undefined) {
+    const names = OBJECT_TYPES.map(({ name }) => `  ${name}\n`).sort();
+    return `List of user creatable objects:\n${names.join("")}`;
+  }
+  const rows = Object.entries(known.properties).map(([name, { type }]) => `  ${name}=<${type}>\n`).sort();
+  return `${known.name} options:\n${rows.join("")}`;
+}
+
+/**
+ * All objects, by id.
+ *
+ * @example
+ * ```ts
+ * import { ObjectRegistry } from "./registry.ts";
+ *
+ * const objects = new ObjectRegistry();
+ * objects.add({ "qom-type": "secret", id: "s0", data: "correct horse" });
+ * const bytes = objects.secret("s0");
+ * console.log(new TextDecoder().decode(bytes));
+ * ```
+ */
+export class ObjectRegistry implements SecretSource {
+  readonly #objects = new Map<string, UserObject>();
+
+  /** In order of making. */
+  get list(): readonly UserObject[] {
+    return [...this.#objects.values()];
+  }
+
+  find(id: string): UserObject | undefined {
+    return this.#objects.get(id);
+  }
+
+  /** Makes an object of QEMU's ObjectOptions. @throws {BlockError} in QEMU's words */
+  add(options: OptionTree): UserObject {
+    const typeName = options["qom-type"];
+    if (typeName === undefined) throw optionError("Parameter 'qom-type' is missing", "qom-type");
+    const type = OBJECT_TYPES.find(({ name }) => name === typeName);
+    if (typeof typeName !== "string" || (type === undefined && !QEMU_OBJECT_TYPES.includes(typeName))) {
+      throw optionError(`Parameter 'qom-type' does not accept value '${typeName}'`, "qom-type");
+    }
+    const id = stringOf(options["id"], "id");
+    if (id === undefined) throw optionError("Parameter 'id' is missing", "id");
+    if (type === undefined) {
+      throw new BlockError(
+        { kind: "unsupported", feature: typeName, text: `invalid object type: ${typeName}` },
+        { help: `moa has no '${typeName}' objects yet.` },
+      );
+    }
+    const properties = checkProperties(type, options);
+    if (!isIdentifier(id)) {
+      throw new BlockError({ kind: "option", option: "id", text: "Parameter 'id' expects an identifier" }, {
+        help: "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+      });
+    }
+    const made = type.make(id, properties, this);
+    if (this.#objects.has(id)) {
+      throw new BlockError({
+        kind: "state",
+        text: `attempt to add duplicate property '${id}' to object (type 'container')`,
+      });
+    }
+    this.#objects.set(id, made);
+    return made;
+  }
+
+  /** Takes an object away. @throws {BlockError} where there is none of that id */
+  remove(id: string): void {
+    if (this.#objects.delete(id)) return;
+    throw new BlockError({ kind: "state", text: `object '${id}' not found`, errno: "ENOENT" });
+  }
+
+  secret(id: string): Uint8Array {
+    const object = this.#objects.get(id);
+    if (object === undefined) {
+      throw new BlockError({ kind: "state", text: `No secret with id '${id}'`, errno: "ENOENT" });
+    }
+    if (object instanceof Secret) return object.content;
+    throw new BlockError({ kind: "state", text: `Object with id '${id}' is not a secret` });
+  }
+}
+
+function checkProperties(type: ObjectType, options: OptionTree): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [name, { values }] of Object.entries(type.properties)) {
+    const value = stringOf(options[name], name);
+    if (value === undefined) continue;
+    if (values !== undefined && !values.includes(value)) {
+      throw optionError(`Parameter '${name}' does not accept value '${value}'`, name);
+    }
+    found[name] = value;
+  }
+  for (const name of Object.keys(options)) {
+    if (name === "qom-type" || name === "id" || Object.hasOwn(type.properties, name)) continue;
+    throw optionError(`Parameter '${name}' is unexpected`, name);
+  }
+  return found;
+}
+
+function stringOf(value: unknown, name: string): string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  throw optionError(`Invalid parameter type for '${name}', expected: string`, name);
+}
