@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { isIdentifier } from "../../base/keyval.ts";
+import { badIdentifier, isIdentifier } from "../../base/keyval.ts";
 import { parseKeyval } from "../../base/keyval_tree.ts";
 import type { SecretSource } from "../crypto/secret_source.ts";
 import { BlockError } from "../errors.ts";
@@ -75,7 +75,7 @@ export class ObjectRegistry implements SecretSource {
     return this.#objects.get(id);
   }
 
-  /** Makes an object of QEMU's ObjectOptions. @throws {BlockError} in QEMU's words */
+  /** Makes an object of QEMU's ObjectOptions. @throws {BlockError} or {@link OptionError} in QEMU's words */
   add(options: OptionTree): UserObject {
     const typeName = options["qom-type"];
     if (typeName === undefined) throw optionError("Parameter 'qom-type' is missing", "qom-type");
@@ -92,11 +92,7 @@ export class ObjectRegistry implements SecretSource {
       );
     }
     const properties = checkProperties(type, options);
-    if (!isIdentifier(id)) {
-      throw new BlockError({ kind: "option", option: "id", text: "Parameter 'id' expects an identifier" }, {
-        help: "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
-      });
-    }
+    if (!isIdentifier(id)) throw badIdentifier("id");
     const made = type.make(id, properties, this);
     if (this.#objects.has(id)) {
       throw new BlockError({

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { ObjectRegistry } from "../../block/mod.ts";
 import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
 
 /** The outputs of a tool. */
@@ -25,6 +26,8 @@ export class Program {
   readonly invocation: string;
   /** Under a QEMU name nothing is said that QEMU does not say. */
   readonly strict: boolean;
+  /** What `--object` made: secrets that the images of this command line need. */
+  objects: ObjectRegistry | undefined;
   /** The folder that the process was started in, where this is one. */
   readonly startFolder: string | undefined;
 

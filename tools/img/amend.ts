@@ -16,7 +16,8 @@ import {
 } from "../../block/mod.ts";
 import type { BlockNode, CreateOption } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { cacheMode, makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { optionTexts } from "./option_texts.ts";
 import { Progress } from "./progress.ts";
 
@@ -55,7 +56,7 @@ export async function amend(program: Program, args: readonly string[]): Promise<
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const texts = optionTexts(program, options);
   if (texts.length === 0) program.usage("Must specify options (-o)");
   const [filename] = operands;

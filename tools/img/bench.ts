@@ -6,7 +6,8 @@
 import { IoVector } from "../../base/io_vector.ts";
 import { BlockBackend, BlockError, cacheMode } from "../../block/mod.ts";
 import type { Program } from "../common/program.ts";
-import { makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 import { Turns } from "./turns.ts";
 
@@ -109,7 +110,7 @@ function readPlan(program: Program, options: Options, has: (name: string) => boo
     "flush-interval": ["flush interval", INT_MAX],
   };
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "i" && !AIO.includes(value)) program.fail(`Invalid aio option: ${value}`);
     const size = sizes[is];
     const count = counts[is];

@@ -8,7 +8,8 @@
  */
 import { BlockError, type BlockNode, commit as commitJob, findBacking } from "../../block/mod.ts";
 import { type Program } from "../common/program.ts";
-import { cacheMode, makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 import { Progress } from "./progress.ts";
 import { Pace, Turns } from "./turns.ts";
@@ -33,7 +34,7 @@ export async function commit(program: Program, args: readonly string[]): Promise
   }
   let rate = 0;
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "r") rate = sizeArgument(program, "rate limit", value);
   }
   const [filename] = operands;

@@ -12,7 +12,8 @@ import { IoVector, isZero } from "../../base/io_vector.ts";
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
 import { BlockError, type BlockNode, type BlockStatus, blockStatus, errnoOf } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { cacheMode, makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { Progress } from "./progress.ts";
 
 const SPEC = {
@@ -56,7 +57,7 @@ export async function compare(program: Program, args: readonly string[]): Promis
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
-  for (const { is, value } of options) if (is === "object") openingFailure(() => refuseObject(program, value));
+  for (const { is, value } of options) if (is === "object") openingFailure(() => addObject(program, value));
   const [first, second] = operands;
   if (first === undefined || second === undefined || operands.length !== 2) {
     program.usage("Expecting two image file names");
@@ -86,11 +87,11 @@ export async function compare(program: Program, args: readonly string[]): Promis
 }
 
 /** What fails before there are images has their status. */
-function openingFailure(body: () => never): never {
+function openingFailure(body: () => void): void {
   try {
-    return body();
+    body();
   } catch (error) {
-    throw error instanceof Exit ? new Exit(NOT_OPENED) : error;
+    throw error instanceof Exit && error.code !== 0 ? new Exit(NOT_OPENED) : error;
   }
 }
 

@@ -5,7 +5,8 @@
  */
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
 import type { Program } from "../common/program.ts";
-import { refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+
 import { sizeArgument } from "./numbers.ts";
 import { optionTexts } from "./option_texts.ts";
 import { snapshotParam, type SnapshotWish } from "./snapshot_param.ts";
@@ -49,6 +50,8 @@ export interface ConvertOptions {
   readonly skipCreate: boolean;
   readonly targetIsZero: boolean;
   readonly salvage: boolean;
+  /** Copy inside the kernel where that can be done. */
+  readonly offload: boolean;
   readonly bitmaps: boolean;
   readonly progress: boolean;
   readonly quiet: boolean;
@@ -87,6 +90,7 @@ export function readConvertOptions(program: Program, args: readonly string[]): C
     skipCreate: has("n"),
     targetIsZero: has("target-is-zero"),
     salvage: has("salvage"),
+    offload: has("C"),
     bitmaps: has("bitmaps"),
     progress: has("p") && !quiet,
     quiet,
@@ -105,7 +109,8 @@ function readNumbers(program: Program, options: Options): typeof NUMBERS {
   for (const { is, value } of options) {
     switch (is) {
       case "object":
-        return refuseObject(program, value);
+        addObject(program, value);
+        break;
       case "l":
         snapshotParam(program, value);
         break;

@@ -7,7 +7,8 @@ import { isHelpOption, OptionError, type OptionPair, parseOptionPairs } from "..
 import { parseSizeText } from "../../base/sizes.ts";
 import { BlockError, type BlockGraph, createImage, createOptionsHelp, creationDrivers } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { makeGraph, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph } from "./images.ts";
 
 const SPEC = {
   short: "F:b:f:ho:qu",
@@ -34,7 +35,7 @@ export async function create(program: Program, args: readonly string[]): Promise
     return await listOptions(program, graph, format, filename);
   }
   if (filename === undefined) program.usage("Expecting image file name");
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const size = sizeText === undefined ? undefined : imageSize(program, sizeText);
   if (more.length > 0) program.usage(`Unexpected argument: ${more[0]}`);
   const pairs: OptionPair[] = optionTexts.flatMap((text) => [...parseOptionPairs(text).pairs]);

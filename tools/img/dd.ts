@@ -11,7 +11,8 @@ import { MiB } from "../../base/units.ts";
 import { OptionError } from "../../base/keyval.ts";
 import { BlockError, type BlockGraph, type BlockNode, createImage, creationDrivers, errnoOf } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { keepUnchanged, makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 import { NewFile } from "./new_file.ts";
 
@@ -45,7 +46,7 @@ export async function dd(program: Program, args: readonly string[]): Promise<num
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const { input, output, blockBytes, count, skip } = readOperands(program, operands);
 
   await using graph = makeGraph(program);

@@ -14,6 +14,7 @@ import {
   type OptionTree,
   Permission,
 } from "../../block/mod.ts";
+import { objectsOf } from "../common/objects.ts";
 import { Exit, type Program } from "../common/program.ts";
 
 /** A graph whose messages go to the program's standard error. */
@@ -22,6 +23,7 @@ export function makeGraph(program: Program): BlockGraph {
   return new BlockGraph({
     clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
     random: new HostRandom(),
+    secrets: objectsOf(program),
     warn: (message) => program.error(`warning: ${message}`),
     notice: (line) => program.line(line),
   });
@@ -37,6 +39,8 @@ export interface OpenHow {
   /** Space that is of no further use may be given back. */
   readonly discard?: boolean;
   readonly forCheck?: boolean;
+  /** None of its data is wanted: an encrypted image opens without its passphrase. */
+  readonly metadataOnly?: boolean;
   /** The engine of the files below. */
   readonly aio?: "threads" | "native" | "io_uring";
   readonly cache?: { readonly direct: boolean; readonly noFlush: boolean };
@@ -60,6 +64,7 @@ export async function openImage(
     const common = {
       noBacking: how.noBacking ?? false,
       forCheck: how.forCheck ?? false,
+      metadataOnly: how.metadataOnly ?? false,
       ...(how.aio === undefined ? {} : { aio: how.aio }),
     };
     if (!how.imageOpts) {
@@ -103,10 +108,4 @@ export function cacheMode(name: string): { direct: boolean; noFlush: boolean } |
 export function outputFormat(program: Program, value: string): "human" | "json" {
   if (value === "human" || value === "json") return value;
   return program.fail("--output must be used with human or json as argument.");
-}
-
-/** `--object`: nothing that moa has takes one here. @throws {Exit} */
-export function refuseObject(program: Program, value: string): never {
-  const type = QemuOpts.parse(value, { impliedKey: "qom-type" }).get("qom-type") ?? "";
-  return program.fail(`Parameter 'qom-type' does not accept value '${type}'`);
 }

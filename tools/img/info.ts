@@ -7,7 +7,8 @@ import { type ImageInfo, imageInfo, imageInfoText } from "../../monitor/format/m
 import { NS_PER_S } from "../../base/units.ts";
 import type { SnapshotInfo } from "../../block/mod.ts";
 import type { Program } from "../common/program.ts";
-import { makeGraph, openImage, outputFormat, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage, outputFormat } from "./images.ts";
 import { type Json, prettyJson } from "./json.ts";
 
 const SPEC = {
@@ -33,7 +34,7 @@ export async function info(program: Program, args: readonly string[]): Promise<n
     return 0;
   }
   const [filename] = operands;
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   if (filename === undefined || operands.length !== 1) program.usage("Expecting one image file name");
   const output = outputFormat(program, last("output") ?? "human");
   const images = await collect(program, filename, {
@@ -69,6 +70,7 @@ async function collect(
       imageOpts,
       forceShare: how.forceShare,
       noBacking: true,
+      metadataOnly: true,
     });
     const found = await imageInfo(node);
     const backing = found.backingFile === undefined ? undefined : beside(node.filename, found.backingFile);

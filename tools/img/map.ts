@@ -8,7 +8,8 @@
 import { BlockError, type BlockNode, blockStatus, errnoOf } from "../../block/mod.ts";
 import { errnoText } from "../../base/errno.ts";
 import { type Program } from "../common/program.ts";
-import { makeGraph, openImage, outputFormat, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage, outputFormat } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 
 const SPEC = {
@@ -49,7 +50,7 @@ export async function map(program: Program, args: readonly string[]): Promise<nu
   let start = 0;
   let most = Infinity;
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "s") start = sizeArgument(program, "start offset", value);
     if (is === "l") most = sizeArgument(program, "max length", value);
   }

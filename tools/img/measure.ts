@@ -6,7 +6,8 @@
 import { OptionError, parseOptionPairs } from "../../base/keyval.ts";
 import { BlockError, type MeasureResult, mergeCreateOptions, parseCreateOptions } from "../../block/mod.ts";
 import { type Program } from "../common/program.ts";
-import { makeGraph, openImage, outputFormat, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage, outputFormat } from "./images.ts";
 import { prettyJson } from "./json.ts";
 import { sizeArgument } from "./numbers.ts";
 import { optionTexts } from "./option_texts.ts";
@@ -36,7 +37,7 @@ export async function measure(program: Program, args: readonly string[]): Promis
   const texts = optionTexts(program, options);
   let size: number | undefined;
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "size") size = sizeArgument(program, "image size", value);
     if (is === "l") snapshotParam(program, value);
     if (is === "output") outputFormat(program, value);
@@ -78,6 +79,7 @@ export async function measure(program: Program, args: readonly string[]): Promis
     }
     const result = await definition.measure(values, {
       sizeBytes: size ?? node!.size,
+      secrets: graph.secrets,
       ...(node === undefined ? {} : { node }),
     });
     program.out(last("output") === "json" ? `${prettyJson(toJson(result))}\n` : toText(result));
@@ -92,6 +94,7 @@ export async function measure(program: Program, args: readonly string[]): Promis
 
 /** Options that no driver has seen, rather than values that one of them refuses. */
 function isAboutOptions(error: Error): boolean {
+  if (error.message.endsWith("is required for cipher")) return false;
   return /^(?:Invalid parameter|Parameter|Value) '/.test(error.message);
 }
 

@@ -17,7 +17,8 @@ import {
 } from "../../block/mod.ts";
 import { errnoText } from "../../base/errno.ts";
 import { type Program } from "../common/program.ts";
-import { cacheMode, makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { Progress } from "./progress.ts";
 import { copyDifferences, type RebasePlan } from "./rebase_copy.ts";
 import { Turns } from "./turns.ts";
@@ -47,7 +48,7 @@ export async function rebase(program: Program, args: readonly string[]): Promise
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const [filename] = operands;
   if (filename === undefined || operands.length !== 1) program.usage("Expecting one image file name");
   const wanted: Wanted = { name: last("b"), format: last("F") };

@@ -9,7 +9,8 @@ import { OptionError } from "../../base/keyval.ts";
 import { parseSizeText, SIZE_HINT } from "../../base/sizes.ts";
 import { BlockError, type PreallocationMode } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage } from "./images.ts";
 
 const SPEC = {
   short: "f:hq",
@@ -35,7 +36,7 @@ export async function resize(program: Program, args: readonly string[]): Promise
     return 0;
   }
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "preallocation" && !PREALLOCATION.includes(value)) program.fail(`Invalid preallocation mode '${value}'`);
   }
   const preallocation = (last("preallocation") ?? "off") as PreallocationMode;

@@ -10,7 +10,8 @@ import { NS_PER_S } from "../../base/units.ts";
 import { BlockError, type BlockNode, errnoOf, type SnapshotInfo } from "../../block/mod.ts";
 import { snapshotHeader, snapshotRow } from "../../monitor/format/mod.ts";
 import { type Program } from "../common/program.ts";
-import { makeGraph, openImage, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { makeGraph, openImage } from "./images.ts";
 
 const SPEC = {
   short: "la:c:d:hqU",
@@ -32,7 +33,7 @@ export async function snapshot(program: Program, args: readonly string[]): Promi
   }
   const actions = options.filter(({ is }) => "lacd".includes(is));
   if (actions.length > 1) program.usage("Cannot mix '-l', '-a', '-c', '-d'");
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const [filename] = operands;
   if (filename === undefined || operands.length !== 1) program.usage("Expecting one image file name");
   const action = actions[0];

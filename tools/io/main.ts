@@ -4,7 +4,7 @@
  * The commands are those of `monitor/io`, which the monitor's `qemu-io` has too; here they are joined by open, close,
  * quit and reopen. Exit status: 1 where any command failed, else 0.
  *
- * Left out: tracing (`-T`), objects, line editing.
+ * Left out: tracing (`-T`), line editing.
  *
  * Source: behaviour of qemu-io 7.2.
  *
@@ -15,6 +15,7 @@ import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import { HostRandom } from "../../base/random.ts";
 import { BlockGraph, nestOptions, type OptionTree } from "../../block/mod.ts";
 import { type FoundOption, getopt } from "../common/getopt.ts";
+import { addObject, objectsOf } from "../common/objects.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { lines } from "./lines.ts";
 import { OpenRefusal, readHow, Session } from "./session.ts";
@@ -97,10 +98,7 @@ function readOptions(
       return fail(program);
     }
     if (option.is === "V" || option.is === "h") return [option];
-    if (option.is === "object") {
-      const type = QemuOpts.parse(option.value, { impliedKey: "qom-type" }).get("qom-type") ?? "";
-      program.fail(`Parameter 'qom-type' does not accept value '${type}'`);
-    }
+    if (option.is === "object") addObject(program, option.value);
     if (option.is === "T") program.error(`warning: trace event '${option.value}' does not exist`);
     good.push(option);
     try {
@@ -134,6 +132,7 @@ function makeGraph(program: Program): BlockGraph {
   return new BlockGraph({
     clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
     random: new HostRandom(),
+    secrets: objectsOf(program),
     warn: (message) => program.error(`warning: ${message}`),
     notice: (line) => program.line(line),
     temporary: {

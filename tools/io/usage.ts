@@ -52,7 +52,7 @@ Reads, writes and looks at an image, command by command.
   -i, --aio MODE          threads, native or io_uring
   -U, --force-share       leave the locks of others alone; with -r
   --image-opts            FILE is a description: driver=qcow2,file.filename=NAME
-  --object OBJECT         refused: no object is used here
+  --object OBJECT         an object, such as a secret that the image needs: secret,id=s0,file=F
   -T, --trace PATTERN     no trace event is known here
   -h, --help              this text
   -V, --version           the version
