@@ -54,6 +54,7 @@ export class BlockNode {
   readonly children: BlockEdge[] = [];
   /** Edges up: from nodes, backends and jobs. */
   readonly parents: BlockEdge[] = [];
+  /** Dirty bitmaps, the newest first. */
   readonly bitmaps: DirtyBitmap[] = [];
   /** The highest byte that was written, plus one: `wr_highest_offset` of `query-blockstats`. */
   writeHighestOffset = 0;
@@ -140,6 +141,7 @@ export class BlockNode {
   attachDriver(driver: BlockDriver): void {
     this.#driver = driver;
     this.#debugs = driver.debugEvent !== undefined;
+    driver.bitmapStore?.join(this.bitmaps);
     this.#watch();
     this.refreshLimits();
   }
@@ -213,8 +215,9 @@ export class BlockNode {
   ): Promise<void> {
     try {
       await work;
-      this.#written(at, length);
     } finally {
+      // Of one that failed a part may have been written.
+      this.#written(at, length);
       this.#end(request);
     }
     if (fua) await this.flush();
@@ -227,8 +230,8 @@ export class BlockNode {
     const request = this.#begin("write-zeroes", at, length);
     try {
       await this.#zero(request, at, length, how);
-      this.#written(at, length);
     } finally {
+      this.#written(at, length);
       this.#end(request);
     }
     if (how.fua) await this.flush();
@@ -245,9 +248,9 @@ export class BlockNode {
       if (this.#requests.serialising > 0) await this.#requests.wait(request);
       for (const hook of this.#hooks) await hook({ at, length });
       await discardUnaligned(this.#driver, at, length);
-      this.writeGeneration++;
-      for (const bitmap of this.bitmaps) if (bitmap.enabled) bitmap.set(at, length);
     } finally {
+      this.writeGeneration++;
+      this.#mark(at, length);
       this.#end(request);
     }
   }
@@ -324,8 +327,8 @@ export class BlockNode {
       if (this.#requests.serialising > 0) await this.#requests.wait(request);
       for (const hook of this.#hooks) await hook({ at, length: from.length, from });
       await driver.writeCompressed(at, from);
-      this.#written(at, from.length);
     } finally {
+      this.#written(at, from.length);
       this.#end(request);
     }
   }
@@ -428,7 +431,14 @@ export class BlockNode {
   #written(at: number, length: number): void {
     this.writeGeneration++;
     if (at + length > this.writeHighestOffset) this.writeHighestOffset = at + length;
-    if (this.bitmaps.length > 0) { for (const bitmap of this.bitmaps) if (bitmap.enabled) bitmap.set(at, length); }
+    if (this.bitmaps.length > 0) this.#mark(at, length);
+  }
+
+  #mark(at: number, length: number): void {
+    for (const bitmap of this.bitmaps) {
+      if (at + length > bitmap.sizeBytes) bitmap.resize(this.size);
+      if (bitmap.enabled) bitmap.set(at, length);
+    }
   }
 
   async #writeWatched(request: TrackedRequest, at: number, from: IoVector): Promise<void> {

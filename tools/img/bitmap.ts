@@ -1,18 +1,29 @@
 /**
  * `moa img bitmap`: what an image keeps of which of its parts have changed.
  *
- * No format writes bitmaps here yet: the command line is read and the image opened, then it is refused with the name of
- * the operation, and nothing is changed.
+ * Several actions on one bitmap are done in the order in which they are given; what has been done stays when a later one
+ * fails.
  *
  * @module
  */
-import { errnoText } from "../../base/errno.ts";
-import type { BlockNode } from "../../block/mod.ts";
-import type { Program } from "../common/program.ts";
-import { makeGraph, openImage, refuseObject } from "./images.ts";
+import {
+  addBitmap,
+  BlockError,
+  type BlockNode,
+  clearBitmap,
+  disableBitmap,
+  enableBitmap,
+  mergeBitmaps,
+  removeBitmap,
+} from "../../block/mod.ts";
+import { Exit, type Program } from "../common/program.ts";
+import { refuseObject } from "../common/objects.ts";
+import { makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 
-const ACTIONS: readonly string[] = ["add", "remove", "clear", "enable", "disable", "merge"];
+type Action = "add" | "remove" | "clear" | "enable" | "disable" | "merge";
+
+const ACTIONS: readonly string[] = ["add", "remove", "clear", "enable", "disable", "merge"] satisfies Action[];
 
 const SPEC = {
   short: "hb:F:f:g:",
@@ -38,34 +49,71 @@ export async function bitmap(program: Program, args: readonly string[]): Promise
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
+  let granularityBytes = 0;
   for (const { is, value } of options) {
     if (is === "object") refuseObject(program, value);
-    if (is === "g") sizeArgument(program, "granularity", value, { min: 1 });
+    if (is === "g") granularityBytes = sizeArgument(program, "granularity", value);
   }
   const actions = options.filter(({ is }) => ACTIONS.includes(is));
   const [filename, name] = operands;
-  if (filename === undefined || name === undefined || operands.length !== 2) {
-    if (actions.length > 0) program.fail("Expecting filename and bitmap name");
+  if (actions.length > 0 && (filename === undefined || name === undefined || operands.length !== 2)) {
+    program.fail("Expecting filename and bitmap name");
   }
-  if (actions.length === 0) {
+  if (filename === undefined || name === undefined || actions.length === 0) {
     program.fail("Need at least one of --add, --remove, --clear, --enable, --disable, or --merge");
   }
-  if (has("g") && !has("add")) program.fail("granularity only supported with --add");
+  if (granularityBytes > 0 && !has("add")) program.fail("granularity only supported with --add");
   if (has("F") && !has("b")) program.fail("-F only supported with -b");
   if (has("b") && !has("merge")) program.fail("Merge bitmap source file only supported with --merge");
 
   await using graph = makeGraph(program);
-  const node = await openImage(program, graph, filename!, {
+  const node = await openImage(program, graph, filename, {
     format: last("f"),
     imageOpts: has("image-opts"),
     writable: true,
   });
-  const [action] = actions;
-  return program.fail(`Operation ${action!.is} on bitmap ${name} failed: ${reason(node, action!.is, name!)}`);
+  const sourceName = last("b");
+  const source = sourceName === undefined
+    ? node
+    : await openImage(program, graph, sourceName, { format: last("F"), imageOpts: false });
+  for (const { is, value } of actions) {
+    try {
+      await act(is as Action, { node, name, source, other: value, granularityBytes });
+    } catch (error) {
+      if (!(error instanceof BlockError)) throw error;
+      program.report(`Operation ${is} on bitmap ${name} failed: `, error);
+      throw new Exit(1);
+    }
+  }
+  return 0;
 }
 
-function reason(node: BlockNode, action: string, name: string): string {
-  if (node.driver.name === "qcow2") return "moa does not write bitmaps into images yet";
-  if (action !== "add") return `Dirty bitmap '${name}' not found`;
-  return `Can't store persistent bitmaps to ${node.name}: ${errnoText("ENOTSUP")}`;
+/** What an action is about. */
+interface Subject {
+  readonly node: BlockNode;
+  readonly name: string;
+  /** Where the bitmap `other` is that is merged. */
+  readonly source: BlockNode;
+  readonly other: string;
+  /** 0 for the default. */
+  readonly granularityBytes: number;
+}
+
+async function act(action: Action, subject: Subject): Promise<void> {
+  const { node, name, source, other, granularityBytes } = subject;
+  switch (action) {
+    case "add":
+      await addBitmap(node, { name, persistent: true, ...(granularityBytes > 0 ? { granularityBytes } : {}) });
+      return;
+    case "remove":
+      return await removeBitmap(node, name);
+    case "clear":
+      return clearBitmap(node, name);
+    case "enable":
+      return enableBitmap(node, name);
+    case "disable":
+      return disableBitmap(node, name);
+    case "merge":
+      return mergeBitmaps(node, name, [{ node: source, name: other }]);
+  }
 }

@@ -5,8 +5,6 @@
  * A target that was made here is removed when something fails or SIGINT, SIGTERM or SIGHUP comes, and a qcow2 target
  * does not open before it is whole. `-C` and `-W` are taken: bytes are copied as without them.
  *
- * Left out: copying persistent bitmaps, refused by name where there are any.
- *
  * @module
  */
 import { isHelpOption, OptionError, parseOptionPairs } from "../../base/keyval.ts";
@@ -20,6 +18,7 @@ import {
   parseCreateOptions,
 } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
+import { checkSourceBitmaps, checkTargetBitmaps, copyBitmaps } from "./convert_bitmaps.ts";
 import { type ConvertOptions, readConvertOptions } from "./convert_options.ts";
 import { bytesToCopy, copyDisk, type CopyPlan } from "./copier.ts";
 import { listOptions } from "./create.ts";
@@ -68,11 +67,13 @@ export async function convert(program: Program, args: readonly string[]): Promis
     cache,
   });
   if (sink.size < sizeBytes) program.fail("output file is smaller than input file");
+  if (options.bitmaps) checkTargetBitmaps(program, sink);
   const preallocated = (values["preallocation"] ?? "off") !== "off";
   const plan = await makePlan(program, options, { sources, sink, overlay, preallocated, file, progress });
   if (!options.skipCreate) await file.hide(sink);
   await copyDisk(program, plan);
   file.throwIfInterrupted();
+  if (options.bitmaps) await copyBitmaps(program, sources[0]!, sink);
   await finish(program, graph, file, sink, options.compress);
   progress.set(100);
   return 0;
@@ -151,9 +152,7 @@ function checkCombinations(
   }
   if (!options.bitmaps) return undefined;
   if (sources.length > 1) program.fail("Copying bitmaps only possible with single source");
-  const count = sources[0]!.driver.persistentBitmaps;
-  if (count === undefined) program.fail("Source lacks bitmap support");
-  if (count > 0) program.fail("copying persistent bitmaps is not supported");
+  checkSourceBitmaps(program, sources[0]!, options.skipBrokenBitmaps);
   return undefined;
 }
 

@@ -53,6 +53,7 @@ export interface ConvertOptions {
   /** Copy inside the kernel where that can be done. */
   readonly offload: boolean;
   readonly bitmaps: boolean;
+  readonly skipBrokenBitmaps: boolean;
   readonly progress: boolean;
   readonly quiet: boolean;
   readonly cache: string;
@@ -92,6 +93,7 @@ export function readConvertOptions(program: Program, args: readonly string[]): C
     salvage: has("salvage"),
     offload: has("C"),
     bitmaps: has("bitmaps"),
+    skipBrokenBitmaps: has("skip-broken-bitmaps"),
     progress: has("p") && !quiet,
     quiet,
     cache: last("t") ?? "unsafe",

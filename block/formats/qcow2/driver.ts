@@ -28,6 +28,7 @@ import type {
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { BlockError } from "../../errors.ts";
 import { amendImage } from "./amend.ts";
+import { ImageBitmaps } from "./bitmap_store.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { createImage } from "./create.ts";
 import { CREATE_OPTIONS } from "./create_plan.ts";
@@ -59,6 +60,7 @@ export class Qcow2Driver implements BlockDriver {
   readonly limits: RequestLimits;
   readonly vmState: VmStateStore;
   readonly snapshots: SnapshotStore;
+  readonly bitmapStore: ImageBitmaps;
   #image: Qcow2Image;
   readonly #file: HostFile;
   /** Where data is; without `#direct` only `image.data` knows how to read it. */
@@ -71,8 +73,9 @@ export class Qcow2Driver implements BlockDriver {
   /** Asked once, when somebody wants to know what lies where. */
   #preallocated: Promise<boolean> | undefined;
 
-  constructor(image: Qcow2Image, options: BlockdevOptionsQcow2, context: OpenContext) {
+  constructor(image: Qcow2Image, bitmaps: ImageBitmaps, options: BlockdevOptionsQcow2, context: OpenContext) {
     this.#image = image;
+    this.bitmapStore = bitmaps;
     this.#file = image.file;
     this.#dataFile = image.data.file;
     this.#direct = image.data.isPlain;
@@ -146,12 +149,8 @@ export class Qcow2Driver implements BlockDriver {
     return await this.#preallocated ? { ...extent, mayBeHole: true } : extent;
   }
 
-  get persistentBitmaps(): number | undefined {
-    const { header, extensions } = this.#image;
-    return header.version < 3 ? undefined : extensions.bitmaps?.count ?? 0;
-  }
-
   async truncate(size: number, how: TruncateOptions = {}): Promise<void> {
+    this.bitmapStore.checkResize();
     await truncateImage(this.#image, this.#writer, size, how.preallocation ?? "off");
   }
 
@@ -216,6 +215,7 @@ export class Qcow2Driver implements BlockDriver {
     if (!change.readOnly && corrupt) throw stateError("qcow2: Image is corrupt; cannot be opened read/write", "EACCES");
     if (change.readOnly && !image.readOnly) {
       await image.lock.run(async () => {
+        await this.bitmapStore.end();
         await image.flushAll();
         await image.markClean();
       });
@@ -225,6 +225,7 @@ export class Qcow2Driver implements BlockDriver {
     if (wasReadOnly && !change.readOnly) {
       image.registerMetadata();
       await prepareForWriting(image);
+      await this.bitmapStore.begin();
     }
   }
 
@@ -235,6 +236,7 @@ export class Qcow2Driver implements BlockDriver {
     await image.corruptMarkWritten();
     if (image.readOnly || image.broken) return;
     await image.lock.run(async () => {
+      if (!image.needsRepair && this.#context.forCheck !== true) await this.bitmapStore.end();
       await image.flushAll();
       if (!image.needsRepair) await image.markClean();
       await image.fillLastCluster();
@@ -269,7 +271,10 @@ export class Qcow2Driver implements BlockDriver {
         await this.#dropVmState(info.vmStateBytes);
         return info;
       },
-      apply: (id) => alone(() => applySnapshot(image, id)),
+      apply: async (id) => {
+        if (this.bitmapStore.any) throw stateError("Device has active dirty bitmaps", "ENOTSUP");
+        await alone(() => applySnapshot(image, id));
+      },
       delete: (id) => alone(() => deleteSnapshot(image, id)),
       load: (id) => image.lock.run(() => viewSnapshot(image, id)),
       readVmState: (id, at, into) => readSnapshotVmState(image, id, at, into),
@@ -311,9 +316,13 @@ async function prepareForWriting(image: Qcow2Image): Promise<void> {
 async function open(options: BlockdevOptionsQcow2, context: OpenContext): Promise<BlockDriver> {
   const file = new HostFile(await context.openChild("file", options.file));
   const image = await openImage(file, options, context, { forCheck: context.forCheck === true });
+  const bitmaps = await ImageBitmaps.open(image);
   await joinBacking(image, options, context);
-  if (!context.readOnly && context.forCheck !== true) await prepareForWriting(image);
-  return new Qcow2Driver(image, options, context);
+  if (!context.readOnly && context.forCheck !== true) {
+    await prepareForWriting(image);
+    await bitmaps.begin();
+  } else if (!context.readOnly) await bitmaps.dropStale();
+  return new Qcow2Driver(image, bitmaps, options, context);
 }
 
 /** Opens the backing file: the user's, or the one that the header names, whose driver is probed where none is recorded. */

@@ -14,6 +14,7 @@ import { BlockError, ioError } from "../../errors.ts";
 import type { BlockNode } from "../../node.ts";
 import { Allocator } from "./allocator.ts";
 import { type Compression, COMPRESSIONS } from "./compressed.ts";
+import type { StoredBitmap } from "./bitmap_directory.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
 import { COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
 import { formatError, hex } from "./failures.ts";
@@ -66,6 +67,10 @@ export class Qcow2Image {
   /** The name in the header; empty for none. */
   backingName = "";
   snapshots: Snapshot[] = [];
+  /** Persistent bitmaps as the file has them. */
+  storedBitmaps: readonly StoredBitmap[] = [];
+  /** The header in the file names bitmaps that are no longer to be trusted. */
+  staleBitmaps = false;
   /** Bytes that the snapshot table takes. */
   snapshotTableBytes = 0;
   /** A contradiction was found while writing was allowed: nothing works any more. */
@@ -146,6 +151,8 @@ export class Qcow2Image {
       if (snapshotL1Problem(snapshot, clusterSize) !== undefined) continue;
       metadata.add(AREA.inactiveL1, snapshot.l1Offset, snapshot.l1Entries * ENTRY_BYTES);
     }
+    const { bitmaps } = this.extensions;
+    if (bitmaps !== undefined) metadata.add(AREA.bitmapDirectory, bitmaps.directoryOffset, bitmaps.directoryBytes);
   }
 
   /** Enters the active L2 tables. */

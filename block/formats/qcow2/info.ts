@@ -4,6 +4,7 @@
  * @module
  */
 import type { DriverInfo } from "../../driver.ts";
+import { BITMAP_FLAG, type StoredBitmap } from "./bitmap_directory.ts";
 import { INCOMPATIBLE } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 
@@ -16,10 +17,17 @@ export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown
   return {
     ...common,
     "lazy-refcounts": (header.compatible & 1n) !== 0n,
+    ...(image.storedBitmaps.length === 0 ? {} : { bitmaps: image.storedBitmaps.map(bitmapInfo) }),
     "refcount-bits": 2 ** header.refcountOrder,
     corrupt: bit(INCOMPATIBLE.corrupt),
     "extended-l2": bit(INCOMPATIBLE.extendedL2),
   };
+}
+
+/** QEMU's Qcow2BitmapInfo. */
+function bitmapInfo({ name, flags, granularityBits }: StoredBitmap): Readonly<Record<string, unknown>> {
+  const names = [(flags & BITMAP_FLAG.inUse) === 0 ? [] : "in-use", (flags & BITMAP_FLAG.auto) === 0 ? [] : "auto"];
+  return { flags: names.flat(), name, granularity: 2 ** granularityBits };
 }
 
 /** All that the image's driver tells. */

@@ -11,6 +11,7 @@ import { alignUp, isPowerOfTwo } from "../../../base/bits.ts";
 import { KiB } from "../../../base/units.ts";
 import { blockStatus } from "../../block_status.ts";
 import type { CreateValues, MeasureResult, MeasureSource } from "../../driver.ts";
+import { bitmapsBytes } from "./bitmap_size.ts";
 import { optionError } from "./failures.ts";
 import { MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from "./header.ts";
 
@@ -46,10 +47,8 @@ export async function measureImage(options: CreateValues, source: MeasureSource)
     ? 0
     : await dataBytesOf(node, clusterSize);
   const result = { requiredBytes: metadata + dataBytes, fullyAllocatedBytes: metadata + virtualBytes };
-  const bitmaps = node?.driver.persistentBitmaps;
-  if (shape.version < 3 || bitmaps === undefined) return result;
-  if (bitmaps > 0) throw optionError("measuring the bitmaps of the source is not supported");
-  return { ...result, bitmapsBytes: 0 };
+  if (shape.version < 3 || node?.driver.bitmapStore?.supported !== true) return result;
+  return { ...result, bitmapsBytes: bitmapsBytes(node, clusterSize) };
 }
 
 function shapeOf(options: CreateValues): Shape {

@@ -11,6 +11,7 @@
 import { divideCeil } from "../../../base/bits.ts";
 import type { OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
+import { areBitmapsValid } from "./bitmap_directory.ts";
 import { PlainData } from "./cluster_data.ts";
 import { COMPRESSIONS } from "./compressed.ts";
 import { openEncryption } from "./encryption.ts";
@@ -38,6 +39,8 @@ import { readSnapshotTable } from "./snapshot_table.ts";
 const SNAPSHOT_RECORD_BYTES = 40;
 const MAX_ADDRESSABLE_L1_ENTRIES = 2 ** 31 - 1;
 const HEADER_READ_BYTES = 112;
+/** Autoclear features that are kept up to date. */
+const KEPT_AUTOCLEAR = BigInt(AUTOCLEAR.bitmaps);
 
 const text = new TextDecoder();
 
@@ -64,6 +67,8 @@ export async function openImage(
   checkState(full, context.readOnly || how.forCheck === true);
   checkTables(full, how);
   const extensions = parseExtensions(first, full.headerLength, extensionsEnd);
+  const staleBitmaps = extensions.bitmaps !== undefined && !areBitmapsValid(extensions.bitmaps, full, context.warn);
+  if (staleBitmaps) extensions.bitmaps = undefined;
   const backingName = readBackingName(full, first);
 
   const sizes = cacheSizes(options, full);
@@ -83,6 +88,7 @@ export async function openImage(
     : await openEncryption({ header: full, extensions, file, dataFile: file }, options, context);
   const image = new Qcow2Image({ file, data, header: full, extensions, l1, refcounts, metadata, settings });
   image.backingName = backingName;
+  image.staleBitmaps = staleBitmaps;
   const { snapshots, bytes } = await readSnapshotTable(file, full);
   image.snapshots = snapshots;
   image.snapshotTableBytes = bytes;
@@ -194,12 +200,9 @@ function readBackingName(header: Header, first: Uint8Array): string {
 /** Before the first write: features that moa does not keep consistent must not claim to be. */
 export async function clearUnknownAutoclear(image: Qcow2Image): Promise<void> {
   const { header } = image;
-  // Bitmaps are not maintained here, so that their consistency bit goes as well.
-  if (header.autoclear === 0n) return;
-  if ((header.autoclear & BigInt(AUTOCLEAR.bitmaps)) !== 0n) {
-    image.settings.warn("persistent bitmaps are not maintained; those in this image are inconsistent from now on");
-  }
-  header.autoclear = 0n;
+  const known = header.autoclear & KEPT_AUTOCLEAR;
+  if (header.autoclear === known) return;
+  header.autoclear = known;
   await image.writeHeader();
   await image.file.flush();
 }
