@@ -17,7 +17,7 @@ import {
   removeBitmap,
 } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { refuseObject } from "../common/objects.ts";
+import { addObject } from "../common/objects.ts";
 import { makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 
@@ -51,7 +51,7 @@ export async function bitmap(program: Program, args: readonly string[]): Promise
   }
   let granularityBytes = 0;
   for (const { is, value } of options) {
-    if (is === "object") refuseObject(program, value);
+    if (is === "object") addObject(program, value);
     if (is === "g") granularityBytes = sizeArgument(program, "granularity", value);
   }
   const actions = options.filter(({ is }) => ACTIONS.includes(is));
