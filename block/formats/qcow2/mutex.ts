@@ -6,25 +6,31 @@
 
 /** First come, first served. */
 export class Mutex {
-  /** Ends when the last in the row lets go; `undefined` while nobody holds the lock. */
   #tail: Promise<void> | undefined;
+  #held = false;
 
-  /** Nobody holds the lock: what awaits nothing may do its work without taking it. */
+  /** Nobody is in the middle of something: what awaits nothing may do its work without taking the lock. */
   get isFree(): boolean {
-    return this.#tail === undefined;
+    return !this.#held;
   }
 
-  /** Runs `body` when all earlier holders have ended, whatever became of them. */
-  async run<T>(body: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `body` when all earlier holders have ended, whatever became of them. A body that returns no promise has let go
+   * of the lock before anybody else runs.
+   */
+  async run<T>(body: () => T | Promise<T>): Promise<T> {
     const before = this.#tail;
     let release = () => {};
-    const held = new Promise<void>((resolve) => release = resolve);
-    this.#tail = held;
+    const ended = new Promise<void>((resolve) => release = resolve);
+    this.#tail = ended;
     if (before !== undefined) await before;
+    this.#held = true;
     try {
-      return await body();
+      const work = body();
+      return work instanceof Promise ? await work : work;
     } finally {
-      if (this.#tail === held) this.#tail = undefined;
+      this.#held = false;
+      if (this.#tail === ended) this.#tail = undefined;
       release();
     }
   }
