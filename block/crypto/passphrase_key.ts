@@ -30,8 +30,25 @@ const FIRST_TRY = 1 << 15;
 const ENOUGH_NS = 50_000_000;
 const MOST_TRIED = 1 << 26;
 
+/** The hashes that Web Crypto does, which is up to nine times as fast as node:crypto is with them. */
+const WEB_HASHES: Readonly<Partial<Record<HashName, string>>> = {
+  sha1: "SHA-1",
+  sha256: "SHA-256",
+  sha384: "SHA-384",
+  sha512: "SHA-512",
+};
+
 /** `lengthBytes` of key from a passphrase. */
-export function deriveKey(passphrase: Uint8Array, how: Derivation, lengthBytes: number): Promise<Uint8Array> {
+export async function deriveKey(passphrase: Uint8Array, how: Derivation, lengthBytes: number): Promise<Uint8Array> {
+  const { salt, iterations } = how;
+  const hash = WEB_HASHES[how.hash];
+  if (hash === undefined) return await deriveSlowly(passphrase, how, lengthBytes);
+  const base = await crypto.subtle.importKey("raw", passphrase.slice(), "PBKDF2", false, ["deriveBits"]);
+  const parameters = { name: "PBKDF2", hash, salt: salt.slice(), iterations };
+  return new Uint8Array(await crypto.subtle.deriveBits(parameters, base, lengthBytes * 8));
+}
+
+function deriveSlowly(passphrase: Uint8Array, how: Derivation, lengthBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     pbkdf2(passphrase, how.salt, how.iterations, lengthBytes, how.hash, (error, key) => {
       if (error === null || error === undefined) resolve(key);
