@@ -93,6 +93,9 @@ export const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0x786f4256, // VirtualBox shared folders
 ]);
 
+/** ext2, ext3 and ext4 alike: the `f_type` of statfs. */
+export const EXT4_SUPER_MAGIC = 0xef53;
+
 /** tmpfs and ramfs. */
 export const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 

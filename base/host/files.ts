@@ -112,11 +112,16 @@ export function statDescriptor(host: HostLibrary, descriptor: number): FileStat 
   };
 }
 
+/** The type of a file system by its magic number (statfs(2)); 0 where it cannot be told. */
+export function fileSystemType(host: HostLibrary, descriptor: number): number {
+  const bytes = new Uint8Array(120);
+  if (retry(host, () => host.symbols.fstatfs(descriptor, bytes)) < 0) return 0;
+  return new DataView(bytes.buffer).getUint32(0, true);
+}
+
 /** Where a file's bytes lie: in memory only, on this machine, or behind a network; unknown counts as local. */
 export function storageOf(host: HostLibrary, descriptor: number): "memory" | "local" | "network" {
-  const bytes = new Uint8Array(120);
-  if (retry(host, () => host.symbols.fstatfs(descriptor, bytes)) < 0) return "local";
-  const type = new DataView(bytes.buffer).getUint32(0, true);
+  const type = fileSystemType(host, descriptor);
   if (MEMORY_FILE_SYSTEMS.has(type)) return "memory";
   return NETWORK_FILE_SYSTEMS.has(type) ? "network" : "local";
 }

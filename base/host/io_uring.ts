@@ -30,6 +30,7 @@ const ENTER_EXT_ARG = 8;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 const SQE_BYTES = 64;
+const SQE_ASYNC = 1 << 4;
 const CQE_BYTES = 16;
 const EINTR = 4;
 const EAGAIN = 11;
@@ -62,6 +63,8 @@ export interface RingRequest {
   readonly mode?: number;
   /** RWF_ flags of reads and writes, IORING_FSYNC_ flags. */
   readonly flags?: number;
+  /** A kernel thread does it from the start: what the page cache has is not copied while the request is handed in. */
+  readonly elsewhere?: boolean;
 }
 
 interface Waiting {
@@ -238,6 +241,7 @@ export class Ring {
     }
     for (let word = 0; word < SQE_BYTES; word += 4) sqes.setUint32(at + word, 0, true);
     sqes.setUint8(at, request.operation);
+    if (request.elsewhere === true) sqes.setUint8(at + 1, SQE_ASYNC);
     sqes.setInt32(at + 4, request.descriptor, true);
     putWord(sqes, at + 8, request.offset ?? 0);
     putWord(sqes, at + 16, address);

@@ -40,6 +40,7 @@ const SYMBOLS = {
   copy_file_range: { parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"], result: "i32" },
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   io_uring_setup: { name: "syscall", parameters: ["i64", "u32", "buffer"], result: "i32" },
   io_uring_enter: {
@@ -63,6 +64,12 @@ const SYMBOLS = {
   pwritev_pool: {
     name: "pwritev",
     parameters: ["i32", "buffer", "i32", "i64"],
+    result: "i32",
+    nonblocking: true,
+  },
+  copy_file_range_pool: {
+    name: "copy_file_range",
+    parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
     result: "i32",
     nonblocking: true,
   },

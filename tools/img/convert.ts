@@ -3,12 +3,14 @@
  * file has.
  *
  * A target that was made here is removed when something fails or SIGINT, SIGTERM or SIGHUP comes, and a qcow2 target
- * does not open before it is whole. `-C` and `-W` are taken: bytes are copied as without them.
+ * does not open before it is whole. `-W` is taken: pieces are written in
+ * the order of the disk all the same.
  *
  * @module
  */
 import { isHelpOption, OptionError, parseOptionPairs } from "../../base/keyval.ts";
 import {
+  advise,
   BlockError,
   type BlockGraph,
   type BlockNode,
@@ -21,6 +23,7 @@ import { Exit, type Program } from "../common/program.ts";
 import { checkSourceBitmaps, checkTargetBitmaps, copyBitmaps } from "./convert_bitmaps.ts";
 import { type ConvertOptions, readConvertOptions } from "./convert_options.ts";
 import { bytesToCopy, copyDisk, type CopyPlan } from "./copier.ts";
+import { Offload } from "./copy_ways.ts";
 import { listOptions } from "./create.ts";
 import { cacheMode, keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { NewFile } from "./new_file.ts";
@@ -70,7 +73,10 @@ export async function convert(program: Program, args: readonly string[]): Promis
   if (options.bitmaps) checkTargetBitmaps(program, sink);
   const preallocated = (values["preallocation"] ?? "off") !== "off";
   const plan = await makePlan(program, options, { sources, sink, overlay, preallocated, file, progress });
-  if (!options.skipCreate) await file.hide(sink);
+  if (!options.skipCreate) {
+    await file.hide(sink);
+    if (sink.driver.name === "qcow2") advise(sink, "grows");
+  }
   await copyDisk(program, plan);
   file.throwIfInterrupted();
   if (options.bitmaps) await copyBitmaps(program, sources[0]!, sink);
@@ -216,8 +222,9 @@ async function makePlan(
   const backingBytes = options.skipCreate ? Infinity : sink.backing?.size ?? Infinity;
   let done = 0;
   let total = 0;
+  const source = new SourceDisk(sources, overlay ? { backingBytes } : undefined);
   const plan: CopyPlan = {
-    source: new SourceDisk(sources, overlay ? { backingBytes } : undefined),
+    source,
     target: sink,
     // Clusters that are there already take what is less than one of them.
     unitBytes: clusterBytes === undefined || (parts.preallocated && !options.compress) ? plainBytes : clusterBytes,
@@ -228,6 +235,7 @@ async function makePlan(
     // A piece is many clusters, which are deflated side by side already.
     depth: options.compress ? Math.min(options.depth, COMPRESSED_DEPTH) : options.depth,
     rateBytes: options.rateBytes,
+    offload: options.offload ? new Offload(source, sink) : undefined,
     check: () => file.throwIfInterrupted(),
     progress: (bytes) => {
       done += bytes;

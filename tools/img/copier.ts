@@ -5,16 +5,21 @@
  * through for units of zeroes, and written; writes start in the order of the disk, so that the target grows in that order.
  * Memory is the buffers', whatever the size of the disk.
  *
- * Left out: offloading (copy_file_range): bytes go through memory.
+ * What the page cache has is read at once by this thread, and goes on to be written without a promise in between; writes
+ * are the kernel's threads'. With `offload` (`-C`) data is copied inside the kernel where both ends are plain files.
  *
  * @module
  */
 import { errnoText } from "../../base/errno.ts";
-import { IoVector, isZero } from "../../base/io_vector.ts";
-import { MiB, SECTOR_BYTES } from "../../base/units.ts";
-import { BlockError, type BlockNode, errnoOf } from "../../block/mod.ts";
+import { IoVector } from "../../base/io_vector.ts";
+import { KiB, MiB } from "../../base/units.ts";
+import { BlockError, type BlockNode, DONE, errnoOf } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
+import { CopyBuffers } from "./copy_buffers.ts";
+import { type Offload, readSectors } from "./copy_ways.ts";
 import type { SourceDisk, SourceRun } from "./source_disk.ts";
+import { Pace, Turns } from "./turns.ts";
+import { zeroRuns } from "./zero_runs.ts";
 
 /** How a disk is copied. */
 export interface CopyPlan {
@@ -33,15 +38,18 @@ export interface CopyPlan {
   readonly depth: number;
   /** Bytes a second; 0 for no limit. */
   readonly rateBytes: number;
+  /** Copies inside the kernel, where that is wanted and can be done. */
+  readonly offload?: Offload | undefined;
   /** Called now and then; throws to end it. */
   readonly check: () => void;
   /** Told of bytes that are done. */
   readonly progress: (bytes: number) => void;
 }
 
-const PIECE_BYTES = 2 * MiB;
-/** Signals are let in this often. */
-const TURN_MS = 50;
+/** Large enough for few calls, small enough for all buffers together to stay in the processor's cache. */
+const PIECE_BYTES = MiB;
+/** Compressing takes longer than anything else about a piece: smaller ones keep all threads busy. */
+const COMPRESSED_PIECE_BYTES = 512 * KiB;
 
 /** A run of the target's disk, in whole units but for its end. */
 interface Piece {
@@ -52,30 +60,43 @@ interface Piece {
 
 /** Copies the whole disk. @throws {Exit} after saying what could not be read or written. */
 export async function copyDisk(program: Program, plan: CopyPlan): Promise<void> {
-  await new Copier(program, plan).run();
+  using copier = new Copier(program, plan);
+  await copier.run();
 }
 
 /** The bytes that will be copied or zeroed, for the progress. */
 export async function bytesToCopy(program: Program, plan: CopyPlan): Promise<number> {
-  return await new Copier(program, plan).count();
+  using copier = new Copier(program, plan);
+  return await copier.count();
 }
 
-class Copier {
+class Copier implements Disposable {
   readonly #program: Program;
   readonly #plan: CopyPlan;
-  readonly #buffers: Uint8Array[] = [];
-  #made = 0;
-  #freed: (() => void) | undefined;
+  readonly #pieceBytes: number;
+  readonly #cut: { readonly unitBytes: number; readonly sparseBytes: number };
+  #pool: CopyBuffers | undefined;
   #failure: { readonly error: unknown } | undefined;
-  /** Ends when the writes of the last piece have been started. */
+  /** Ends when the writes of the last piece that had to wait have been started. */
   #turn: Promise<void> = Promise.resolve();
-  #lastTurnMs = performance.now();
-  readonly #startMs = performance.now();
+  /** Pieces that wait for their turn: those behind them wait too. */
+  #queued = 0;
+  readonly #turns = new Turns();
+  readonly #pace: Pace;
   #copied = 0;
 
   constructor(program: Program, plan: CopyPlan) {
     this.#program = program;
     this.#plan = plan;
+    const { unitBytes, sparseBytes, compressed } = plan;
+    this.#pieceBytes = Math.max(unitBytes, compressed ? COMPRESSED_PIECE_BYTES : PIECE_BYTES);
+    // A compressed cluster is one thing: no zeroes are too short to be left out.
+    this.#cut = { unitBytes, sparseBytes: compressed ? Math.min(sparseBytes, unitBytes) : sparseBytes };
+    this.#pace = new Pace(plan.rateBytes);
+  }
+
+  [Symbol.dispose](): void {
+    this.#pool?.[Symbol.dispose]();
   }
 
   async count(): Promise<number> {
@@ -90,25 +111,39 @@ class Copier {
   }
 
   async run(): Promise<void> {
-    const { source, target, progress } = this.#plan;
-    for await (const piece of this.#pieces()) {
-      if (this.#failure !== undefined) break;
-      const { at, length, kind } = piece;
-      if (kind === "backing") continue;
-      if (kind === "zero" && this.#plan.sparseBytes > 0) {
-        if (!this.#plan.startsZero) this.#next(() => target.writeZeroes(at, length, { unmap: true }), at);
-        continue;
+    this.#pool = new CopyBuffers(this.#plan.depth, this.#pieceBytes);
+    try {
+      for await (const piece of this.#pieces()) {
+        if (this.#failure !== undefined) break;
+        await this.#copyPiece(piece);
       }
-      for (let done = 0; done < length && this.#failure === undefined;) {
-        const step = Math.min(PIECE_BYTES - (at + done) % PIECE_BYTES, length - done);
-        await this.#copy(at + done, step, kind, source);
-        progress(step);
-        done += step;
-      }
+    } catch (error) {
+      this.#failure ??= { error };
     }
     await this.#turn;
-    while (this.#buffers.length < this.#made) await this.#bufferFreed();
+    await this.#pool.all();
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #copyPiece({ at, length, kind }: Piece): Promise<void> {
+    const { target, sparseBytes, startsZero, offload } = this.#plan;
+    if (kind === "backing") return;
+    if (kind === "zero" && sparseBytes > 0) {
+      if (!startsZero) this.#next(() => target.writeZeroes(at, length, { unmap: true }), at);
+      return;
+    }
+    for (let done = 0; done < length && this.#failure === undefined;) {
+      const step = Math.min(this.#pieceBytes - (at + done) % this.#pieceBytes, length - done);
+      this.#plan.check();
+      if (kind !== "data" || offload === undefined || !await this.#offload(offload, at + done, step)) {
+        const buffer = await this.#buffer();
+        this.#copy(buffer, at + done, step, kind);
+      }
+      done += step;
+      this.#copied += step;
+      if (this.#plan.rateBytes > 0) await this.#slowDown();
+      await this.#turns.take();
+    }
   }
 
   /** Cuts the disk into pieces. */
@@ -117,7 +152,7 @@ class Copier {
     const size = source.sizeBytes;
     for (let at = 0; at < size;) {
       check();
-      await this.#letSignalsIn();
+      await this.#turns.take();
       const run = await this.#status(at, size - at);
       let { kind } = run;
       let end = at + run.lengthBytes;
@@ -146,47 +181,64 @@ class Copier {
     }
   }
 
-  async #letSignalsIn(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#lastTurnMs < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#lastTurnMs = performance.now();
+  /** A free buffer, waited for if need be. */
+  async #buffer(): Promise<Uint8Array> {
+    for (;;) {
+      const free = this.#pool!.take();
+      if (free !== undefined) return free;
+      await this.#pool!.given();
+    }
   }
 
-  /** Starts the copying of one buffer's worth; resolves when there is room for the next. */
-  async #copy(at: number, length: number, kind: SourceRun["kind"], source: SourceDisk): Promise<void> {
-    this.#plan.check();
-    const buffer = await this.#buffer();
+  /** Copies inside the kernel; `false` where that cannot be done, here and from now on. */
+  async #offload(offload: Offload, at: number, length: number): Promise<boolean> {
+    if (!await offload.copy(at, length)) return false;
+    this.#plan.progress(length);
+    return true;
+  }
+
+  /** Starts the copying of one buffer's worth. */
+  #copy(buffer: Uint8Array, at: number, length: number, kind: SourceRun["kind"]): void {
     const bytes = buffer.subarray(0, length);
-    const reading = kind === "zero" ? void bytes.fill(0) : this.#read(source, at, bytes);
-    reading?.catch(() => {});
+    const reading = kind === "zero" ? this.#clear(bytes) : this.#read(at, bytes);
+    if (reading === DONE && this.#queued === 0) return this.#write(buffer, at, length);
+    reading.catch(() => {});
     const before = this.#turn;
+    this.#queued++;
     this.#turn = (async () => {
       try {
         await before;
         await reading;
-        if (this.#failure !== undefined) return this.#release(buffer);
-        this.#finish(Promise.all(this.#writes(at, bytes)), at, buffer);
+        if (this.#failure !== undefined) return this.#pool!.give(buffer);
+        this.#write(buffer, at, length);
       } catch (error) {
         this.#failure ??= { error };
-        this.#release(buffer);
+        this.#pool!.give(buffer);
+      } finally {
+        this.#queued--;
       }
     })();
-    this.#copied += length;
-    await this.#slowDown();
+  }
+
+  #clear(bytes: Uint8Array): Promise<void> {
+    bytes.fill(0);
+    return DONE;
   }
 
   /** Does something in the order of the disk. */
   #next(body: () => Promise<void>, at: number): void {
     const before = this.#turn;
+    this.#queued++;
     this.#turn = (async () => {
       await before;
-      if (this.#failure === undefined) await body().catch((error) => this.#failed(error, at));
+      try {
+        if (this.#failure === undefined) await body();
+      } catch (error) {
+        this.#failed(error, at);
+      } finally {
+        this.#queued--;
+      }
     })();
-  }
-
-  #finish(work: Promise<unknown>, at: number, buffer: Uint8Array): void {
-    work.then(() => {}, (error) => this.#failed(error, at)).then(() => this.#release(buffer));
   }
 
   #failed(error: unknown, at: number): void {
@@ -199,104 +251,58 @@ class Copier {
     this.#failure = { error: new Exit(1) };
   }
 
-  async #read(source: SourceDisk, at: number, bytes: Uint8Array): Promise<void> {
+  #read(at: number, bytes: Uint8Array): Promise<void> {
+    const work = this.#plan.source.read(at, IoVector.of(bytes));
+    return work === DONE ? DONE : this.#readSlowly(work, at, bytes);
+  }
+
+  async #readSlowly(work: Promise<void>, at: number, bytes: Uint8Array): Promise<void> {
     try {
-      await source.read(at, IoVector.of(bytes));
+      await work;
     } catch (error) {
       if (!(error instanceof BlockError)) throw error;
-      if (this.#plan.salvage === "off") {
+      const { salvage, source } = this.#plan;
+      if (salvage === "off") {
         if (this.#failure !== undefined) throw new Exit(1);
         return this.#program.fail(`error while reading at byte ${at}: ${errnoText(errnoOf(error))}`);
       }
-      await this.#readSectors(source, at, bytes);
+      await readSectors(source, at, bytes, (offset, cause) => {
+        if (salvage === "quiet") return;
+        this.#program.error(`warning: error while reading offset ${offset}: ${errnoText(errnoOf(cause))}`);
+      });
     }
   }
 
-  /** Sector by sector; what cannot be read becomes zeroes. */
-  async #readSectors(source: SourceDisk, at: number, bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; done += SECTOR_BYTES) {
-      const sector = bytes.subarray(done, Math.min(done + SECTOR_BYTES, bytes.length));
-      try {
-        await source.read(at + done, IoVector.of(sector));
-      } catch (error) {
-        if (!(error instanceof BlockError)) throw error;
-        sector.fill(0);
-        if (this.#plan.salvage === "quiet") continue;
-        this.#program.error(`warning: error while reading offset ${at + done}: ${errnoText(errnoOf(error))}`);
-      }
-    }
-  }
-
-  /** Starts the writes of a buffer: what is not zero, in runs of units. */
-  #writes(at: number, bytes: Uint8Array): Promise<void>[] {
+  /** Starts the writes of a buffer: what is not zero, in runs of units. The buffer is given back after the last one. */
+  #write(buffer: Uint8Array, at: number, length: number): void {
     const { target, compressed, startsZero } = this.#plan;
-    const writes: Promise<void>[] = [];
-    for (const { start, end, zero } of this.#runs(bytes)) {
-      if (zero) {
-        if (!startsZero) writes.push(target.writeZeroes(at + start, end - start, { unmap: true }));
-        continue;
-      }
+    const bytes = buffer.subarray(0, length);
+    let left = 1;
+    const ended = () => {
+      if (--left > 0) return;
+      this.#pool!.give(buffer);
+      this.#plan.progress(length);
+    };
+    const failed = (error: unknown) => {
+      this.#failed(error, at);
+      ended();
+    };
+    for (const { start, end, zero } of zeroRuns(bytes, this.#cut)) {
+      if (zero && startsZero) continue;
       const data = IoVector.of(bytes.subarray(start, end));
-      writes.push(compressed ? target.writeCompressed(at + start, data) : target.write(at + start, data));
+      const work = zero
+        ? target.writeZeroes(at + start, end - start, { unmap: true })
+        : compressed
+        ? target.writeCompressed(at + start, data)
+        : target.write(at + start, data);
+      if (work === DONE) continue;
+      left++;
+      work.then(ended, failed);
     }
-    return writes;
-  }
-
-  /** Runs of units that are zero, or not. */
-  #runs(bytes: Uint8Array): { start: number; end: number; zero: boolean }[] {
-    const { unitBytes, sparseBytes, compressed } = this.#plan;
-    const { length } = bytes;
-    if (sparseBytes === 0) return [{ start: 0, end: length, zero: false }];
-    const runs: { start: number; end: number; zero: boolean }[] = [];
-    for (let start = 0; start < length; start += unitBytes) {
-      const end = Math.min(start + unitBytes, length);
-      const zero = isZero(bytes.subarray(start, end));
-      const last = runs.at(-1);
-      if (last !== undefined && last.zero === zero) last.end = end;
-      else runs.push({ start, end, zero });
-    }
-    if (compressed || sparseBytes <= unitBytes) return runs;
-    // Zeroes between data that are too few to be worth a hole.
-    const merged: typeof runs = [];
-    for (const [index, run] of runs.entries()) {
-      const inner = index > 0 && index < runs.length - 1;
-      const zero = run.zero && !(inner && run.end - run.start < sparseBytes);
-      const last = merged.at(-1);
-      if (last !== undefined && last.zero === zero) last.end = run.end;
-      else merged.push({ ...run, zero });
-    }
-    return merged;
-  }
-
-  async #buffer(): Promise<Uint8Array> {
-    for (;;) {
-      const free = this.#buffers.pop();
-      if (free !== undefined) return free;
-      if (this.#made < this.#plan.depth) {
-        this.#made++;
-        return new Uint8Array(PIECE_BYTES);
-      }
-      await this.#bufferFreed();
-    }
-  }
-
-  #bufferFreed(): Promise<void> {
-    return new Promise((resolve) => this.#freed = resolve);
-  }
-
-  #release(buffer: Uint8Array): void {
-    this.#buffers.push(buffer);
-    this.#freed?.();
-    this.#freed = undefined;
+    ended();
   }
 
   async #slowDown(): Promise<void> {
-    const { rateBytes } = this.#plan;
-    if (rateBytes === 0) return;
-    const dueMs = this.#startMs + this.#copied / rateBytes * 1000;
-    while (performance.now() < dueMs) {
-      this.#plan.check();
-      await new Promise((resolve) => setTimeout(resolve, Math.min(TURN_MS, dueMs - performance.now())));
-    }
+    await this.#pace.wait(this.#copied, this.#plan.check);
   }
 }

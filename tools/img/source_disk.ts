@@ -12,7 +12,8 @@ export interface SourceRun {
   readonly lengthBytes: number;
 }
 
-interface Part {
+/** One of the images: its first byte is byte `start` of the disk. */
+export interface Part {
   readonly node: BlockNode;
   readonly start: number;
 }
@@ -38,13 +39,15 @@ export class SourceDisk {
   }
 
   /** The image that `at` lies in, by its place in the row. */
-  #partAt(at: number): Part {
-    return this.#parts.findLast(({ start, node }) => start <= at && at < start + node.size)!;
+  partAt(at: number): Part {
+    return this.#parts.length === 1
+      ? this.#parts[0]!
+      : this.#parts.findLast(({ start, node }) => start <= at && at < start + node.size)!;
   }
 
   /** The first run of `length` bytes at `at`. */
   async status(at: number, length: number): Promise<SourceRun> {
-    const { node, start } = this.#partAt(at);
+    const { node, start } = this.partAt(at);
     const most = Math.min(length, start + node.size - at);
     const overlay = this.#overlay;
     if (overlay === undefined) {
@@ -59,9 +62,14 @@ export class SourceDisk {
   }
 
   /** Reads across borders. */
-  async read(at: number, into: IoVector): Promise<void> {
+  read(at: number, into: IoVector): Promise<void> {
+    const { node, start } = this.partAt(at);
+    return at + into.length <= start + node.size ? node.read(at - start, into) : this.#readAcross(at, into);
+  }
+
+  async #readAcross(at: number, into: IoVector): Promise<void> {
     for (let done = 0; done < into.length;) {
-      const { node, start } = this.#partAt(at + done);
+      const { node, start } = this.partAt(at + done);
       const length = Math.min(into.length - done, start + node.size - at - done);
       await node.read(at + done - start, done === 0 && length === into.length ? into : into.slice(done, length));
       done += length;

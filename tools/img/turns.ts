@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { nextTurn } from "../../base/turn.ts";
 
 const TURN_MS = 50;
 
@@ -13,7 +14,7 @@ export class Turns {
   /** Lets signals in, if it is time. */
   async take(): Promise<void> {
     if (performance.now() - this.#lastMs < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTurn();
     this.#lastMs = performance.now();
   }
 }
@@ -27,11 +28,12 @@ export class Pace {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Waits until `doneBytes` are allowed to be done. */
-  async wait(doneBytes: number): Promise<void> {
+  /** Waits until `doneBytes` are allowed to be done; `check` is called now and then, and throws to end it. */
+  async wait(doneBytes: number, check: () => void = () => {}): Promise<void> {
     if (this.#bytesPerSecond === 0) return;
     const dueMs = this.#startMs + doneBytes * 1000 / this.#bytesPerSecond;
     for (let leftMs = dueMs - performance.now(); leftMs > 0; leftMs = dueMs - performance.now()) {
+      check();
       await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, TURN_MS)));
     }
   }

@@ -30,11 +30,14 @@ import {
 import { nextTurn } from "../../../base/turn.ts";
 import type { HostLibrary } from "../../../base/host/libc.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
-import { GiB } from "../../../base/units.ts";
+import { GiB, KiB } from "../../../base/units.ts";
+import type { AccessAdvice, AdvisedDriver } from "../../access_advice.ts";
+import type { KernelCopier } from "../../copy_in_kernel.ts";
 import { DONE } from "../../done.ts";
 import type { BlockDriver, Extent, ReopenChange, RequestLimits, TruncateOptions, ZeroOptions } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { Permission } from "../../permissions.ts";
+import { RoomAhead } from "./ahead.ts";
 import { type FileEngine, MAX_SLICES } from "./engine.ts";
 import { FileExtents } from "./extents.ts";
 import type { ImageLocks } from "./locks.ts";
@@ -43,7 +46,10 @@ import type { QuickPath } from "./quick.ts";
 import { FileRanges } from "./ranges.ts";
 import { resizeFile } from "./resize.ts";
 import { errnoOfResult, requestError, stateError } from "./results.ts";
-import { bouncePool, readAll, type TransferTarget, writeAll } from "./transfer.ts";
+import { bouncePool, copyAll, readAll, type TransferTarget, writeAll } from "./transfer.ts";
+
+/** Shorter reads take less time than telling another thread of them. */
+const LARGE_READ_BYTES = 256 * KiB;
 
 /** What a driver is made of; it closes all of it. */
 export interface FileDriverParts {
@@ -58,7 +64,7 @@ export interface FileDriverParts {
 }
 
 /** An open file or device. */
-export class FileDriver implements BlockDriver {
+export class FileDriver implements AdvisedDriver, KernelCopier {
   readonly name: FileDriverName;
   readonly path: string;
   readonly #host: HostLibrary;
@@ -78,6 +84,9 @@ export class FileDriver implements BlockDriver {
   #target: TransferTarget;
   #flushError = 0;
   #closed = false;
+  /** Reads from this length on are made by another thread. */
+  #readAsideBytes = Infinity;
+  #ahead: RoomAhead | undefined;
 
   constructor(parts: FileDriverParts) {
     const { host, file } = parts;
@@ -125,6 +134,7 @@ export class FileDriver implements BlockDriver {
   read(at: number, into: IoVector): Promise<void> {
     if (this.#direct) return readAll(this.#target, at, into);
     const { slices, length } = into;
+    if (length >= this.#readAsideBytes) return readAll(this.#target, at, into, true);
     const quick = this.#quick;
     const got = slices.length === 1
       ? quick.read(this.#descriptor, at, slices[0] as Uint8Array<ArrayBuffer>)
@@ -171,6 +181,7 @@ export class FileDriver implements BlockDriver {
   #grow(end: number): void {
     this.#size = end;
     this.#extents.forget();
+    this.#ahead?.grown(this.#descriptor, end);
   }
 
   async writeZeroes(at: number, length: number, how: ZeroOptions = {}): Promise<void> {
@@ -233,6 +244,24 @@ export class FileDriver implements BlockDriver {
     if (size === this.#size || (!exact && size < this.#size)) return;
     const text = size > this.#size ? "Cannot grow device files" : "Cannot resize device files";
     throw new BlockError({ kind: "state", text, errno: size > this.#size ? "EINVAL" : "ENOTSUP" });
+  }
+
+  /** `false` where the kernel cannot copy between the two; why not, the ordinary way will tell. */
+  async copyFrom(source: BlockDriver, from: number, to: number, length: number): Promise<boolean> {
+    if (!(source instanceof FileDriver) || this.#direct || from + length > source.size) return false;
+    try {
+      return await copyAll(this.#host, [source.#descriptor, from], [this.#descriptor, to], length);
+    } finally {
+      this.#size = fileSize(this.#host, this.#file);
+      this.#extents.forget();
+    }
+  }
+
+  advise(advice: AccessAdvice): void {
+    if (advice === "large-reads-aside") this.#readAsideBytes = LARGE_READ_BYTES;
+    else if (this.#isRegular && !this.#direct) {
+      this.#ahead ??= RoomAhead.for(this.#host, this.#descriptor, this.#engine);
+    }
   }
 
   async allocatedBytes(): Promise<number> {
@@ -302,6 +331,7 @@ export class FileDriver implements BlockDriver {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#ahead?.end(this.#host, this.#descriptor, this.#size);
     this.#engine.close();
     closeDescriptor(this.#host, this.#descriptor);
   }

@@ -16,7 +16,8 @@ import { fillIovecs, IOVEC_BYTES } from "../../../base/host/pointers.ts";
 export interface FileEngine {
   /** `"io_uring"` or `"threads"`. */
   readonly name: string;
-  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number>;
+  /** With `elsewhere`, bytes are not copied by the caller's thread, even where the page cache has them. */
+  read(descriptor: number, at: number, slices: readonly Uint8Array[], elsewhere?: boolean): Promise<number>;
   write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number>;
   /** fdatasync. */
   flush(descriptor: number): Promise<number>;
@@ -39,9 +40,9 @@ export class RingEngine implements FileEngine {
     this.#ring = Ring.open(host);
   }
 
-  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+  read(descriptor: number, at: number, slices: readonly Uint8Array[], elsewhere = false): Promise<number> {
     const operation = slices.length === 1 ? RingOperation.read : RingOperation.readv;
-    return this.#ring.request({ operation, descriptor, offset: at, slices });
+    return this.#ring.request({ operation, descriptor, offset: at, slices, elsewhere });
   }
 
   write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
@@ -150,8 +151,8 @@ export class LazyEngine implements FileEngine {
     return this.#engine.name;
   }
 
-  read(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
-    return this.#engine.read(descriptor, at, slices);
+  read(descriptor: number, at: number, slices: readonly Uint8Array[], elsewhere?: boolean): Promise<number> {
+    return this.#engine.read(descriptor, at, slices, elsewhere);
   }
 
   write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {

@@ -5,6 +5,7 @@
  * @module
  */
 import { AlignedPool, areAligned } from "../../../base/host/aligned.ts";
+import type { HostLibrary } from "../../../base/host/libc.ts";
 import { nextTurn } from "../../../base/turn.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { MiB } from "../../../base/units.ts";
@@ -12,6 +13,8 @@ import { type FileEngine, MAX_SLICES } from "./engine.ts";
 import { errnoOfResult, requestError } from "./results.ts";
 
 const BOUNCE_BYTES = MiB;
+/** The kernel is asked for no more at once, so that an interrupted copy ends soon. */
+const COPY_STEP_BYTES = 64 * MiB;
 
 /** What a transfer works on. */
 export interface TransferTarget {
@@ -28,14 +31,19 @@ export function bouncePool(alignBytes: number): AlignedPool {
   return new AlignedPool({ alignBytes, sizeBytes: BOUNCE_BYTES, keep: 4 });
 }
 
-/** Fills `into` from `at`. */
-export async function readAll(target: TransferTarget, at: number, into: IoVector): Promise<void> {
+/** Fills `into` from `at`; with `elsewhere`, not by this thread. */
+export async function readAll(
+  target: TransferTarget,
+  at: number,
+  into: IoVector,
+  elsewhere?: boolean,
+): Promise<void> {
   if (target.memoryAlignBytes > 1 && !areAligned(into.slices, target.memoryAlignBytes)) {
     return readBounced(target, at, into);
   }
   for (let done = 0; done < into.length;) {
     const slices = window(into, done);
-    const got = await target.engine.read(target.descriptor, at + done, slices);
+    const got = await target.engine.read(target.descriptor, at + done, slices, elsewhere);
     if (got === 0) return into.fill(0, done);
     if (got < 0) await again("read", target, got, at + done, into.length - done);
     else done += got;
@@ -102,4 +110,26 @@ async function writeBounced(target: TransferTarget, at: number, from: IoVector):
     }
     done += length;
   }
+}
+
+/**
+ * Copies `length` bytes from one file to another inside the kernel, each end a descriptor and an offset; `false` where
+ * it says no, or the source has ended.
+ */
+export async function copyAll(
+  host: HostLibrary,
+  [source, from]: readonly [number, number],
+  [target, to]: readonly [number, number],
+  length: number,
+): Promise<boolean> {
+  // The call moves both on; they stay referenced here until the thread is done with them.
+  const offsets = new BigInt64Array([BigInt(from), BigInt(to)]);
+  const [at, into] = [new Uint8Array(offsets.buffer, 0, 8), new Uint8Array(offsets.buffer, 8, 8)];
+  for (let left = length; left > 0;) {
+    const part = BigInt(Math.min(left, COPY_STEP_BYTES));
+    const done = await host.symbols.copy_file_range_pool(source, at, target, into, part, 0);
+    if (done <= 0 || offsets.length === 0) return false;
+    left -= done;
+  }
+  return true;
 }
