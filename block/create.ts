@@ -172,7 +172,18 @@ async function make(
       filename: resolveAgainst(filename, name),
       options: { ...(backingFormat === undefined ? {} : { driver: backingFormat }), "read-only": true },
     });
-  const context = { filename, clocks, random, secrets, openBacking };
+  const opened: BlockNode[] = [];
+  const createFile = async (name: string) => {
+    const driver = (await graph.drivers.load(await protocolDriver(name, graph.drivers)))!;
+    if (driver.create === undefined) {
+      throw optionError(`Protocol driver '${driver.name}' does not support image creation`, "filename");
+    }
+    await driver.create({ size: 0 }, { ...context, file: new BlockNode({ name: "" }) });
+    const node = await openCreated(graph, driver, name);
+    opened.push(node);
+    return node;
+  };
+  const context = { filename, clocks, random, secrets, openBacking, createFile };
   const own = new Set((protocol.createOptions ?? []).map((row) => row.name));
   const passed: Record<string, string | number | boolean> = {};
   for (const row of rows) {
@@ -186,15 +197,20 @@ async function make(
   passed["size"] = simple ? size : 0;
   await protocol.create!(passed, { ...context, file: closed });
   if (simple) return;
-  const path = protocolOf(filename) === undefined ? filename : stripProtocol(protocol.name, filename);
-  const options: OptionTree = { driver: protocol.name, filename: path, discard: "unmap" };
-  const file = await graph.openImage({ options });
+  const file = await openCreated(graph, protocol, filename);
+  opened.push(file);
   try {
     await format.create!({ ...values, size }, { ...context, file });
-    await file.flush();
+    for (const node of opened) await node.flush();
   } finally {
-    await graph.release(file);
+    for (const node of opened) await graph.release(node);
   }
+}
+
+/** Opens the file that was just made under `filename`, for writing. */
+async function openCreated(graph: BlockGraph, protocol: DriverDefinition, filename: string): Promise<BlockNode> {
+  const path = protocolOf(filename) === undefined ? filename : stripProtocol(protocol.name, filename);
+  return await graph.openImage({ options: { driver: protocol.name, filename: path, discard: "unmap" } });
 }
 
 /** The text of an error number, as tools print it behind a message of their own. */

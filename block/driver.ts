@@ -156,6 +156,8 @@ export interface ReopenChange {
   readonly readOnly: boolean;
   readonly cacheDirect: boolean;
   readonly cacheNoFlush: boolean;
+  /** Changes what `lazy-refcounts` chose at opening. */
+  readonly lazyRefcounts?: boolean;
 }
 
 /** What a format knows of itself; the keys of `specific` are those of QEMU's ImageInfoSpecific. */
@@ -337,6 +339,8 @@ export interface CreateContext {
   readonly file: BlockNode;
   /** Where passphrases are found. */
   readonly secrets: SecretSource;
+  /** Makes an empty file of the protocol that its name tells, and opens it for writing; closed by the caller's end. */
+  createFile(filename: string): Promise<BlockNode>;
   /** Opens a backing file read-only, to take its size. */
   openBacking(filename: string, format: string | undefined): Promise<BlockNode>;
 }

@@ -74,6 +74,8 @@ export interface BlockdevOptionsQcow2 extends BlockdevOptionsBase {
   readonly file: BlockdevRef;
   /** `null`: open without the backing file that the header names. */
   readonly backing?: BlockdevRef | null;
+  /** Where data clusters are, for an image whose header says that they are elsewhere; by default the file it names. */
+  readonly "data-file"?: BlockdevRef;
   readonly "lazy-refcounts"?: boolean;
   readonly "pass-discard-request"?: boolean;
   readonly "pass-discard-snapshot"?: boolean;

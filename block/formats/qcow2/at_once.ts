@@ -23,7 +23,9 @@ export interface Taken {
 
 /** Takes clusters for `length` guest bytes at `at`; `undefined`, with nothing changed, where that has to wait. */
 export function takeAtOnce(image: Qcow2Image, at: number, length: number): Taken | undefined {
-  if (!image.lock.isFree || image.broken || !image.data.isPlain || image.data.file !== image.file) return undefined;
+  if (!image.lock.isFree || image.broken || !image.data.isPlain || image.isExternal) return undefined;
+  // Subclusters are written and copied one by one.
+  if (image.entries.extended) return undefined;
   const { clusterSize } = image;
   const index = image.sliceIndex(at);
   const start = at - at % clusterSize;

@@ -8,9 +8,8 @@
 import type { CreateContext, CreateValues } from "../../driver.ts";
 import { COMPRESSIONS } from "./compressed.ts";
 import { type Plan, planImage } from "./create_plan.ts";
-import { unsupported } from "./failures.ts";
 import { encodeExtensions, noExtensions } from "./header_extensions.ts";
-import { COMPATIBLE, encodeHeader, type Header, HEADER_BYTES, INCOMPATIBLE, writeUint64 } from "./header.ts";
+import { AUTOCLEAR, COMPATIBLE, encodeHeader, type Header, HEADER_BYTES, INCOMPATIBLE, writeUint64 } from "./header.ts";
 import { HostFile } from "./host_file.ts";
 import { openImage } from "./open.ts";
 import { writeCount } from "./refcounts.ts";
@@ -20,15 +19,13 @@ import { Writer } from "./write.ts";
 /** Makes an image in `context.file`, which is empty. */
 export async function createImage(values: CreateValues, context: CreateContext): Promise<void> {
   const plan = planImage(values);
-  if (plan.extendedL2) throw unsupported("extended_l2", "extended_l2=on is not supported");
-  if (plan.dataFile !== undefined) throw unsupported("data_file", "data_file is not supported");
   const file = new HostFile(context.file);
+  const dataFile = plan.dataFile === undefined ? undefined : new HostFile(await context.createFile(plan.dataFile));
   await writeEmptyImage(file, plan);
-  const image = await openImage(file, { driver: "qcow2", file: "" }, {
-    nodeName: "",
-    readOnly: false,
-    warn: () => {},
-  });
+  const options = { driver: "qcow2", file: "" } as const;
+  const scope = { nodeName: "", readOnly: false, secrets: context.secrets, warn: () => {} };
+  const image = await openImage(file, options, scope, { dataFile });
+  image.extensions.dataFile = plan.dataFile;
   const writer = new Writer(image);
   await image.writeHeader();
   await truncateImage(image, writer, plan.size, plan.preallocation);
@@ -59,11 +56,9 @@ async function writeEmptyImage(file: HostFile, plan: Plan): Promise<void> {
     refcountTableClusters: 1,
     snapshotCount: 0,
     snapshotsOffset: 0,
-    incompatible: BigInt(
-      plan.compression === "zlib" ? 0 : INCOMPATIBLE.compressionType,
-    ),
+    incompatible: incompatibleFeatures(plan),
     compatible: plan.lazyRefcounts ? BigInt(COMPATIBLE.lazyRefcounts) : 0n,
-    autoclear: 0n,
+    autoclear: plan.dataFileRaw ? BigInt(AUTOCLEAR.dataFileRaw) : 0n,
     refcountOrder: Math.log2(plan.refcountBits),
     headerLength: plan.version === 2 ? 72 : HEADER_BYTES,
     compressionType: COMPRESSIONS.indexOf(plan.compression),
@@ -82,4 +77,12 @@ async function writeEmptyImage(file: HostFile, plan: Plan): Promise<void> {
   await file.write(clusterSize, counts);
   await file.flush();
   await file.write(0, bytes);
+}
+
+function incompatibleFeatures(plan: Plan): bigint {
+  let bits = 0;
+  if (plan.compression !== "zlib") bits |= INCOMPATIBLE.compressionType;
+  if (plan.extendedL2) bits |= INCOMPATIBLE.extendedL2;
+  if (plan.dataFile !== undefined) bits |= INCOMPATIBLE.dataFile;
+  return BigInt(bits);
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { alignUp } from "../../../base/bits.ts";
+import { errnoText } from "../../../base/errno.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import type { Timer } from "../../../base/clocks.ts";
 import { NS_PER_S } from "../../../base/units.ts";
@@ -84,7 +85,7 @@ export class Qcow2Driver implements BlockDriver {
     this.#writer = new Writer(image);
     this.limits = {
       alignBytes: Math.max(image.data.alignBytes, image.data.file.node.driver.limits.alignBytes),
-      zeroAlignBytes: image.clusterSize,
+      zeroAlignBytes: image.subclusterSize,
       discardAlignBytes: image.clusterSize,
       optimalTransferBytes: image.clusterSize,
     };
@@ -204,7 +205,9 @@ export class Qcow2Driver implements BlockDriver {
 
   async invalidate(): Promise<void> {
     await this.#image.lock.run(async () => {
-      const fresh = await openImage(this.#file, this.#options, { ...this.#context, readOnly: this.#image.readOnly });
+      const dataFile = this.#image.data.file;
+      const scope = { ...this.#context, readOnly: this.#image.readOnly };
+      const fresh = await openImage(this.#file, this.#options, scope, { dataFile });
       this.#image.reload(fresh);
     });
   }
@@ -213,6 +216,10 @@ export class Qcow2Driver implements BlockDriver {
     const image = this.#image;
     const corrupt = (image.header.incompatible & BigInt(INCOMPATIBLE.corrupt)) !== 0n;
     if (!change.readOnly && corrupt) throw stateError("qcow2: Image is corrupt; cannot be opened read/write", "EACCES");
+    const lazyRefcounts = change.lazyRefcounts ?? image.settings.lazyRefcounts;
+    if (lazyRefcounts && image.header.version < 3) {
+      throw stateError("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level", "EINVAL");
+    }
     if (change.readOnly && !image.readOnly) {
       await image.lock.run(async () => {
         await this.bitmapStore.end();
@@ -221,7 +228,7 @@ export class Qcow2Driver implements BlockDriver {
       });
     }
     const wasReadOnly = image.readOnly;
-    image.settings = { ...image.settings, readOnly: change.readOnly };
+    image.settings = { ...image.settings, readOnly: change.readOnly, lazyRefcounts };
     if (wasReadOnly && !change.readOnly) {
       image.registerMetadata();
       await prepareForWriting(image);
@@ -307,7 +314,10 @@ async function prepareForWriting(image: Qcow2Image): Promise<void> {
   if ((image.header.incompatible & BigInt(INCOMPATIBLE.dirty)) !== 0n) {
     const result = await repairImage(image, "all");
     for (const message of result.messages) image.settings.warn(message);
-    if (result.checkErrors > 0) throw stateError("Could not repair dirty image: Input/output error", "EIO");
+    if (result.failure !== undefined || result.checkErrors > 0) {
+      const errno = result.failure?.errno ?? "EIO";
+      throw stateError(`Could not repair dirty image: ${errnoText(errno)}`, errno);
+    }
     await image.markClean();
   }
   await clearUnknownAutoclear(image);

@@ -7,13 +7,13 @@
  *
  * @module
  */
-import type { OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import type { ClusterData } from "./cluster_data.ts";
 import { unsupported } from "./failures.ts";
 import type { Extensions } from "./header_extensions.ts";
 import type { Header } from "./header.ts";
 import type { HostFile } from "./host_file.ts";
+import type { OpenScope } from "./open_data.ts";
 
 /** What is known of an image when its encryption is set up: everything that was read, nothing was written. */
 export interface EncryptedParts {
@@ -33,7 +33,7 @@ export interface EncryptedParts {
 export function openEncryption(
   parts: EncryptedParts,
   _options: BlockdevOptionsQcow2,
-  _context: Pick<OpenContext, "nodeName" | "readOnly" | "warn">,
+  _context: OpenScope,
 ): Promise<ClusterData> {
   const method = parts.header.cryptMethod === 1 ? "aes" : "luks";
   return Promise.reject(unsupported("encryption", `Encrypted qcow2 images (${method}) are not supported`));

@@ -169,6 +169,7 @@ export function encodeExtensions(extensions: Extensions, version: 2 | 3, cluster
   if (extensions.backingFormat !== undefined) {
     records.push(record(TYPE.backingFormat, utf8.encode(extensions.backingFormat)));
   }
+  if (extensions.dataFile !== undefined) records.push(record(TYPE.dataFile, utf8.encode(extensions.dataFile)));
   if (withNames) records.push(record(TYPE.featureNames, encodeFeatureNames()));
   if (extensions.bitmaps !== undefined) records.push(record(TYPE.bitmaps, extensions.bitmaps.raw));
   for (const { type, data } of extensions.unknown) records.push(record(type, data));

@@ -16,12 +16,20 @@ import { Allocator } from "./allocator.ts";
 import { type Compression, COMPRESSIONS } from "./compressed.ts";
 import type { StoredBitmap } from "./bitmap_directory.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
-import { COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
+import { AUTOCLEAR, COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
 import { formatError, hex } from "./failures.ts";
 import type { ClusterData } from "./cluster_data.ts";
 import type { HostFile } from "./host_file.ts";
 import type { L1Table } from "./l1_table.ts";
-import { ENTRY_BYTES, entryOffset, isPlainData } from "./mapping.ts";
+import {
+  ALL_SUBCLUSTERS,
+  ENTRY_BYTES,
+  EntryFormat,
+  entryOffset,
+  isPlainData,
+  subclusterRange,
+  SUBCLUSTERS,
+} from "./mapping.ts";
 import { Mutex } from "./mutex.ts";
 import { AREA, type MetadataMap } from "./overlap.ts";
 import type { Refcounts } from "./refcounts.ts";
@@ -83,12 +91,19 @@ export class Qcow2Image {
   partialEnd = 0;
 
   readonly clusterSize: number;
+  /** What can be allocated or zeroed by itself: a 32nd of a cluster with extended L2 entries, else the cluster. */
+  readonly subclusterSize: number;
+  /** How L2 entries are laid out. */
+  readonly entries: EntryFormat;
   /** Entries of a whole L2 table. */
   readonly l2Entries: number;
   readonly sliceEntries: number;
   readonly #perCluster: number;
   readonly #perSlice: number;
   readonly #slicesPerTable: number;
+  readonly #extended: boolean;
+  /** Clusters of the external data file that are to be discarded there. */
+  readonly #dataDiscards = new Set<number>();
   #complained = false;
 
   constructor(parts: {
@@ -110,8 +125,15 @@ export class Qcow2Image {
     this.metadata = parts.metadata;
     this.settings = parts.settings;
     this.clusterSize = 2 ** parts.header.clusterBits;
-    this.l2Entries = this.clusterSize / ENTRY_BYTES;
-    this.sliceEntries = parts.settings.l2SliceBytes / ENTRY_BYTES;
+    this.#extended = this.hasFeature(INCOMPATIBLE.extendedL2);
+    this.subclusterSize = this.#extended ? this.clusterSize / SUBCLUSTERS : this.clusterSize;
+    this.entries = new EntryFormat({
+      clusterBits: parts.header.clusterBits,
+      extended: this.#extended,
+      external: this.isExternal,
+    });
+    this.l2Entries = this.clusterSize / this.entries.entryBytes;
+    this.sliceEntries = parts.settings.l2SliceBytes / this.entries.entryBytes;
     this.#perCluster = 1 / this.clusterSize;
     this.#perSlice = 1 / this.sliceEntries;
     this.#slicesPerTable = this.l2Entries / this.sliceEntries;
@@ -143,7 +165,7 @@ export class Qcow2Image {
     metadata.add(AREA.activeL1, header.l1Offset, this.l1.bytes.length);
     metadata.add(AREA.refcountTable, header.refcountTableOffset, refcounts.tableBytes);
     for (const offset of refcounts.table) {
-      if (offset !== 0 && offset % clusterSize === 0) metadata.add(AREA.refcountBlock, offset, clusterSize);
+      if (offset !== 0) metadata.add(AREA.refcountBlock, offset, clusterSize);
     }
     this.registerL2();
     metadata.add(AREA.snapshotTable, header.snapshotsOffset, this.snapshotTableBytes);
@@ -159,8 +181,47 @@ export class Qcow2Image {
   registerL2(): void {
     for (let index = 0; index < this.l1.length; index++) {
       const offset = this.l1.l2Offset(index);
-      if (offset !== 0 && offset % this.clusterSize === 0) this.metadata.add(AREA.activeL2, offset, this.clusterSize);
+      if (offset !== 0) this.metadata.add(AREA.activeL2, offset, this.clusterSize);
     }
+  }
+
+  /** A data cluster of the external file is no longer referred to; what it takes there is given back when that is safe. */
+  releaseData(host: number, by: FreedBy): void {
+    if (by !== "nobody" && this.settings.passDiscard[by]) this.#dataDiscards.add(host);
+  }
+
+  /** Data clusters of the external file are in use again. */
+  keepData(host: number, lengthBytes: number): void {
+    if (this.#dataDiscards.size === 0) return;
+    for (let at = host; at < host + lengthBytes; at += this.clusterSize) this.#dataDiscards.delete(at);
+  }
+
+  /** Tells the external file what is not used any more, which is durable. */
+  async #discardData(): Promise<void> {
+    const offsets = [...this.#dataDiscards].sort((a, b) => a - b);
+    this.#dataDiscards.clear();
+    for (let i = 0; i < offsets.length;) {
+      let end = i + 1;
+      while (end < offsets.length && offsets[end] === offsets[end - 1]! + this.clusterSize) end++;
+      // A file that cannot give space back keeps it; nothing is lost.
+      await this.data.file.discard(offsets[i]!, (end - i) * this.clusterSize).catch(() => {});
+      i = end;
+    }
+  }
+
+  /** Whether the header has one of the `INCOMPATIBLE` features. */
+  hasFeature(bit: number): boolean {
+    return (this.header.incompatible & BigInt(bit)) !== 0n;
+  }
+
+  /** Data clusters are in a file of their own, each at its guest offset, and not counted. */
+  get isExternal(): boolean {
+    return this.hasFeature(INCOMPATIBLE.dataFile);
+  }
+
+  /** The data file alone, read as a raw image, must be the disk. */
+  get isDataRaw(): boolean {
+    return (this.header.autoclear & BigInt(AUTOCLEAR.dataFileRaw)) !== 0n;
   }
 
   get readOnly(): boolean {
@@ -243,6 +304,7 @@ export class Qcow2Image {
     const index = first - slice * this.sliceEntries;
     const clusters = Math.floor((at + length - 1) * this.#perCluster) - first + 1;
     if (index + clusters > this.sliceEntries) return -1;
+    if (this.#extended) return this.#plainExtended(view, index, at - first * clusterSize, length, inPlace);
     const high = view.getUint32(index * ENTRY_BYTES);
     const low = view.getUint32(index * ENTRY_BYTES + 4);
     if (!isPlainData(high, low) || (inPlace && high < 0x8000_0000)) return -1;
@@ -257,6 +319,31 @@ export class Qcow2Image {
       expected += clusterSize;
     }
     return host + (at - first * clusterSize);
+  }
+
+  /** The same with extended entries: the subclusters that are touched must all be data. */
+  #plainExtended(view: DataView, first: number, inCluster: number, length: number, inPlace: boolean): number {
+    const { clusterSize, subclusterSize } = this;
+    let expected = 0;
+    let host = -1;
+    for (let done = -inCluster, index = first; done < length; done += clusterSize, index++) {
+      const at = index * this.entries.entryBytes;
+      const high = view.getUint32(at);
+      const low = view.getUint32(at + 4) & ~1;
+      if (!isPlainData(high, low) || (inPlace && high < 0x8000_0000)) return -1;
+      const offset = entryOffset(high, low);
+      if (host < 0 ? offset % clusterSize !== 0 : offset !== expected) return -1;
+      if (host < 0) host = offset;
+      expected = offset + clusterSize;
+      const zero = view.getUint32(at + 8);
+      const data = view.getUint32(at + 12);
+      if (data === ALL_SUBCLUSTERS && zero === 0) continue;
+      const from = Math.max(0, -done);
+      const to = Math.min(clusterSize, length - done);
+      const touched = subclusterRange(Math.floor(from / subclusterSize), Math.floor((to - 1) / subclusterSize));
+      if ((data & zero) !== 0 || (data & touched) >>> 0 !== touched) return -1;
+    }
+    return host + inCluster;
   }
 
   // --- writing metadata ---------------------------------------------------------------------------------------------
@@ -400,6 +487,7 @@ export class Qcow2Image {
   async settle(): Promise<void> {
     await this.writeBack();
     await this.file.barrier();
+    if (this.#dataDiscards.size > 0) await this.#discardData();
     if (this.refcounts.deferred.size === 0) return;
     await this.file.settleData();
     await this.allocator.applyDeferred();
@@ -420,13 +508,17 @@ export class Qcow2Image {
 
   /** The caches hold too much that is dirty, or too much waits for it to be written. */
   get needsRelief(): boolean {
-    return this.refcounts.cache.isFull || this.l2.isFull || this.refcounts.deferred.size > MAX_DEFERRED;
+    return this.refcounts.cache.isFull || this.l2.isFull || this.#waitsTooMuch;
+  }
+
+  get #waitsTooMuch(): boolean {
+    return this.refcounts.deferred.size > MAX_DEFERRED || this.#dataDiscards.size > MAX_DEFERRED;
   }
 
   /** After a change: writes back where {@link needsRelief} says so. */
   async relieve(): Promise<void> {
     if (this.refcounts.cache.isFull) await this.#writeRefcounts();
     if (this.l2.isFull) await this.writeBack();
-    if (this.refcounts.deferred.size > MAX_DEFERRED) await this.settle();
+    if (this.#waitsTooMuch) await this.settle();
   }
 }

@@ -121,8 +121,6 @@ Deno.test({
   fn: () =>
     withFolder(async (folder) => {
       const cases: [options: string[], feature: string][] = [
-        [["-o", "extended_l2=on"], "extended_l2"],
-        [["-o", `data_file=${folder}/data`], "data_file"],
         [["--object", "secret,id=s,data=abc", "-o", "encrypt.format=aes,encrypt.key-secret=s"], "encryption"],
       ];
       for (const [options, feature] of cases) {

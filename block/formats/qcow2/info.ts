@@ -10,7 +10,7 @@ import type { Qcow2Image } from "./image.ts";
 
 /** QEMU's ImageInfoSpecificQCow2. */
 export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown>> {
-  const { header } = image;
+  const { header, extensions } = image;
   const bit = (mask: number) => (header.incompatible & BigInt(mask)) !== 0n;
   const common = { compat: header.version === 2 ? "0.10" : "1.1", "compression-type": image.compression };
   if (header.version === 2) return { ...common, "refcount-bits": 16 };
@@ -19,6 +19,8 @@ export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown
     "lazy-refcounts": (header.compatible & 1n) !== 0n,
     ...(image.storedBitmaps.length === 0 ? {} : { bitmaps: image.storedBitmaps.map(bitmapInfo) }),
     "refcount-bits": 2 ** header.refcountOrder,
+    ...(image.isExternal && extensions.dataFile !== undefined ? { "data-file": extensions.dataFile } : {}),
+    ...(image.isExternal ? { "data-file-raw": image.isDataRaw } : {}),
     corrupt: bit(INCOMPATIBLE.corrupt),
     "extended-l2": bit(INCOMPATIBLE.extendedL2),
   };

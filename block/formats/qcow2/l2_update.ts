@@ -11,7 +11,7 @@ import { MAX_L1_BYTES } from "./header.ts";
 import { writeUint64 } from "./header.ts";
 import { ioError } from "../../errors.ts";
 import type { FreedBy, Qcow2Image } from "./image.ts";
-import { encodeEntry, ENTRY_BYTES, type Mapping } from "./mapping.ts";
+import { ENTRY_BYTES, type Mapping } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
 import { mappingAt } from "./runs.ts";
 import type { Table } from "./table_cache.ts";
@@ -54,17 +54,24 @@ export async function freeL2(image: Qcow2Image, offset: number, by: FreedBy): Pr
   await image.allocator.free(offset, image.clusterSize, by);
 }
 
-/** Sets the entry for guest offset `at`, whose slice is this image's own, and tells what it was. */
-export async function setMapping(image: Qcow2Image, at: number, mapping: Mapping): Promise<Mapping> {
+/** Sets the entry for guest offset `at` and tells what it was. */
+export function setMapping(image: Qcow2Image, at: number, mapping: Mapping): Promise<Mapping> {
+  return updateMapping(image, at, () => mapping);
+}
+
+/** Makes of the entry for guest offset `at` what `change` makes of it, and tells what it was. */
+export async function updateMapping(
+  image: Qcow2Image,
+  at: number,
+  change: (old: Mapping) => Mapping,
+): Promise<Mapping> {
   const slice = await ensureSlice(image, at);
   // The promise was resolved in this turn or the turns before; look again, so that no stale piece is changed.
   const table = image.cachedSlice(at) ?? slice;
-  if (table !== image.cachedSlice(at)) return await setMapping(image, at, mapping);
+  if (table !== image.cachedSlice(at)) return await updateMapping(image, at, change);
   const index = image.sliceIndex(at);
   const old = mappingAt(image, table, index);
-  const [high, low] = encodeEntry(mapping, image.header.clusterBits);
-  table.view.setUint32(index * ENTRY_BYTES, high);
-  table.view.setUint32(index * ENTRY_BYTES + 4, low);
+  image.entries.encode(table.view, index, change(old));
   image.l2.markDirty(table);
   return old;
 }
@@ -76,6 +83,10 @@ export async function releaseMapping(image: Qcow2Image, mapping: Mapping, by: Fr
       return;
     case "zero":
     case "data":
+    case "mixed":
+    case "invalid":
+      if (!image.entries.hasHost(mapping)) return;
+      if (image.isExternal) return image.releaseData(mapping.host, by);
       if (mapping.host === 0) return;
       if (mapping.host % image.clusterSize !== 0) {
         image.contradiction(`Cannot free unaligned cluster 0x${mapping.host.toString(16)}`, mapping.host);

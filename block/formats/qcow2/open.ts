@@ -2,20 +2,16 @@
  * Opening an image: header, extensions, tables, in the order in which QEMU looks at them, so that a bad image gets the
  * same message. Nothing is written before everything has been looked at.
  *
- * External data files, extended L2 entries are refused by name.
- *
  * Source: [QCOW2] "Header", "Header extensions".
  *
  * @module
  */
 import { divideCeil } from "../../../base/bits.ts";
-import type { OpenContext } from "../../driver.ts";
+import { SECTOR_BYTES } from "../../../base/units.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { areBitmapsValid } from "./bitmap_directory.ts";
-import { PlainData } from "./cluster_data.ts";
 import { COMPRESSIONS } from "./compressed.ts";
-import { openEncryption } from "./encryption.ts";
-import { formatError, unsupported } from "./failures.ts";
+import { formatError } from "./failures.ts";
 import { type Extensions, noExtensions, parseExtensions } from "./header_extensions.ts";
 import {
   AUTOCLEAR,
@@ -30,7 +26,8 @@ import {
 import type { HostFile } from "./host_file.ts";
 import { Qcow2Image } from "./image.ts";
 import { L1Table } from "./l1_table.ts";
-import { ENTRY_BYTES } from "./mapping.ts";
+import { ENTRY_BYTES, SUBCLUSTERS } from "./mapping.ts";
+import { openData, type OpenScope } from "./open_data.ts";
 import { MetadataMap } from "./overlap.ts";
 import { decodeRefcountTable, Refcounts } from "./refcounts.ts";
 import { cacheSizes, overlapBits, settingsFor } from "./settings.ts";
@@ -40,7 +37,7 @@ const SNAPSHOT_RECORD_BYTES = 40;
 const MAX_ADDRESSABLE_L1_ENTRIES = 2 ** 31 - 1;
 const HEADER_READ_BYTES = 112;
 /** Autoclear features that are kept up to date. */
-const KEPT_AUTOCLEAR = BigInt(AUTOCLEAR.bitmaps);
+const KEPT_AUTOCLEAR = BigInt(AUTOCLEAR.bitmaps | AUTOCLEAR.dataFileRaw);
 
 const text = new TextDecoder();
 
@@ -48,13 +45,15 @@ const text = new TextDecoder();
 export interface OpenHow {
   /** For a check: a header that says "corrupt" is no reason to refuse. */
   readonly forCheck?: boolean;
+  /** The external data file, where it is open already. */
+  readonly dataFile?: HostFile | undefined;
 }
 
 /** Reads everything but the data. The backing node is joined by the caller. */
 export async function openImage(
   file: HostFile,
   options: BlockdevOptionsQcow2,
-  context: Pick<OpenContext, "nodeName" | "readOnly" | "warn">,
+  context: OpenScope,
   how: OpenHow = {},
 ): Promise<Qcow2Image> {
   const head = await file.readBytes(0, HEADER_READ_BYTES);
@@ -83,15 +82,15 @@ export async function openImage(
   });
   const metadata = new MetadataMap(clusterSize, overlapBits(options["overlap-check"]));
   const settings = settingsFor(options, full, sizes, context);
-  const data = full.cryptMethod === 0
-    ? new PlainData(file)
-    : await openEncryption({ header: full, extensions, file, dataFile: file }, options, context);
+  const data = await openData({ header: full, extensions, file, dataFile: how.dataFile }, options, context);
   const image = new Qcow2Image({ file, data, header: full, extensions, l1, refcounts, metadata, settings });
   image.backingName = backingName;
   image.staleBitmaps = staleBitmaps;
-  const { snapshots, bytes } = await readSnapshotTable(file, full);
-  image.snapshots = snapshots;
-  image.snapshotTableBytes = bytes;
+  if (how.forCheck !== true) {
+    const { snapshots, bytes } = await readSnapshotTable(file, full);
+    image.snapshots = snapshots;
+    image.snapshotTableBytes = bytes;
+  }
   if (!context.readOnly) image.registerMetadata();
   return image;
 }
@@ -143,12 +142,6 @@ function checkState(header: Header, corruptAllowed: boolean): void {
     throw formatError("Reference count entry width too large; may not exceed 64 bits");
   }
   if (header.cryptMethod > 2) throw formatError(`Unsupported encryption method ${header.cryptMethod}`);
-  if ((header.incompatible & BigInt(INCOMPATIBLE.dataFile)) !== 0n) {
-    throw unsupported("data_file", "qcow2 images with an external data file are not supported");
-  }
-  if ((header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n) {
-    throw unsupported("extended_l2", "qcow2 images with extended L2 entries are not supported");
-  }
 }
 
 function checkTables(header: Header, how: OpenHow): void {
@@ -161,17 +154,24 @@ function checkTables(header: Header, how: OpenHow): void {
     most: MAX_REFCOUNT_TABLE_BYTES,
     clusterSize,
   });
-  checkTable("Snapshot table", header.snapshotsOffset, {
-    bytes: header.snapshotCount * SNAPSHOT_RECORD_BYTES,
-    most: MAX_SNAPSHOTS * SNAPSHOT_RECORD_BYTES,
-    clusterSize,
-  });
+  // A check reads the snapshot table by itself, and can mend it.
+  if (how.forCheck !== true) {
+    checkTable("Snapshot table", header.snapshotsOffset, {
+      bytes: header.snapshotCount * SNAPSHOT_RECORD_BYTES,
+      most: MAX_SNAPSHOTS * SNAPSHOT_RECORD_BYTES,
+      clusterSize,
+    });
+  }
   checkTable("Active L1 table", header.l1Offset, {
     bytes: header.l1Entries * ENTRY_BYTES,
     most: MAX_L1_BYTES,
     clusterSize,
   });
-  const needed = divideCeil(header.size, clusterSize * (clusterSize / ENTRY_BYTES));
+  const extended = (header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n;
+  if (extended && clusterSize / SUBCLUSTERS < SECTOR_BYTES) {
+    throw formatError(`Unsupported subcluster size: ${clusterSize / SUBCLUSTERS}`);
+  }
+  const needed = divideCeil(header.size, clusterSize * (clusterSize / (extended ? 2 * ENTRY_BYTES : ENTRY_BYTES)));
   if (needed > MAX_ADDRESSABLE_L1_ENTRIES) throw formatError("Image is too big", "EFBIG");
   if (header.l1Entries < needed) throw formatError("L1 table is too small");
   if (!Number.isSafeInteger(header.size)) {

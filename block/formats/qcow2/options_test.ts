@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KiB, MiB } from "../../../base/units.ts";
 import { BlockError } from "../../errors.ts";
-import { decodeEntry, encodeEntry, type Mapping } from "./mapping.ts";
+import { decodeEntry, encodeEntry, type StandardMapping } from "./mapping.ts";
 import { AREA, MetadataMap } from "./overlap.ts";
 import { readCount, writeCount } from "./refcounts.ts";
 import { createTestImage, MemoryFile, openTestImage } from "./testing.ts";
@@ -75,7 +75,7 @@ Deno.test("freed clusters are discarded in the file as the options say", async (
 });
 
 Deno.test("entries come back from their bits, for every cluster size", () => {
-  const mappings: Mapping[] = [
+  const mappings: StandardMapping[] = [
     { kind: "unallocated" },
     { kind: "zero", host: 0, copied: false },
     { kind: "zero", host: 0x12_3456_0000_0000, copied: true },

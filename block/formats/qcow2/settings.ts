@@ -9,7 +9,7 @@ import { KiB, MiB } from "../../../base/units.ts";
 import type { OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { optionError } from "./failures.ts";
-import { COMPATIBLE, type Header } from "./header.ts";
+import { COMPATIBLE, type Header, INCOMPATIBLE } from "./header.ts";
 import type { ImageSettings } from "./image.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
 import { OVERLAP_OPTIONS, OVERLAP_TEMPLATES } from "./overlap.ts";
@@ -41,7 +41,8 @@ export function cacheSizes(options: BlockdevOptionsQcow2, header: Header): Cache
       "l2-cache-entry-size",
     );
   }
-  const wholeDisk = divideCeil(header.size, clusterSize) * ENTRY_BYTES;
+  const extended = (header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n;
+  const wholeDisk = divideCeil(header.size, clusterSize) * (extended ? 2 * ENTRY_BYTES : ENTRY_BYTES);
   const minRefcounts = MIN_REFCOUNT_BLOCKS * clusterSize;
   const both = options["cache-size"];
   let l2 = options["l2-cache-size"];

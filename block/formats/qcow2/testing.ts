@@ -6,6 +6,7 @@
 import { ManualClock } from "../../../base/clocks.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { SeededRandom } from "../../../base/random.ts";
+import { NO_SECRETS } from "../../crypto/mod.ts";
 import { DONE } from "../../done.ts";
 import type { BlockDriver, CreateValues, Extent, OpenContext, RequestLimits } from "../../driver.ts";
 import { BlockNode } from "../../node.ts";
@@ -125,9 +126,14 @@ export function fileNode(file: BlockDriver, name = "file"): BlockNode {
 /** Opens the image in `file`. */
 export async function openTestImage(
   file: BlockDriver,
-  options: Partial<BlockdevOptionsQcow2> & { backingNode?: BlockNode; readOnly?: boolean; forCheck?: boolean } = {},
+  options: Partial<BlockdevOptionsQcow2> & {
+    backingNode?: BlockNode;
+    dataNode?: BlockNode;
+    readOnly?: boolean;
+    forCheck?: boolean;
+  } = {},
 ): Promise<OpenImage> {
-  const { backingNode, readOnly = false, forCheck = false, ...rest } = options;
+  const { backingNode, dataNode: _, readOnly = false, forCheck = false, ...rest } = options;
   const node = fileNode(file);
   const warnings: string[] = [];
   const clock = new ManualClock();
@@ -139,8 +145,10 @@ export async function openTestImage(
     cacheNoFlush: false,
     clocks: { virtual: clock, realtime: clock, host: clock },
     random: new SeededRandom(1),
+    secrets: NO_SECRETS,
     async openChild(role) {
       if (role === "file") return node;
+      if (role === "data-file") return options.dataNode ?? fileNode(new MemoryFile(), "data-file");
       if (backingNode === undefined) throw new Error("no backing node given");
       return backingNode;
     },
@@ -158,6 +166,7 @@ export async function openTestImage(
 export async function createTestImage(
   values: CreateValues,
   file: BlockDriver = new MemoryFile(),
+  dataFile: BlockDriver = new MemoryFile(),
 ): Promise<BlockDriver> {
   const clock = new ManualClock();
   await qcow2.create!(values, {
@@ -165,6 +174,8 @@ export async function createTestImage(
     clocks: { virtual: clock, realtime: clock, host: clock },
     random: new SeededRandom(1),
     file: fileNode(file),
+    secrets: NO_SECRETS,
+    createFile: () => Promise.resolve(fileNode(dataFile, "data-file")),
     openBacking: () => Promise.reject(new Error("no backing file here")),
   });
   return file;

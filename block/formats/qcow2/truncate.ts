@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { alignUp, divideCeil } from "../../../base/bits.ts";
+import { alignDown, alignUp, divideCeil } from "../../../base/bits.ts";
 import type { PreallocationMode } from "../../driver.ts";
+import { preallocated } from "./copy_on_write.ts";
 import { formatError, stateError } from "./failures.ts";
 import { MAX_L1_BYTES } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
-import { freeL2, growL1, setMapping } from "./l2_update.ts";
+import { freeL2, growL1, updateMapping } from "./l2_update.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
 import { findRun } from "./runs.ts";
 import { writeSize } from "./snapshots.ts";
@@ -48,10 +49,7 @@ async function grow(
   }
   await image.lock.run(() => growL1(image, entries, true));
   await dropBeyond(image, writer, old, size);
-  if (preallocation === "metadata") await preallocate(image, writer, alignUp(old, image.clusterSize), size);
-  if (preallocation === "falloc" || preallocation === "full") {
-    await writer.exclusive(0, Infinity, () => preallocateArea(image, old, size, preallocation));
-  }
+  await makeRoom(image, writer, { old, size, preallocation });
   // Before the size says so: a power failure in between must not show them either.
   await hideOldBytes(image, writer, old, size);
   await image.lock.run(async () => {
@@ -60,12 +58,39 @@ async function grow(
   });
 }
 
+/** Gives the part of the disk that is added what `preallocation` asks for. */
+async function makeRoom(
+  image: Qcow2Image,
+  writer: Writer,
+  { old, size, preallocation }: { old: number; size: number; preallocation: PreallocationMode },
+): Promise<void> {
+  const start = alignUp(old, image.clusterSize);
+  if (image.isExternal) {
+    // The file is as long as the disk, so that all there is to allocate is in the tables.
+    await image.data.file.truncate(size, preallocation === "metadata" ? "off" : preallocation);
+    if (preallocation !== "off" || image.isDataRaw) await writer.preallocate(start, size);
+    return;
+  }
+  switch (preallocation) {
+    case "off":
+      return;
+    case "metadata":
+      return await preallocate(image, writer, start, size);
+    case "falloc":
+    case "full":
+      return await writer.exclusive(0, Infinity, () => preallocateArea(image, old, size, preallocation));
+  }
+}
+
 /** Beyond the end there is nothing, unless a power failure ended an earlier change of size: that goes. */
 async function dropBeyond(image: Qcow2Image, writer: Writer, old: number, size: number): Promise<void> {
   const end = alignUp(size, image.clusterSize);
   for (let at = alignUp(old, image.clusterSize); at < end;) {
     const { mapping, length } = await findRun(image, at, end - at);
-    if (mapping.kind !== "unallocated") await discardClusters(image, writer, at, at + length, true, "other");
+    if (mapping.kind !== "unallocated") {
+      const start = alignDown(at, image.clusterSize);
+      await discardClusters(image, writer, start, alignUp(at + length, image.clusterSize), true, "other");
+    }
     at += length;
   }
 }
@@ -101,6 +126,7 @@ async function shrink(image: Qcow2Image, writer: Writer, size: number): Promise<
     await writeSize(image, size);
     const used = (await lastCluster(image) + 1) * clusterSize;
     if (used < image.file.size) await image.file.truncate(used);
+    if (image.isExternal) await image.data.file.truncate(size);
   });
 }
 
@@ -140,7 +166,7 @@ async function preallocateArea(
   for (let i = 0; i < clusters; i++) {
     const host = (first + i) * clusterSize;
     const guest = from + i * clusterSize;
-    await setMapping(image, guest, { kind: "data", host, copied: true });
+    await updateMapping(image, guest, (old) => preallocated(image, old, host));
     if (i % image.sliceEntries === image.sliceEntries - 1) await image.relieve();
   }
 }

@@ -16,7 +16,9 @@ import { Claims } from "./claims.ts";
 import { pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
-import { ensureSlice, releaseMapping, setMapping } from "./l2_update.ts";
+import { copiedRange, type GuestRange, isWritten, linked, preallocated } from "./copy_on_write.ts";
+import { ioError } from "../../errors.ts";
+import { ensureSlice, releaseMapping, setMapping, updateMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
 import { readGuestBytes, readsAsZero } from "./read.ts";
 import { PackPool } from "./pack_pool.ts";
@@ -32,6 +34,10 @@ interface Allocation {
   readonly claim: { readonly end: () => void } | undefined;
   /** Nobody ever wrote to the clusters: what is not written now reads as zeroes. */
   readonly fresh: boolean;
+  /** The clusters were this image's own before. */
+  readonly kept: boolean;
+  /** What is written, the data and what surrounds it. */
+  readonly copied: GuestRange;
 }
 
 /** The write side of one image. */
@@ -75,8 +81,10 @@ export class Writer {
       : image.data.write(host, start, betweenZeroes(inCluster, from, clusters * clusterSize));
     const slice = ownSlice(image, start);
     if (work !== DONE || slice === undefined) {
-      const claim = this.#claims.claim(start, start + clusters * clusterSize);
-      return this.#complete({ start, host, clusters, link: true, claim, fresh }, work);
+      const end = start + clusters * clusterSize;
+      const claim = this.#claims.claim(start, end);
+      const copied = { at: start, end };
+      return this.#complete({ start, host, clusters, link: true, claim, fresh, kept: false, copied }, work);
     }
     linkAtOnce(image, taken, slice);
     return image.needsRelief ? image.lock.run(() => image.relieve()) : DONE;
@@ -133,32 +141,51 @@ export class Writer {
     ) / clusterSize;
     const slice = await ensureSlice(image, at);
     const index = image.sliceIndex(at);
-    const first = mappingAt(image, slice, index);
-    this.#checkAligned(first, start);
-    const inPlace = isOwn(first);
+    const old: Mapping[] = [];
+    for (let i = 0; i < wanted; i++) old.push(mappingAt(image, slice, index + i));
+    const first = old[0]!;
+    this.#checkEntry(first, start);
+    const touched = { at, end: at + length };
+    if (isOwn(image, first)) {
+      const clusters = countInPlace(image, old, start, touched);
+      const link = !isWritten(image, first, start, touched);
+      const target = { start, clusters, first, last: old[clusters - 1]!, kept: true };
+      const copied = copiedRange(image, target, { at, end: Math.min(touched.end, start + clusters * clusterSize) });
+      const claim = link ? this.#claim(start, clusters) : undefined;
+      return { start, host: first.host, clusters, link, claim, fresh: false, kept: true, copied };
+    }
     let count = 1;
-    if (inPlace) {
-      while (count < wanted && follows(first, mappingAt(image, slice, index + count), count * clusterSize)) count++;
-      const link = first.kind === "zero";
-      const claim = link ? this.#claim(start, count) : undefined;
-      return { start, host: first.host, clusters: count, link, claim, fresh: false };
-    }
-    while (count < wanted && !isOwn(mappingAt(image, slice, index + count))) count++;
+    while (count < wanted && !isOwn(image, old[count]!)) count++;
     const { freshOffset } = image.allocator;
-    if (expected !== 0) {
-      const taken = await image.allocator.allocateAt(expected, count);
-      if (taken === 0) return undefined;
-      const claim = this.#claim(start, taken);
-      return { start, host: expected, clusters: taken, link: true, claim, fresh: expected >= freshOffset };
-    }
-    const host = await image.allocator.allocate(count);
-    return { start, host, clusters: count, link: true, claim: this.#claim(start, count), fresh: host >= freshOffset };
+    const place = await this.#take(start, count, expected);
+    if (place === undefined) return undefined;
+    const { host, clusters } = place;
+    const target = { start, clusters, first, last: old[clusters - 1]!, kept: false };
+    const copied = copiedRange(image, target, { at, end: Math.min(touched.end, start + clusters * clusterSize) });
+    const claim = this.#claim(start, clusters);
+    const fresh = !image.isExternal && host >= freshOffset;
+    return { start, host, clusters, link: true, claim, fresh, kept: false, copied };
   }
 
-  #checkAligned(mapping: Mapping, guest: number): void {
-    if (mapping.kind !== "data" && mapping.kind !== "zero") return;
+  /** Clusters for up to `count` guest clusters from `start`; `undefined` where `expected` is not to be had. */
+  async #take(start: number, count: number, expected: number): Promise<{ host: number; clusters: number } | undefined> {
+    const image = this.#image;
+    if (image.isExternal) {
+      image.keepData(start, count * image.clusterSize);
+      return { host: start, clusters: count };
+    }
+    if (expected === 0) return { host: await image.allocator.allocate(count), clusters: count };
+    const clusters = await image.allocator.allocateAt(expected, count);
+    return clusters === 0 ? undefined : { host: expected, clusters };
+  }
+
+  #checkEntry(mapping: Mapping, guest: number): void {
+    if (mapping.kind === "unallocated" || mapping.kind === "compressed") return;
+    if (mapping.kind === "invalid") {
+      this.#image.contradiction(`Invalid cluster entry found (guest offset: ${hex(guest)})`, mapping.host);
+    }
     if (mapping.host % this.#image.clusterSize === 0) return;
-    const what = mapping.kind === "data" ? "Data cluster offset" : "Preallocated zero cluster offset";
+    const what = mapping.kind === "zero" ? "Preallocated zero cluster offset" : "Data cluster offset";
     this.#image.contradiction(`${what} ${hex(mapping.host)} unaligned (guest offset: ${hex(guest)})`, mapping.host);
   }
 
@@ -177,22 +204,22 @@ export class Writer {
   /** Writes the data of one piece to its clusters, with what surrounds it. */
   async #writeFresh(allocation: Allocation, at: number, from: IoVector): Promise<void> {
     const image = this.#image;
-    const { start, host } = allocation;
-    const bytes = allocation.clusters * image.clusterSize;
-    const inCluster = at - start;
-    const tail = start + bytes - (at + from.length);
-    image.checkOverlap(host, bytes);
-    const alone = allocation.fresh && image.data.isPlain && await readsAsZero(image, start, inCluster) &&
+    const { start, host, copied } = allocation;
+    const head = at - copied.at;
+    const tail = copied.end - (at + from.length);
+    image.checkOverlap(host, allocation.clusters * image.clusterSize);
+    const alone = allocation.fresh && image.data.isPlain && await readsAsZero(image, copied.at, head) &&
       await readsAsZero(image, at + from.length, tail);
     if (alone) {
       image.file.node.debugEvent("write_aio");
       return await this.#writeAlone(allocation, at, from);
     }
-    if (inCluster > 0 || tail > 0) image.file.node.debugEvent("cow_read");
-    const before = inCluster > 0 ? await readGuestBytes(image, start, inCluster) : EMPTY;
+    if (head > 0 || tail > 0) image.file.node.debugEvent("cow_read");
+    const before = head > 0 ? await readGuestBytes(image, copied.at, head) : EMPTY;
     const after = tail > 0 ? await readGuestBytes(image, at + from.length, tail) : EMPTY;
     image.file.node.debugEvent("write_aio");
-    await image.data.write(host, start, IoVector.from([before, ...from.slices, after]));
+    const whole = IoVector.from([before, ...from.slices, after]);
+    await image.data.write(host + (copied.at - start), copied.at, whole);
   }
 
   /** Writes just the data to fresh clusters: what surrounds it are zeroes, as the file has them. */
@@ -222,7 +249,7 @@ export class Writer {
     for (let i = 0; i < allocation.clusters; i++) {
       const guest = allocation.start + i * image.clusterSize;
       const host = allocation.host + i * image.clusterSize;
-      const old = await setMapping(image, guest, { kind: "data", host, copied: true });
+      const old = await updateMapping(image, guest, (old) => linked(image, old, guest, host, allocation.copied));
       if ("host" in old && old.host !== host) await releaseMapping(image, old, "nobody");
     }
     if (image.needsRelief) await image.relieve();
@@ -231,7 +258,7 @@ export class Writer {
   /** After a failed write: clusters that were taken for it are free again, unless they were kept for it before. */
   async #giveBack(allocation: Allocation): Promise<void> {
     const slice = await this.#image.loadSlice(allocation.start);
-    if (slice === undefined) return;
+    if (slice === undefined || allocation.kept || this.#image.isExternal) return;
     const mapping = mappingAt(this.#image, slice, this.#image.sliceIndex(allocation.start));
     if ("host" in mapping && mapping.host === allocation.host) return;
     await this.#image.allocator.free(allocation.host, allocation.clusters * this.#image.clusterSize, "nobody");
@@ -244,6 +271,7 @@ export class Writer {
   async writeCompressed(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     image.ensureWorking("write");
+    if (image.isExternal) throw ioError("write", "ENOTSUP", { node: image.settings.nodeName });
     const { clusterSize } = image;
     const pieces: { guest: number; plain: IoVector; packed: Promise<Uint8Array | undefined> }[] = [];
     for (let done = 0; done < from.length; done += clusterSize) {
@@ -292,7 +320,7 @@ export class Writer {
       }
       if (allocation.link) {
         await this.#clear(allocation.host, allocation.clusters * this.#image.clusterSize);
-        await this.#image.lock.run(() => this.#link(allocation));
+        await this.#image.lock.run(() => this.#linkBeforehand(allocation));
       }
       allocation.claim?.end();
       expected = allocation.host + allocation.clusters * this.#image.clusterSize;
@@ -302,8 +330,22 @@ export class Writer {
     return last;
   }
 
+  async #linkBeforehand({ start, host, clusters, kept }: Allocation): Promise<void> {
+    const image = this.#image;
+    // A cluster of its own keeps what its subclusters are.
+    if (kept && image.entries.extended) return;
+    for (let i = 0; i < clusters; i++) {
+      const at = i * image.clusterSize;
+      const old = await updateMapping(image, start + at, (old) => preallocated(image, old, host + at));
+      if ("host" in old && old.host !== host + at) await releaseMapping(image, old, "nobody");
+    }
+    await image.relieve();
+  }
+
   /** Clusters that the guest sees before it has written them are zeroes, and inside the file, whenever power is lost. */
   async #clear(host: number, length: number): Promise<void> {
+    // An external file has the size of the disk, and nothing in it that is not the disk's.
+    if (this.#image.isExternal) return;
     const { file } = this.#image;
     const stale = Math.min(length, file.size - host);
     if (stale > 0) await file.writeZeroes(host, stale, { unmap: true });
@@ -348,10 +390,21 @@ function wholeCluster(plain: IoVector, clusterSize: number): Uint8Array {
 }
 
 /** Whether the cluster is this image's alone, so that data may be written to it in place. */
-function isOwn(mapping: Mapping): mapping is Mapping & { kind: "data" | "zero" } {
-  return (mapping.kind === "data" || mapping.kind === "zero") && mapping.copied && mapping.host !== 0;
+function isOwn(image: Qcow2Image, mapping: Mapping): mapping is Mapping & { host: number } {
+  return image.entries.hasHost(mapping) && mapping.copied;
 }
 
-function follows(first: Mapping & { kind: "data" | "zero" }, next: Mapping, distance: number): boolean {
-  return isOwn(next) && next.kind === first.kind && next.host === first.host + distance;
+/** How many of the clusters `old`, from guest offset `start` on, are like the first: own, in a row, to be linked or not. */
+function countInPlace(image: Qcow2Image, old: readonly Mapping[], start: number, touched: GuestRange): number {
+  const first = old[0]!;
+  const { clusterSize } = image;
+  const written = isWritten(image, first, start, touched);
+  let count = 1;
+  for (; count < old.length; count++) {
+    const next = old[count]!;
+    const distance = count * clusterSize;
+    if (!isOwn(image, next) || !("host" in first) || next.host !== first.host + distance) break;
+    if (isWritten(image, next, start + distance, touched) !== written) break;
+  }
+  return count;
 }
