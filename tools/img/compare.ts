@@ -7,10 +7,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { LargeMemory } from "../../base/host/large.ts";
 import { errnoText } from "../../base/errno.ts";
 import { IoVector, isZero } from "../../base/io_vector.ts";
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
-import { BlockError, type BlockNode, type BlockStatus, blockStatus, errnoOf } from "../../block/mod.ts";
+import { advise, BlockError, type BlockNode, type BlockStatus, blockStatus, errnoOf } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { cacheMode, makeGraph, openImage } from "./images.ts";
@@ -32,6 +33,8 @@ const NOT_OPENED = 2;
 const NO_STATUS = 3;
 const NOT_READ = 4;
 const PIECE_BYTES = 2 * MiB;
+/** Microtasks until a request has come from the image down to the kernel. */
+const HAND_OVER_TURNS = 8;
 
 /** One of the two images, with memory for a piece of it. */
 interface Side {
@@ -68,18 +71,20 @@ export async function compare(program: Program, args: readonly string[]): Promis
     program.error(`Invalid source cache option: ${last("T")}`);
     return NOT_OPENED;
   }
+  using memory = LargeMemory.map(2 * PIECE_BYTES);
   await using graph = makeGraph(program);
   const open = async (filename: string, format: string | undefined): Promise<Side> => {
     const how = { format, imageOpts: has("image-opts"), forceShare: has("U"), cache };
     try {
       const node = await openImage(program, graph, filename, how);
-      return { node, filename, buffer: new Uint8Array(PIECE_BYTES) };
+      return { node, filename, buffer: memory.take(PIECE_BYTES) };
     } catch (error) {
       throw error instanceof Exit ? new Exit(NOT_OPENED) : error;
     }
   };
   const one = await open(first, last("f"));
   const other = await open(second, last("F"));
+  advise(other.node, "large-reads-aside");
   const say = (text: string) => {
     if (!has("q")) program.out(text);
   };
@@ -116,11 +121,11 @@ async function compareSides(context: Comparison, one: Side, other: Side): Promis
     const bothZero = a.zero && b.zero;
     if (!bothZero && (a.allocated || b.allocated)) {
       length = Math.min(length, PIECE_BYTES);
-      const reads: Promise<Uint8Array>[] = [];
-      if (a.allocated) reads.push(readPiece(context, one, at, length));
-      if (b.allocated) reads.push(readPiece(context, other, at, length));
-      const [bytes, others] = await Promise.all(reads);
-      const differs = firstDifference(bytes!, others);
+      const [bytes, others] = await readBoth(context, a.allocated ? one : undefined, b.allocated ? other : undefined, {
+        at,
+        length,
+      });
+      const differs = firstDifference(bytes, others);
       if (differs >= 0) {
         say(`Content mismatch at offset ${at + differs}!\n`);
         return DIFFERENT;
@@ -194,6 +199,22 @@ class StatusCursor {
 function sameStatus(a: BlockStatus, b: BlockStatus): boolean {
   return a.data === b.data && a.zero === b.zero && a.allocated === b.allocated &&
     (a.hostOffset === undefined) === (b.hostOffset === undefined);
+}
+
+/** What the two have at `at`, of the one that holds something there at least: the second where only it does. */
+async function readBoth(
+  context: Comparison,
+  one: Side | undefined,
+  other: Side | undefined,
+  { at, length }: { readonly at: number; readonly length: number },
+): Promise<[Uint8Array, Uint8Array | undefined]> {
+  // The second image is read by another thread while this one reads the first: that one begins sooner.
+  const others = other === undefined ? undefined : readPiece(context, other, at, length);
+  others?.catch(() => {});
+  if (one === undefined) return [await others!, undefined];
+  if (others !== undefined) { for (let turn = 0; turn < HAND_OVER_TURNS; turn++) await undefined; }
+  const bytes = await readPiece(context, one, at, length);
+  return [bytes, await others];
 }
 
 async function readPiece(context: Comparison, side: Side, at: number, length: number): Promise<Uint8Array> {

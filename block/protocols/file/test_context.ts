@@ -9,7 +9,7 @@ import type { HostLibrary } from "../../../base/host/libc.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { SeededRandom } from "../../../base/random.ts";
 import type { OpenContext } from "../../driver.ts";
-import { NO_SECRETS } from "../../crypto/secret_source.ts";
+import { NO_SECRETS } from "../../crypto/mod.ts";
 import type { BlockdevOptionsFile } from "../../options/blockdev.ts";
 import { FileDriver } from "./driver.ts";
 import { PoolEngine, RingEngine } from "./engine.ts";
