@@ -36,6 +36,8 @@ export interface SideBySide {
   readonly verify?: readonly string[];
   /** Images that hold the same data in both folders at the end. */
   readonly sameData?: readonly string[];
+  /** Files that are equal in both folders at the end, byte for byte. */
+  readonly sameBytes?: readonly string[];
   /** The folder is set up twice rather than copied: a copy of a sparse file has other holes. */
   readonly setUpTwice?: boolean;
 }
@@ -49,7 +51,7 @@ interface Answer {
 
 /** Runs all of it and compares. */
 export async function sideBySide(sides: SideBySide): Promise<void> {
-  const { rows, verify = [], sameData = [] } = sides;
+  const { rows, verify = [], sameData = [], sameBytes = [] } = sides;
   await using ours = await TempFolder.make();
   await using theirs = await TempFolder.make();
   await setUp(sides, ours.path, theirs.path);
@@ -73,6 +75,7 @@ export async function sideBySide(sides: SideBySide): Promise<void> {
     );
     assertEquals(mine, other);
   }
+  for (const file of sameBytes) await must("cmp", [`${ours.path}/${file}`, `${theirs.path}/${file}`]);
   for (const image of sameData) await must("qemu-img", ["compare", `${ours.path}/${image}`, `${theirs.path}/${image}`]);
 }
 

@@ -17,6 +17,9 @@ import {
 import { objectsOf } from "../common/objects.ts";
 import { Exit, type Program } from "../common/program.ts";
 
+/** QEMU prints this one without a newline. */
+const UNENDED_LINE = "Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.";
+
 /** A graph whose messages go to the program's standard error. */
 export function makeGraph(program: Program): BlockGraph {
   const realtime = new HostClock();
@@ -25,7 +28,7 @@ export function makeGraph(program: Program): BlockGraph {
     random: new HostRandom(),
     secrets: objectsOf(program),
     warn: (message) => program.error(`warning: ${message}`),
-    notice: (line) => program.line(line),
+    notice: (line) => program.strict && line === UNENDED_LINE ? program.errorText(line) : program.line(line),
   });
 }
 

@@ -9,6 +9,7 @@
  */
 import { alignUp } from "../../../base/bits.ts";
 import { MiB } from "../../../base/units.ts";
+import type { OpenContext } from "../../driver.ts";
 import { formatError } from "./failures.ts";
 import type { BitmapsExtension } from "./header_extensions.ts";
 import { AUTOCLEAR, type Header, readUint64, writeUint64 } from "./header.ts";
@@ -61,7 +62,7 @@ export function directoryBytes(bitmaps: readonly { readonly nameBytes: Uint8Arra
 export function areBitmapsValid(
   extension: BitmapsExtension,
   header: Header,
-  warn: (message: string) => void,
+  context: Pick<OpenContext, "warn"> & Partial<Pick<OpenContext, "notice">>,
 ): boolean {
   if ((header.autoclear & BigInt(AUTOCLEAR.bitmaps)) !== 0n) {
     checkExtension(extension, 2 ** header.clusterBits);
@@ -71,7 +72,8 @@ export function areBitmapsValid(
     ? "a program lacking bitmap support modified this file, so all bitmaps are now considered inconsistent"
     : "This qcow2 v2 image contains bitmaps, but they may have been modified by a program without persistent bitmap " +
       "support; so now they must all be considered inconsistent";
-  warn(`${who}\nSome clusters may be leaked, run 'qemu-img check -r' on the image file to fix.`);
+  context.warn(who);
+  (context.notice ?? context.warn)("Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.");
   return false;
 }
 

@@ -183,6 +183,11 @@ async function freeBitmap(image: Qcow2Image, record: StoredBitmap): Promise<void
   } catch {
     return;
   }
-  for (const cluster of clusters) if (typeof cluster === "number") await allocator.free(cluster, clusterSize, "other");
+  for (const cluster of clusters) {
+    if (typeof cluster !== "number") continue;
+    // Whatever the options say: QEMU gives the data's space back.
+    image.refcounts.toDiscard.add(cluster / clusterSize);
+    await allocator.free(cluster, clusterSize, "other");
+  }
   await allocator.free(record.tableOffset, record.tableEntries * ENTRY_BYTES, "other");
 }

@@ -66,7 +66,7 @@ export async function openImage(
   checkState(full, context.readOnly || how.forCheck === true);
   checkTables(full, how);
   const extensions = parseExtensions(first, full.headerLength, extensionsEnd);
-  const staleBitmaps = extensions.bitmaps !== undefined && !areBitmapsValid(extensions.bitmaps, full, context.warn);
+  const staleBitmaps = extensions.bitmaps !== undefined && !areBitmapsValid(extensions.bitmaps, full, context);
   if (staleBitmaps) extensions.bitmaps = undefined;
   const backingName = readBackingName(full, first);
 
