@@ -1,0 +1,58 @@
+/**
+ * All QMP commands, under their names.
+ *
+ * @module
+ */
+import { EVENTS } from "../events.ts";
+import { QmpRegistry } from "../registry.ts";
+import * as bitmaps from "./bitmaps.ts";
+import * as query from "./block_query.ts";
+import * as machine from "./machine.ts";
+import * as media from "./media.ts";
+import * as nodes from "./nodes.ts";
+import * as protocol from "./protocol.ts";
+
+/** Every command that moa has. */
+export const QMP_COMMANDS = {
+  "qmp_capabilities": protocol.qmpCapabilities,
+  "query-version": protocol.queryVersion,
+  "query-commands": protocol.queryCommands,
+  "query-qmp-schema": protocol.queryQmpSchema,
+  "quit": protocol.quit,
+  "human-monitor-command": protocol.humanMonitorCommand,
+  "stop": machine.stop,
+  "cont": machine.cont,
+  "system_reset": machine.systemReset,
+  "system_powerdown": machine.systemPowerdown,
+  "query-status": machine.queryStatus,
+  "query-name": machine.queryName,
+  "query-uuid": machine.queryUuid,
+  "query-kvm": machine.queryKvm,
+  "query-block": query.queryBlock,
+  "query-named-block-nodes": query.queryNamedBlockNodes,
+  "query-blockstats": query.queryBlockstats,
+  "blockdev-add": nodes.blockdevAdd,
+  "blockdev-del": nodes.blockdevDel,
+  "block_resize": nodes.blockResize,
+  "block-dirty-bitmap-add": bitmaps.bitmapAdd,
+  "block-dirty-bitmap-remove": bitmaps.bitmapRemove,
+  "block-dirty-bitmap-clear": bitmaps.bitmapClear,
+  "block-dirty-bitmap-enable": bitmaps.bitmapEnable,
+  "block-dirty-bitmap-disable": bitmaps.bitmapDisable,
+  "block-dirty-bitmap-merge": bitmaps.bitmapMerge,
+  "x-debug-block-dirty-bitmap-sha256": bitmaps.bitmapSha,
+  "blockdev-open-tray": media.blockdevOpenTray,
+  "blockdev-close-tray": media.blockdevCloseTray,
+  "blockdev-remove-medium": media.blockdevRemoveMedium,
+  "blockdev-insert-medium": media.blockdevInsertMedium,
+  "blockdev-change-medium": media.blockdevChangeMedium,
+  "eject": media.eject,
+} as const;
+
+/** The commands' names and types. */
+export type QmpCommands = typeof QMP_COMMANDS;
+
+/** A registry of all commands and events. */
+export function allQmpCommands(): QmpRegistry {
+  return new QmpRegistry(Object.values(QMP_COMMANDS), EVENTS);
+}

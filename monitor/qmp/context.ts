@@ -1,0 +1,37 @@
+/**
+ * What QMP commands work on.
+ *
+ * Commands of storage need a graph and drives, and so work in a program without a machine as well; others need the
+ * machine and its prompt.
+ *
+ * @module
+ */
+import type { BlockGraph } from "../../block/mod.ts";
+import type { BackendSet } from "../../machine/mod.ts";
+import type { HmpMonitor } from "../hmp/monitor.ts";
+import type { QmpRegistry } from "./registry.ts";
+
+/** What the client that asks has agreed with the server. */
+export interface QmpSessionState {
+  /** Nothing but `qmp_capabilities` is known before. */
+  negotiated: boolean;
+  /** Requests may overtake others. */
+  outOfBand: boolean;
+}
+
+/** What every command gets. */
+export interface StorageContext {
+  readonly graph: BlockGraph;
+  readonly backends: BackendSet;
+  readonly registry: QmpRegistry;
+  readonly session: QmpSessionState;
+  /** Under QEMU's name: its text to the letter. */
+  readonly strict: boolean;
+  /** Ends the program; the reply is sent all the same. */
+  quit(): void;
+}
+
+/** What the commands of a machine get. */
+export interface MachineQmpContext extends StorageContext {
+  readonly hmp: HmpMonitor;
+}

@@ -1,0 +1,45 @@
+/**
+ * The events of a machine and of its disks.
+ *
+ * Source: qapi/run-state.json, qapi/block-core.json, qapi/block.json, qapi/qdev.json.
+ *
+ * @module
+ */
+import { bool, empty, oneOf, optional, str, struct } from "../schema/qapi/types.ts";
+import type { QmpEvent } from "./command.ts";
+
+const shutdownCause = oneOf(
+  "none",
+  "host-error",
+  "host-qmp-quit",
+  "host-qmp-system-reset",
+  "host-signal",
+  "host-ui",
+  "guest-shutdown",
+  "guest-reset",
+  "guest-panic",
+  "subsystem-reset",
+  "snapshot-load",
+);
+
+/** All events, under their names. */
+export const EVENTS: readonly QmpEvent[] = [
+  { name: "SHUTDOWN", data: struct({ guest: bool, reason: shutdownCause }) },
+  { name: "POWERDOWN", data: empty },
+  { name: "RESET", data: struct({ guest: bool, reason: shutdownCause }) },
+  { name: "STOP", data: empty },
+  { name: "RESUME", data: empty },
+  {
+    name: "BLOCK_IO_ERROR",
+    data: struct({
+      device: str,
+      "node-name": optional(str),
+      operation: oneOf("read", "write"),
+      action: oneOf("ignore", "report", "stop"),
+      nospace: optional(bool),
+      reason: str,
+    }),
+  },
+  { name: "DEVICE_TRAY_MOVED", data: struct({ device: str, id: str, "tray-open": bool }) },
+  { name: "DEVICE_DELETED", data: struct({ device: optional(str), path: str }) },
+];

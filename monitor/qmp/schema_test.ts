@@ -1,0 +1,83 @@
+import { assert, assertEquals } from "@std/assert";
+import type { JsonObject, JsonValue } from "../../base/json/mod.ts";
+import { parseJson } from "../../base/json/mod.ts";
+import { haveProgram, run } from "../../tests/support/programs.ts";
+import { allQmpCommands } from "./commands/mod.ts";
+import { describeSchema } from "./introspection.ts";
+
+/** Commands whose declared types leave something to another check; see the README. */
+const UNDECLARED = ["blockdev-add"];
+
+/** A schema by the names of its entries. */
+type Schema = ReadonlyMap<string, JsonObject>;
+
+function byName(entries: readonly JsonValue[]): Schema {
+  return new Map((entries as JsonObject[]).map((entry) => [entry["name"] as string, entry]));
+}
+
+/** The type `name` without the numbers that types are called by; one that is being written already is named by its depth. */
+function shape(schema: Schema, name: string, above: readonly string[] = []): JsonValue {
+  if (above.includes(name)) return `^${above.length - above.indexOf(name)}`;
+  const entry = schema.get(name)!;
+  const inner = [...above, name];
+  const member = (one: JsonValue) => {
+    const { type, ...rest } = one as JsonObject;
+    return { ...rest, type: shape(schema, type as string, inner) };
+  };
+  const { name: _, ...rest } = entry;
+  switch (entry["meta-type"]) {
+    case "array":
+      return [shape(schema, entry["element-type"] as string, inner)];
+    case "object":
+    case "alternate":
+      return {
+        ...rest,
+        members: (entry["members"] as JsonValue[]).map(member).sort(byMember),
+        ...("variants" in entry ? { variants: (entry["variants"] as JsonValue[]).map(member).sort(byMember) } : {}),
+      };
+    case "enum": {
+      const values = (entry["members"] as JsonObject[]).map((one) => one["name"] as string);
+      return values.sort();
+    }
+    default:
+      return name;
+  }
+}
+
+function byMember(a: JsonValue, b: JsonValue): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+}
+
+function shapes(schema: Schema, entry: JsonObject): JsonValue {
+  const { "meta-type": kind, "allow-oob": oob = false, features = [] } = entry;
+  return {
+    kind: kind!,
+    oob,
+    features,
+    takes: shape(schema, entry["arg-type"] as string),
+    ...("ret-type" in entry ? { answers: shape(schema, entry["ret-type"] as string) } : {}),
+  };
+}
+
+Deno.test({
+  name: "every command and event has the types that QEMU's schema gives it",
+  ignore: !haveProgram("qemu-system-x86_64"),
+  async fn() {
+    const { stdout } = await run("sh", [
+      "-c",
+      `(echo '{"execute":"qmp_capabilities"}{"execute":"query-qmp-schema"}'; sleep 1; echo '{"execute":"quit"}') |
+        qemu-system-x86_64 -accel tcg -S -display none -nodefaults -qmp stdio`,
+    ]);
+    const answer = parseJson(stdout.split("\n").find((line) => line.includes('"meta-type"'))!) as JsonObject;
+    const theirs = byName(answer["return"] as JsonValue[]);
+    const ours = byName(describeSchema(allQmpCommands()));
+    let compared = 0;
+    for (const [name, entry] of ours) {
+      if (entry["meta-type"] !== "command" && entry["meta-type"] !== "event") continue;
+      if (UNDECLARED.includes(name)) continue;
+      assertEquals(shapes(ours, entry), shapes(theirs, theirs.get(name)!), name);
+      compared++;
+    }
+    assert(compared > 30);
+  },
+});

@@ -1,0 +1,42 @@
+/**
+ * The machine protocol of one machine: its commands for scripts, and its events for all clients.
+ *
+ * @module
+ */
+import type { Machine, MachineEvents } from "../../machine/mod.ts";
+import type { HmpMonitor } from "../hmp/monitor.ts";
+import { allQmpCommands, type QmpCommands, QmpServer } from "../qmp/mod.ts";
+import type { Infer } from "../schema/qapi/types.ts";
+
+/** The names of the protocol's commands. */
+export type QmpName = keyof QmpCommands;
+/** What command `Name` takes. */
+export type QmpData<Name extends QmpName> = Infer<QmpCommands[Name]["data"]>;
+/** What command `Name` answers. */
+export type QmpResult<Name extends QmpName> = QmpCommands[Name] extends { readonly returns?: infer R } ? Infer<R>
+  : void;
+
+/** The machine's events that clients hear. */
+const TOLD = [
+  "STOP",
+  "RESUME",
+  "RESET",
+  "SHUTDOWN",
+  "POWERDOWN",
+  "BLOCK_IO_ERROR",
+  "DEVICE_TRAY_MOVED",
+  "DEVICE_DELETED",
+] as const satisfies readonly (keyof MachineEvents)[];
+
+/** The server over `machine`, whose commands take turns with those of `hmp`. */
+export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
+  const { strict, quit } = hmp.context([]);
+  const { clocks } = machine.graph;
+  const server = new QmpServer({
+    context: { graph: machine.graph, backends: machine.backends, registry: allQmpCommands(), strict, quit, hmp },
+    exclusive: (work) => hmp.exclusive(work),
+    nowNs: () => clocks.host.nowNs(),
+  });
+  for (const name of TOLD) machine.events.on(name, (data) => server.emit(name, data));
+  return server;
+}
