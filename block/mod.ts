@@ -34,7 +34,7 @@ export * from "./options/blockdev_add.ts";
 export * from "./options/cache_mode.ts";
 export * from "./options/drive.ts";
 export { resolveAgainst } from "./options/filename.ts";
-export { formatJson, parseJson, qemuKeyOrder } from "./options/json.ts";
+export { formatJson, optionValue, parseJson, qemuKeyOrder } from "./options/json.ts";
 export { QEMU_DRIVERS } from "./options/schema.ts";
 export type { OptionTree, OptionValue } from "./options/tree.ts";
 export { checkBlockdev, nestOptions } from "./options/tree.ts";
