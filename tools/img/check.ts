@@ -5,9 +5,11 @@
  *
  * @module
  */
+import { errnoText } from "../../base/errno.ts";
 import { BlockError, type BlockNode, type CheckResult } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
-import { cacheMode, makeGraph, openImage, outputFormat, refuseObject } from "./images.ts";
+import { addObject } from "../common/objects.ts";
+import { cacheMode, makeGraph, openImage, outputFormat } from "./images.ts";
 import { type Json, prettyJson } from "./json.ts";
 
 const SPEC = {
@@ -38,7 +40,7 @@ export async function check(program: Program, args: readonly string[]): Promise<
   if (repair !== undefined && repair !== "leaks" && repair !== "all") {
     program.usage(`Unknown option value for -r (expecting 'leaks' or 'all'): ${repair}`);
   }
-  for (const { is, value } of options) if (is === "object") refuseObject(program, value);
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const [filename] = operands;
   if (filename === undefined || operands.length !== 1) program.usage("Expecting one image file name");
   const output = outputFormat(program, last("output") ?? "human");
@@ -83,12 +85,16 @@ async function runCheck(program: Program, node: BlockNode, fix: "none" | "leaks"
   }
   try {
     const result = await node.driver.check({ fix });
-    for (const message of result.messages) program.line(message);
-    return result;
+    for (const [index, message] of result.messages.entries()) {
+      if (result.reports?.has(index)) program.error(message);
+      else program.line(message);
+    }
+    if (result.failure === undefined) return result;
+    if (result.failure.report !== undefined) program.error(result.failure.report);
+    return program.fail(`Check failed: ${errnoText(result.failure.errno)}`);
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    program.error(`Check failed: ${error.message}`);
-    throw new Exit(1);
+    return program.fail(`Check failed: ${error.message}`);
   }
 }
 

@@ -331,7 +331,10 @@ async function open(options: BlockdevOptionsQcow2, context: OpenContext): Promis
   if (!context.readOnly && context.forCheck !== true) {
     await prepareForWriting(image);
     await bitmaps.begin();
-  } else if (!context.readOnly) await bitmaps.dropStale();
+  } else if (!context.readOnly) {
+    await bitmaps.dropStale();
+    await clearUnknownAutoclear(image);
+  }
   return new Qcow2Driver(image, bitmaps, options, context);
 }
 

@@ -58,7 +58,7 @@ async function openDataFile(
       throw formatError("'data-file' can only be set for images with an external data file");
     }
     if ((header.autoclear & BigInt(AUTOCLEAR.dataFileRaw)) !== 0n) {
-      throw formatError("data-file-raw requires data-file");
+      throw formatError("data-file-raw requires a data file");
     }
     return file;
   }

@@ -49,7 +49,7 @@ export async function createSnapshot(
   };
   const progress = { switching: false };
   try {
-    await writeTable(image, [...image.snapshots, snapshot], progress);
+    await writeSnapshotTable(image, [...image.snapshots, snapshot], progress);
   } catch (error) {
     if (progress.switching) {
       // The header may name the new table, whatever the error says: the snapshot must stay whole.
@@ -173,7 +173,7 @@ export async function deleteSnapshot(image: Qcow2Image, id: string): Promise<voi
   const snapshot = findSnapshot(image, id);
   const l1 = await readL1(image, snapshot);
   await image.settle();
-  await writeTable(image, image.snapshots.filter((other) => other !== snapshot));
+  await writeSnapshotTable(image, image.snapshots.filter((other) => other !== snapshot));
   await changeReferences(image, l1, -1, "snapshot");
   image.metadata.remove(AREA.inactiveL1, snapshot.l1Offset, l1.length);
   await image.allocator.free(snapshot.l1Offset, l1.length, "snapshot");
@@ -183,13 +183,8 @@ export async function deleteSnapshot(image: Qcow2Image, id: string): Promise<voi
   await image.settle();
 }
 
-/** Writes the table anew, its records with all that they need. */
-export async function completeSnapshotTable(image: Qcow2Image): Promise<void> {
-  await writeTable(image, image.snapshots.map(({ incomplete: _, ...snapshot }) => snapshot));
-}
-
 /** Writes `snapshots` as the image's table, elsewhere than the present one, and then makes the header point there. */
-async function writeTable(
+export async function writeSnapshotTable(
   image: Qcow2Image,
   snapshots: Snapshot[],
   progress: { switching: boolean } = { switching: false },

@@ -1,0 +1,194 @@
+/**
+ * The entries of an L2 table in a check: what they may say, which clusters they refer to, and the two kinds of damage
+ * that can be mended on the spot without losing data.
+ *
+ * Source: [QCOW2] "Cluster mapping", "Extended L2 Entries".
+ *
+ * @module
+ */
+import { errnoText } from "../../../base/errno.ts";
+import { BlockError, errnoOf } from "../../errors.ts";
+import { entryHex } from "./check_findings.ts";
+import type { ReferenceWalk } from "./check_references.ts";
+import { INCOMPATIBLE } from "./header.ts";
+import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset, ZERO_LOW } from "./mapping.ts";
+import { AREA } from "./overlap.ts";
+
+const EXTENDED_ENTRY_BYTES = 16;
+const COMPRESSED_HIGH = 0x4000_0000;
+const RESERVED_HIGH = 0x3f00_0000;
+const RESERVED_LOW = 0x1fe;
+
+/** An entry in pieces. */
+interface Entry {
+  readonly index: number;
+  readonly high: number;
+  readonly low: number;
+  /** Extended entries: subclusters that read as zeroes, and that are allocated. */
+  readonly zeroBits: number;
+  readonly allocatedBits: number;
+  /** Where the entry lies in the file. */
+  readonly at: number;
+}
+
+/** Walks the L2 tables of one L1 table. */
+export class L2Walk {
+  readonly #walk: ReferenceWalk;
+  readonly #active: boolean;
+  readonly #extended: boolean;
+  readonly #entryBytes: number;
+  /** Where the next cluster would lie if there was no gap. */
+  #nextContiguous = 0;
+
+  constructor(walk: ReferenceWalk, active: boolean) {
+    this.#walk = walk;
+    this.#active = active;
+    this.#extended = (walk.image.header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n;
+    this.#entryBytes = this.#extended ? EXTENDED_ENTRY_BYTES : ENTRY_BYTES;
+  }
+
+  /** Counts what the table at `offset` refers to. @throws {BlockError} EIO where it cannot be read */
+  async table(offset: number): Promise<void> {
+    const { clusterSize, refcounts } = this.#walk.image;
+    const view = new DataView((await this.#walk.readTable(offset, clusterSize, "check_refcounts_l2")).buffer);
+    this.#nextContiguous = 0;
+    const last = this.#walk.fileBytes - clusterSize;
+    for (let at = 0; at < clusterSize; at += this.#entryBytes) {
+      const high = view.getUint32(at);
+      const low = view.getUint32(at + 4);
+      // Nearly every entry is nothing at all, or plain data inside the file: those need no second look.
+      if (high === 0 && low === 0 && !this.#extended) continue;
+      if ((high & ~COPIED_HIGH & 0xff00_0000) === 0 && (low & (RESERVED_LOW | ZERO_LOW)) === 0 && !this.#extended) {
+        const host = entryOffset(high, low);
+        if (host % clusterSize === 0 && host <= last && host !== 0 && !this.#walk.hasDataFile) {
+          const { counts } = this.#walk.references;
+          const cluster = host / clusterSize;
+          if (counts[cluster]! < refcounts.max) {
+            if (this.#active) this.#countFragment(host);
+            counts[cluster]!++;
+            continue;
+          }
+        }
+      }
+      const entry: Entry = {
+        index: at / this.#entryBytes,
+        high,
+        low,
+        zeroBits: this.#extended ? view.getUint32(at + 8) : 0,
+        allocatedBits: this.#extended ? view.getUint32(at + 12) : 0,
+        at: offset + at,
+      };
+      if ((high & COMPRESSED_HIGH) !== 0) this.#compressed(entry);
+      else await this.#standard(entry);
+    }
+  }
+
+  #countFragment(host: number): void {
+    const { findings, image } = this.#walk;
+    findings.allocatedClusters++;
+    if (this.#nextContiguous !== 0 && host !== this.#nextContiguous) findings.fragmentedClusters++;
+    this.#nextContiguous = host + image.clusterSize;
+  }
+
+  #compressed(entry: Entry): void {
+    const { findings, image } = this.#walk;
+    const { high, low } = entry;
+    const mapping = decodeEntry(high, low, image.header.clusterBits);
+    if (mapping.kind !== "compressed") return;
+    // Such an offset may have more bits than a double.
+    const offsetBits = 62 - (image.header.clusterBits - 8);
+    const exact = ((BigInt(high) << 32n) | BigInt(low)) & ((1n << BigInt(offsetBits)) - 1n);
+    let cleared = high;
+    if (high >= COPIED_HIGH) {
+      // The text has the whole of what is taken for the offset.
+      const taken = ((BigInt(high) << 32n) | BigInt(low)) & ((1n << BigInt(offsetBits)) - 1n);
+      this.#walk.error(
+        `ERROR: coffset=0x${taken.toString(16)}: copied flag must never be set for compressed clusters`,
+      );
+      cleared = high & ~COPIED_HIGH;
+    }
+    if (this.#walk.hasDataFile) {
+      return this.#walk.error(
+        `ERROR compressed cluster ${entry.index} with data file, entry=0x${entryHex(cleared, low)}`,
+      );
+    }
+    if (entry.zeroBits !== 0 || entry.allocatedBits !== 0) {
+      return this.#walk.error(
+        `ERROR compressed cluster ${entry.index} with non-zero subcluster allocation bitmap, ` +
+          `entry=0x${entryHex(cleared, low)}`,
+      );
+    }
+    const sectors = Number(((BigInt(high) & 0x3fff_ffffn) << 32n | BigInt(low)) >> BigInt(offsetBits)) + 1;
+    this.#walk.add(mapping.host, sectors * 512 - Number(exact & 511n), exact);
+    if (!this.#active) return;
+    findings.compressedClusters++;
+    findings.allocatedClusters++;
+    findings.fragmentedClusters++;
+  }
+
+  async #standard(entry: Entry): Promise<void> {
+    const { image, findings, hasDataFile } = this.#walk;
+    const { high, low, zeroBits, allocatedBits } = entry;
+    if ((high & RESERVED_HIGH) !== 0 || (low & RESERVED_LOW) !== 0) {
+      this.#walk.error(`ERROR found l2 entry with reserved bits set: ${entryHex(high, low)}`);
+    }
+    const host = entryOffset(high, low);
+    const isZero = !this.#extended && (low & ZERO_LOW) !== 0;
+    if (host === 0 && !(hasDataFile && !isZero && high >= COPIED_HIGH)) {
+      if (allocatedBits !== 0) this.#walk.error("ERROR: Unallocated cluster has non-zero subcluster allocation map");
+      return;
+    }
+    const offset = host.toString(16);
+    if ((zeroBits & allocatedBits) !== 0) {
+      this.#walk.error(`ERROR offset=${offset}: Allocated cluster has corrupted subcluster allocation bitmap`);
+      if (this.#walk.fix === "all") await this.#writeZero(entry);
+      return;
+    }
+    if (this.#active) this.#countFragment(host);
+    if (host % image.clusterSize !== 0) {
+      const holdsData = this.#extended ? allocatedBits !== 0 : !isZero;
+      if (holdsData) {
+        this.#walk.error(`ERROR offset=${offset}: Data cluster is not properly aligned; L2 entry corrupted.`);
+      } else {
+        const mend = this.#walk.fix === "all";
+        this.#walk.error(
+          `${mend ? "Repairing" : "ERROR"} offset=${offset}: Preallocated cluster is not properly aligned; ` +
+            "L2 entry corrupted.",
+        );
+        if (mend && await this.#writeZero(entry)) {
+          // It is no cluster any more.
+          if (this.#active) findings.allocatedClusters--;
+          return;
+        }
+      }
+    }
+    if (!hasDataFile) this.#walk.add(host, image.clusterSize);
+  }
+
+  /** Makes an entry say "zeroes", which loses no data that could be read. @throws {BlockError} where metadata lies there */
+  async #writeZero(entry: Entry): Promise<boolean> {
+    const { image, findings } = this.#walk;
+    const bytes = new Uint8Array(this.#entryBytes);
+    if (this.#extended) bytes.fill(0xff, 8, 12);
+    else bytes[7] = ZERO_LOW;
+    try {
+      image.checkOverlap(entry.at, bytes.length, this.#active ? AREA.activeL2 : AREA.inactiveL2);
+    } catch (error) {
+      if (!(error instanceof BlockError)) throw error;
+      findings.messages.push("ERROR: Overlap check failed");
+      findings.checkErrors++;
+      throw error;
+    }
+    try {
+      await image.file.write(entry.at, bytes);
+      image.l2.forget(entry.at - entry.at % image.l2.pieceBytes, image.l2.pieceBytes);
+    } catch (error) {
+      findings.messages.push(`ERROR: Failed to overwrite L2 table entry: ${errnoText(errnoOf(error))}`);
+      findings.checkErrors++;
+      return false;
+    }
+    findings.corruptions--;
+    findings.corruptionsFixed++;
+    return true;
+  }
+}
