@@ -12,6 +12,8 @@ import { SECTOR_BYTES } from "../../../base/units.ts";
 import { AUTOCLEAR, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 
+/** The last byte of the version. */
+const VERSION_AT = 7;
 const BACKING_OFFSET_AT = 8;
 const AUTOCLEAR_AT = 88;
 const FIELD_BYTES = 8;
@@ -56,7 +58,8 @@ async function moveAside(image: Qcow2Image, before: Uint8Array, after: Uint8Arra
   const { file, header } = image;
   const used = Math.max(lastUsed(before), lastUsed(after));
   const copy = await moveName(image, after, used);
-  if (header.version >= 3) {
+  // The version may be what changes: what counts is the header that is there.
+  if (before[VERSION_AT]! >= 3) {
     const field = before.slice(AUTOCLEAR_AT, AUTOCLEAR_AT + FIELD_BYTES);
     field[FIELD_BYTES - 1]! &= ~AUTOCLEAR.bitmaps;
     await file.write(AUTOCLEAR_AT, field);
