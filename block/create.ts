@@ -178,7 +178,7 @@ async function make(
     if (driver.create === undefined) {
       throw optionError(`Protocol driver '${driver.name}' does not support image creation`, "filename");
     }
-    await driver.create({ size: 0 }, { ...context, file: new BlockNode({ name: "" }) });
+    await driver.create({ size: 0 }, { ...context, filename: name, file: new BlockNode({ name: "" }) });
     const node = await openCreated(graph, driver, name);
     opened.push(node);
     return node;
