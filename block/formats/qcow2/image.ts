@@ -32,6 +32,7 @@ import {
 } from "./mapping.ts";
 import { Mutex } from "./mutex.ts";
 import { AREA, type MetadataMap } from "./overlap.ts";
+import { Packers } from "./pack_pool.ts";
 import type { Refcounts } from "./refcounts.ts";
 import { type Snapshot, snapshotL1Problem } from "./snapshot_table.ts";
 import { type Table, TableCache } from "./table_cache.ts";
@@ -70,6 +71,7 @@ export class Qcow2Image {
   readonly allocator: Allocator;
   readonly metadata: MetadataMap;
   readonly lock = new Mutex();
+  readonly packers = new Packers(() => this.compression);
   settings: ImageSettings;
   backing: BlockNode | undefined;
   /** The name in the header; empty for none. */

@@ -1,19 +1,31 @@
 /**
- * Threads that pack clusters for writers who have many at once: a cluster takes about a millisecond, which is worth the
- * way to a thread and back, and the way of bytes in Deno's own zlib keeps to one thread.
+ * Threads that pack and unpack clusters for those who have many at once: packing one takes about a millisecond,
+ * unpacking a seventh of that, which is worth the way to a thread and back, and the way of bytes in Deno's own zlib keeps
+ * to one thread.
  *
  * Where no thread can be had (a bundle without its file, no permission to read it), clusters are packed here.
  *
  * @module
  */
 import { assetUrl } from "../../../base/assets.ts";
-import { type Compression, pack } from "./compressed.ts";
+import { ioError } from "../../errors.ts";
+import { type Compression, pack, unpack } from "./compressed.ts";
 
 const MAX_THREADS = 4;
 
-interface Job {
+/** What a thread is asked: `length` is there where a cluster of so many bytes is to be unpacked. */
+export interface PackRequest {
+  readonly method: Compression;
   readonly bytes: Uint8Array;
-  readonly done: (packed: Promise<Uint8Array | undefined> | Uint8Array | undefined) => void;
+  readonly length?: number;
+}
+
+/** `undefined`: it would not become shorter; `null`: what was to be unpacked is damaged. */
+export type PackAnswer = Uint8Array | undefined | null;
+
+interface Job {
+  readonly request: PackRequest;
+  readonly done: (answer: PackAnswer | Promise<PackAnswer>) => void;
 }
 
 interface Thread {
@@ -33,12 +45,15 @@ export class PackPool {
   }
 
   /** As `pack` of compressed.ts; `bytes` are left alone until it is done. */
-  pack(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    if (this.#broken) return pack(this.#method, bytes);
-    return new Promise((done) => {
-      this.#waiting.push({ bytes, done });
-      this.#next(this.#threads.find(({ job }) => job === undefined) ?? this.#start());
-    });
+  async pack(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#ask({ method: this.#method, bytes }) ?? undefined;
+  }
+
+  /** As `unpack` of compressed.ts; `bytes` are a buffer of their own. */
+  async unpack(bytes: Uint8Array, length: number): Promise<Uint8Array> {
+    const cluster = await this.#ask({ method: this.#method, bytes, length });
+    if (cluster === null || cluster === undefined) throw ioError("read", "EIO");
+    return cluster;
   }
 
   /** Ends the threads; nothing is under way. */
@@ -46,15 +61,23 @@ export class PackPool {
     for (const { worker } of this.#threads.splice(0)) worker.terminate();
   }
 
+  #ask(request: PackRequest): Promise<PackAnswer> {
+    if (this.#broken) return here(request);
+    return new Promise((done) => {
+      this.#waiting.push({ request, done });
+      this.#next(this.#threads.find(({ job }) => job === undefined) ?? this.#start());
+    });
+  }
+
   #start(): Thread | undefined {
     if (this.#threads.length >= Math.min(MAX_THREADS, navigator.hardwareConcurrency)) return undefined;
     try {
       const worker = new Worker(assetUrl("packWorker"), { type: "module" });
       const thread: Thread = { worker, job: undefined };
-      worker.onmessage = ({ data }: MessageEvent<Uint8Array | null | undefined>) => {
+      worker.onmessage = ({ data }: MessageEvent<PackAnswer>) => {
         const { job } = thread;
         thread.job = undefined;
-        job?.done(data ?? undefined);
+        job?.done(data);
         this.#next(thread);
       };
       worker.onerror = (event) => {
@@ -74,9 +97,12 @@ export class PackPool {
     const job = this.#waiting.shift();
     if (job === undefined) return;
     thread.job = job;
+    const { request } = job;
+    // What is sent is a copy: the job can be done here when threads turn out not to work.
+    if (request.length !== undefined) return thread.worker.postMessage(request);
     // A view would take the whole buffer below it along.
-    const own = job.bytes.slice();
-    thread.worker.postMessage({ method: this.#method, bytes: own }, [own.buffer]);
+    const own = request.bytes.slice();
+    thread.worker.postMessage({ ...request, bytes: own }, [own.buffer]);
   }
 
   /** Does here what the threads were to do. */
@@ -84,6 +110,40 @@ export class PackPool {
     this.#broken = true;
     const jobs = this.#threads.flatMap(({ job }) => job ?? []);
     this.close();
-    for (const { bytes, done } of [...jobs, ...this.#waiting.splice(0)]) done(pack(this.#method, bytes));
+    for (const { request, done } of [...jobs, ...this.#waiting.splice(0)]) done(here(request));
+  }
+}
+
+/** The same without a thread. */
+async function here({ method, bytes, length }: PackRequest): Promise<PackAnswer> {
+  return length === undefined ? await pack(method, bytes) : unpack(method, bytes, length);
+}
+
+/** Unpacking so many takes as long as starting a thread. */
+const CLUSTERS_BEFORE_THREADS = 256;
+
+/** An image's threads: made when they are first asked for. */
+export class Packers {
+  readonly #method: () => Compression;
+  #pool: PackPool | undefined;
+  #unpacked = 0;
+
+  constructor(method: () => Compression) {
+    this.#method = method;
+  }
+
+  get pool(): PackPool {
+    return this.#pool ??= new PackPool(this.#method());
+  }
+
+  /** Whether threads are to unpack one more cluster of a large read: the first ones are not worth a thread's start. */
+  unpacksAside(): boolean {
+    return ++this.#unpacked > CLUSTERS_BEFORE_THREADS;
+  }
+
+  /** Ends the threads; nothing is under way. */
+  close(): void {
+    this.#pool?.close();
+    this.#pool = undefined;
   }
 }

@@ -13,14 +13,16 @@ import { findRun, type Run } from "./runs.ts";
 /** Reads `into.length` bytes at guest offset `at`; the VM state's offsets are allowed too. */
 export async function readGuest(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
   image.ensureWorking("read");
+  const aside = into.length > image.clusterSize;
   for (let done = 0; done < into.length;) {
     const run = await findRun(image, at + done, into.length - done);
-    await readRun(image, run, at + done, into.slice(done, run.length));
+    await readRun(image, run, at + done, into.slice(done, run.length), aside);
     done += run.length;
   }
 }
 
-async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector): Promise<void> {
+/** `aside`: it is a part of a large read, one of a disk that is copied perhaps: threads unpack it. */
+async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector, aside: boolean): Promise<void> {
   const { mapping } = run;
   switch (mapping.kind) {
     case "unallocated":
@@ -33,7 +35,9 @@ async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector):
     case "compressed": {
       image.file.node.debugEvent("read_compressed");
       const packed = await image.file.readBytes(mapping.host, mapping.length);
-      const cluster = unpack(image.compression, packed, image.clusterSize);
+      const cluster = aside && image.packers.unpacksAside()
+        ? await image.packers.pool.unpack(packed, image.clusterSize)
+        : unpack(image.compression, packed, image.clusterSize);
       const from = at % image.clusterSize;
       return into.copyFrom(cluster.subarray(from, from + into.length));
     }

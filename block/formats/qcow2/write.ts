@@ -21,7 +21,6 @@ import { ioError } from "../../errors.ts";
 import { ensureSlice, releaseMapping, setMapping, updateMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
 import { readGuestBytes, readsAsZero } from "./read.ts";
-import { PackPool } from "./pack_pool.ts";
 import { mappingAt } from "./runs.ts";
 
 /** A piece of an allocating write: guest clusters from `start`, host clusters from `host`. */
@@ -46,7 +45,6 @@ export class Writer {
   readonly #claims = new Claims();
   /** Ends when the compressed writes that were asked for before have been done. */
   #packing: Promise<void> = Promise.resolve();
-  #packers: PackPool | undefined;
 
   constructor(image: Qcow2Image) {
     this.#image = image;
@@ -54,11 +52,7 @@ export class Writer {
 
   /** Ends what the writer has besides the image. */
   close(): void {
-    this.#packers?.close();
-  }
-
-  #pool(): PackPool {
-    return this.#packers ??= new PackPool(this.#image.compression);
+    this.#image.packers.close();
   }
 
   /** Writes `from` at guest offset `at`. */
@@ -277,7 +271,7 @@ export class Writer {
     for (let done = 0; done < from.length; done += clusterSize) {
       const plain = from.slice(done, Math.min(clusterSize, from.length - done));
       const cluster = wholeCluster(plain, clusterSize);
-      const packed = from.length > clusterSize ? this.#pool().pack(cluster) : pack(image.compression, cluster);
+      const packed = from.length > clusterSize ? image.packers.pool.pack(cluster) : pack(image.compression, cluster);
       // One that fails is met when its turn comes; the others must not go unhandled.
       packed.catch(() => {});
       pieces.push({ guest: at + done, plain, packed });
