@@ -21,9 +21,12 @@ export interface Taken {
   readonly fresh: boolean;
 }
 
-/** Takes clusters for `length` guest bytes at `at`; `undefined`, with nothing changed, where that has to wait. */
+/**
+ * Takes clusters for `length` guest bytes at `at`; `undefined`, with nothing changed, where that has to wait. The lock is
+ * free or the caller's.
+ */
 export function takeAtOnce(image: Qcow2Image, at: number, length: number): Taken | undefined {
-  if (!image.lock.isFree || image.broken || !image.data.isPlain || image.isExternal) return undefined;
+  if (image.broken || !image.data.isPlain || image.data.file !== image.file) return undefined;
   // Subclusters are written and copied one by one.
   if (image.entries.extended) return undefined;
   const { clusterSize } = image;
@@ -39,19 +42,25 @@ export function takeAtOnce(image: Qcow2Image, at: number, length: number): Taken
   return host < 0 ? undefined : { start, host, clusters, fresh: host >= freshOffset };
 }
 
-/** Makes the entries of guest clusters, whose slice is cached and this image's own, point at clusters with data. */
-export function linkAtOnce(image: Qcow2Image, { start, host, clusters }: Taken, slice: Table): void {
+/**
+ * Makes the entries of guest clusters that hold nothing point at clusters with data. False, with nothing changed, where
+ * the slice is not cached any more or something has to be let go first. The lock is free or the caller's.
+ */
+export function linkAtOnce(image: Qcow2Image, { start, host, clusters }: Omit<Taken, "fresh">): boolean {
+  const slice = image.entries.extended ? undefined : ownSlice(image, start);
   const index = image.sliceIndex(start);
+  if (slice === undefined || !holdNothing(image, slice, index, clusters)) return false;
   for (let i = 0; i < clusters; i++) {
     const offset = host + i * image.clusterSize;
     slice.view.setUint32((index + i) * ENTRY_BYTES, Math.floor(offset / 0x1_0000_0000) + COPIED_HIGH);
     slice.view.setUint32((index + i) * ENTRY_BYTES + 4, offset % 0x1_0000_0000);
   }
   image.l2.markDirty(slice);
+  return true;
 }
 
 /** The cached slice for guest offset `at`, if this image may change it. */
-export function ownSlice(image: Qcow2Image, at: number): Table | undefined {
+function ownSlice(image: Qcow2Image, at: number): Table | undefined {
   const l1Index = Math.floor(at / image.bytesPerL1Entry);
   return l1Index < image.l1.length && image.l1.isCopied(l1Index) ? image.cachedSlice(at) : undefined;
 }

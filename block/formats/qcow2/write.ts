@@ -11,7 +11,7 @@
 import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import { DONE } from "../../done.ts";
-import { linkAtOnce, ownSlice, takeAtOnce, type Taken } from "./at_once.ts";
+import { linkAtOnce, takeAtOnce, type Taken } from "./at_once.ts";
 import { Claims } from "./claims.ts";
 import { pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
@@ -64,24 +64,23 @@ export class Writer {
   #writeAtOnce(at: number, from: IoVector): Promise<void> | undefined {
     const image = this.#image;
     const { clusterSize } = image;
-    if (this.#claims.blocker(alignDown(at, clusterSize), at + from.length) !== undefined) return undefined;
+    if (!image.lock.isFree || this.#claims.blocker(alignDown(at, clusterSize), at + from.length)) return undefined;
     const taken = takeAtOnce(image, at, from.length);
     if (taken === undefined) return undefined;
     const { start, host, clusters, fresh } = taken;
-    const inCluster = at - start;
     image.file.node.debugEvent("write_aio");
     const work = fresh
       ? this.#writeAlone(taken, at, from)
-      : image.data.write(host, start, betweenZeroes(inCluster, from, clusters * clusterSize));
-    const slice = ownSlice(image, start);
-    if (work !== DONE || slice === undefined) {
-      const end = start + clusters * clusterSize;
-      const claim = this.#claims.claim(start, end);
-      const copied = { at: start, end };
-      return this.#complete({ start, host, clusters, link: true, claim, fresh, kept: false, copied }, work);
-    }
-    linkAtOnce(image, taken, slice);
+      : image.data.write(host, start, betweenZeroes(at - start, from, clusters * clusterSize));
+    if (work !== DONE || !linkAtOnce(image, taken)) return this.#complete(this.#claimed(taken), work);
     return image.needsRelief ? image.lock.run(() => image.relieve()) : DONE;
+  }
+
+  /** Clusters that were taken at once, as the long way goes on with them. */
+  #claimed(taken: Taken): Allocation {
+    const { start, clusters } = taken;
+    const copied = { at: start, end: start + clusters * this.#image.clusterSize };
+    return { ...taken, link: true, claim: this.#claim(start, clusters), kept: false, copied };
   }
 
   async #writeInPieces(at: number, from: IoVector): Promise<void> {
@@ -114,11 +113,14 @@ export class Writer {
         image.ensureWorking("write");
         continue;
       }
-      const found = await image.lock.run(async () => {
+      const found = await image.lock.run<Allocation | "again" | undefined>(() => {
         image.ensureWorking("write");
         // Another write may have claimed the cluster while this one waited for the lock.
         if (this.#claims.blocker(start, start + image.clusterSize) !== undefined) return "again";
-        return await this.#locateLocked(at, length, expected);
+        // Most often this is enough, and nobody else has to wait.
+        const isAlone = expected === 0 && at + length <= this.#claims.freeUntil(start);
+        const taken = isAlone ? takeAtOnce(image, at, length) : undefined;
+        return taken === undefined ? this.#locateLocked(at, length, expected) : this.#claimed(taken);
       });
       if (found !== "again") return found;
     }
@@ -237,9 +239,16 @@ export class Writer {
     }
   }
 
-  async #link(allocation: Allocation): Promise<void> {
+  /** Under the lock. */
+  #link(allocation: Allocation): void | Promise<void> {
     const image = this.#image;
     image.ensureWorking("write");
+    if (!linkAtOnce(image, allocation)) return this.#linkEach(allocation);
+    if (image.needsRelief) return image.relieve();
+  }
+
+  async #linkEach(allocation: Allocation): Promise<void> {
+    const image = this.#image;
     for (let i = 0; i < allocation.clusters; i++) {
       const guest = allocation.start + i * image.clusterSize;
       const host = allocation.host + i * image.clusterSize;
