@@ -9,7 +9,6 @@ import { isPowerOfTwo } from "../base/bits.ts";
 import { KiB } from "../base/units.ts";
 import { DirtyBitmap, type DirtyBitmapInfo, MIN_GRANULARITY_BYTES } from "./bitmap.ts";
 import { BlockError } from "./errors.ts";
-import type { BlockGraph } from "./graph.ts";
 import type { BlockNode } from "./node.ts";
 
 const MAX_NAME_BYTES = 1023;
@@ -39,13 +38,6 @@ export interface NewBitmap {
 export function findBitmap(node: BlockNode, name: string): DirtyBitmap {
   const found = node.bitmaps.find((bitmap) => bitmap.name === name);
   if (found === undefined) throw stateError(`Dirty bitmap '${name}' not found`);
-  return found;
-}
-
-/** The node called `node`, or of the drive of that name, for a bitmap of it. @throws {BlockError} */
-export function bitmapNode(graph: BlockGraph, node: string): BlockNode {
-  const found = graph.find(node) ?? graph.backends.get(node)?.node;
-  if (found === undefined) throw stateError(`Node '${node}' not found`);
   return found;
 }
 

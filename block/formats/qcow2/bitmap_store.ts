@@ -120,8 +120,9 @@ export class ImageBitmaps implements BitmapStore {
     const kept = this.#bitmaps.filter(({ persistent, inconsistent, readOnly }) =>
       persistent && !inconsistent && !readOnly
     );
-    if (kept.length > 0 && this.supported) {
+    if (kept.length > 0) {
       try {
+        if (image.readOnly) throw stateError("No write access");
         const { storeBitmaps } = await import("./bitmap_write.ts");
         await storeBitmaps(image, kept);
       } catch (error) {

@@ -241,7 +241,8 @@ export class Qcow2Driver implements BlockDriver {
     this.#writer.close();
     const image = this.#image;
     await image.corruptMarkWritten();
-    if (image.readOnly || image.broken) return;
+    if (image.broken) return;
+    if (image.readOnly) return await this.bitmapStore.end();
     await image.lock.run(async () => {
       if (!image.needsRepair && this.#context.forCheck !== true) await this.bitmapStore.end();
       await image.flushAll();
