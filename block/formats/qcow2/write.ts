@@ -190,7 +190,7 @@ export class Writer {
     const image = this.#image;
     const inCluster = at - allocation.start;
     if (!allocation.link) {
-      image.checkOverlap(allocation.host + inCluster, from.length);
+      if (!image.isExternal) image.checkOverlap(allocation.host + inCluster, from.length);
       image.file.node.debugEvent("write_aio");
       return await image.data.write(allocation.host + inCluster, at, from);
     }
@@ -203,7 +203,7 @@ export class Writer {
     const { start, host, copied } = allocation;
     const head = at - copied.at;
     const tail = copied.end - (at + from.length);
-    image.checkOverlap(host, allocation.clusters * image.clusterSize);
+    if (!image.isExternal) image.checkOverlap(host, allocation.clusters * image.clusterSize);
     const alone = allocation.fresh && image.data.isPlain && await readsAsZero(image, copied.at, head) &&
       await readsAsZero(image, at + from.length, tail);
     if (alone) {
