@@ -33,6 +33,55 @@ const TABLE: [options: string, values: CreateValues][] = [
   ["compression_type=zstd", { compression_type: "zstd" }],
 ];
 
+/** Options of images with subclusters, or with a data file of their own, beside those above. */
+const EXTENDED: CreateValues[] = [
+  { extended_l2: true },
+  { extended_l2: true, cluster_size: 16384 },
+  { extended_l2: true, cluster_size: 2 << 20, refcount_bits: 1 },
+  { extended_l2: true, preallocation: "metadata" },
+  { extended_l2: true, preallocation: "falloc", cluster_size: 16384 },
+  { extended_l2: true, preallocation: "full", compression_type: "zstd" },
+];
+const EXTERNAL: CreateValues[] = [
+  {},
+  { data_file_raw: true },
+  { cluster_size: 512 },
+  { preallocation: "metadata" },
+  { preallocation: "falloc", data_file_raw: true, cluster_size: 4096 },
+  { preallocation: "full" },
+  { extended_l2: true },
+  { extended_l2: true, preallocation: "metadata", lazy_refcounts: true },
+];
+
+function optionText(values: CreateValues): string {
+  return Object.entries(values).map(([name, value]) => `${name}=${value === true ? "on" : value}`).join();
+}
+
+async function compareExternal(values: CreateValues, size: number): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const withFile = { ...values, data_file: `${folder}/data` };
+    const path = `${folder}/q`;
+    const { code, stderr } = await runProgram(
+      "qemu-img",
+      ...["create", "-q", "-f", "qcow2", "-o", optionText(withFile), path, String(size)],
+    );
+    assertEquals(code, 0, stderr);
+    const data = new MemoryFile();
+    const file = await createTestImage({ ...withFile, size }, new MemoryFile(), data) as MemoryFile;
+    const label = optionText(values);
+    for (const [got, name] of [[file, "q"], [data, "data"]] as const) {
+      const wanted = await Deno.readFile(`${folder}/${name}`);
+      const content = got.content();
+      const at = wanted.findIndex((byte, i) => byte !== content[i]);
+      assertEquals(at, -1, `${label} ${size}: ${name} differs at 0x${at.toString(16)}`);
+      assertEquals(content.length, wanted.length, `${label} ${size}: ${name}: length`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 async function compare(options: string, values: CreateValues, size: number): Promise<void> {
   const path = await Deno.makeTempFile({ suffix: ".qcow2" });
   try {
@@ -60,6 +109,7 @@ Deno.test({
   ignore,
   fn: async () => {
     for (const [options, values] of TABLE) await compare(options, values, 3 * MiB + 512);
+    for (const values of EXTENDED) await compare(optionText(values), values, 3 * MiB + 512);
   },
 });
 
@@ -78,5 +128,14 @@ Deno.test({
     await compare("", {}, 1000 * GiB);
     await compare("", {}, 0);
     await compare("preallocation=full", { preallocation: "full" }, 5 * KiB);
+  },
+});
+
+Deno.test({
+  name: "created images with an external data file equal qemu-img's byte for byte, and so do the data files",
+  ignore,
+  fn: async () => {
+    for (const values of EXTERNAL) await compareExternal(values, 3 * MiB + 512);
+    await compareExternal({ preallocation: "metadata", cluster_size: 512 }, 17 * MiB);
   },
 });

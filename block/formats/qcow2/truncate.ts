@@ -66,9 +66,11 @@ async function makeRoom(
 ): Promise<void> {
   const start = alignUp(old, image.clusterSize);
   if (image.isExternal) {
-    // The file is as long as the disk, so that all there is to allocate is in the tables.
-    await image.data.file.truncate(size, preallocation === "metadata" ? "off" : preallocation);
-    if (preallocation !== "off" || image.isDataRaw) await writer.preallocate(start, size);
+    const { file } = image.data;
+    if (preallocation === "off" && !image.isDataRaw) return await file.truncate(size);
+    // All that there is to allocate is in the tables; what the mode asks for is the file's to do.
+    const last = await writer.preallocate(start, size);
+    if (last > file.size) await file.truncate(last, preallocation === "metadata" ? "off" : preallocation);
     return;
   }
   switch (preallocation) {

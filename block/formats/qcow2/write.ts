@@ -321,14 +321,16 @@ export class Writer {
         expected = 0;
         continue;
       }
+      const bytes = allocation.clusters * this.#image.clusterSize;
+      const inFile = alignUp(Math.min(end - allocation.start, bytes), this.#image.subclusterSize);
       if (allocation.link) {
-        await this.#clear(allocation.host, allocation.clusters * this.#image.clusterSize);
+        await this.#clear(allocation.host, inFile);
         await this.#image.lock.run(() => this.#linkBeforehand(allocation));
       }
       allocation.claim?.end();
-      expected = allocation.host + allocation.clusters * this.#image.clusterSize;
-      last = Math.max(last, expected);
-      at = allocation.start + allocation.clusters * this.#image.clusterSize;
+      expected = allocation.host + bytes;
+      last = Math.max(last, allocation.host + inFile);
+      at = allocation.start + bytes;
     }
     return last;
   }
@@ -349,9 +351,10 @@ export class Writer {
   async #clear(host: number, length: number): Promise<void> {
     // An external file has the size of the disk, and nothing in it that is not the disk's.
     if (this.#image.isExternal) return;
-    const { file } = this.#image;
+    const { file, entries } = this.#image;
     const stale = Math.min(length, file.size - host);
-    if (stale > 0) await file.writeZeroes(host, stale, { unmap: true });
+    // Subclusters of which nothing is said are not seen.
+    if (stale > 0 && !entries.extended) await file.writeZeroes(host, stale, { unmap: true });
     if (stale < length) await file.truncate(host + length);
   }
 
