@@ -10,6 +10,7 @@
 import type { AmendChange } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { stateError } from "./failures.ts";
+import { rewriteHeader } from "./header_update.ts";
 import { INCOMPATIBLE } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 import { snapshotInfo } from "./snapshots.ts";
@@ -21,6 +22,7 @@ const V3_HEADER_BYTES = 112;
 /** Makes the change, all of it or none. @throws {BlockError} where the image stands against it. */
 export async function amendImage(image: Qcow2Image, change: AmendChange): Promise<void> {
   image.ensureWorking("write");
+  if (change.version === undefined && change.lazyRefcounts === undefined) return;
   const { header } = image;
   const version = change.version ?? header.version;
   if (version < header.version) await refuseDowngrade(image);
@@ -35,8 +37,7 @@ export async function amendImage(image: Qcow2Image, change: AmendChange): Promis
     if (change.lazyRefcounts !== undefined) image.setLazyFeature(change.lazyRefcounts);
     if (version === 2) Object.assign(header, { incompatible: 0n, compatible: 0n, autoclear: 0n });
     try {
-      await image.writeHeader();
-      await image.file.flush();
+      await rewriteHeader(image);
     } catch (error) {
       Object.assign(header, before);
       throw error;

@@ -8,6 +8,7 @@
 import type { CreateContext, CreateValues } from "../../driver.ts";
 import { COMPRESSIONS } from "./compressed.ts";
 import { type Plan, planImage } from "./create_plan.ts";
+import { planEncryption, setUpEncryption } from "./encryption_create.ts";
 import { encodeExtensions, noExtensions } from "./header_extensions.ts";
 import { AUTOCLEAR, COMPATIBLE, encodeHeader, type Header, HEADER_BYTES, INCOMPATIBLE, writeUint64 } from "./header.ts";
 import { HostFile } from "./host_file.ts";
@@ -19,6 +20,7 @@ import { Writer } from "./write.ts";
 /** Makes an image in `context.file`, which is empty. */
 export async function createImage(values: CreateValues, context: CreateContext): Promise<void> {
   const plan = planImage(values);
+  const encryption = await planEncryption(values, context.secrets);
   const file = new HostFile(context.file);
   const dataFile = plan.dataFile === undefined ? undefined : new HostFile(await context.createFile(plan.dataFile));
   await writeEmptyImage(file, plan);
@@ -34,6 +36,7 @@ export async function createImage(values: CreateValues, context: CreateContext):
     image.extensions.backingFormat = plan.backingFormat;
     await image.writeHeader();
   }
+  if (encryption !== undefined) await setUpEncryption(image, encryption, context);
   await image.flushAll();
   await image.markClean();
 }

@@ -11,7 +11,7 @@ import { KiB, SECTOR_BYTES } from "../../../base/units.ts";
 import type { CreateOption, CreateValues, PreallocationMode } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { type Compression, COMPRESSIONS } from "./compressed.ts";
-import { formatError, optionError, unsupported } from "./failures.ts";
+import { formatError, optionError } from "./failures.ts";
 import { MAX_BACKING_NAME_BYTES, MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from "./header.ts";
 
 const DEFAULT_CLUSTER_BYTES = 64 * KiB;
@@ -77,7 +77,6 @@ export interface Plan {
  */
 export function planImage(values: CreateValues): Plan {
   const compression = compressionOf(values);
-  refuseEncryption(values);
   const version = versionOf(textOf(values, "compat") ?? "1.1");
   const asked = textOf(values, "preallocation") ?? "off";
   if (!isPreallocation(asked)) {
@@ -133,11 +132,6 @@ function compressionOf(values: CreateValues): Compression {
   const known = COMPRESSIONS.find((one) => one === name);
   if (known !== undefined) return known;
   throw optionError(`Parameter 'compression-type' does not accept value '${name}'`, "compression_type");
-}
-
-function refuseEncryption(values: CreateValues): void {
-  const encrypts = values["encryption"] === true || Object.keys(values).some((name) => name.startsWith("encrypt."));
-  if (encrypts) throw unsupported("encryption", "Encryption of qcow2 images is not supported");
 }
 
 function shapeOf(values: CreateValues, version: 2 | 3): Pick<Plan, "clusterSize" | "extendedL2"> {

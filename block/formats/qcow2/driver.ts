@@ -33,7 +33,9 @@ import { ImageBitmaps } from "./bitmap_store.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { createImage } from "./create.ts";
 import { CREATE_OPTIONS } from "./create_plan.ts";
+import { amendableVolume } from "./encryption.ts";
 import { stateError } from "./failures.ts";
+import { rewriteHeader } from "./header_update.ts";
 import { INCOMPATIBLE, looksLikeQcow2, MAX_BACKING_NAME_BYTES } from "./header.ts";
 import { HostFile } from "./host_file.ts";
 import type { Qcow2Image } from "./image.ts";
@@ -181,7 +183,12 @@ export class Qcow2Driver implements BlockDriver {
   }
 
   async amend(change: AmendChange): Promise<void> {
-    await amendImage(this.#image, change);
+    const image = this.#image;
+    if (change.keySlots !== undefined) {
+      const { random, clocks, secrets } = this.#context;
+      await amendableVolume(image.data).changeKeySlots(change.keySlots, { random, clock: clocks.realtime, secrets });
+    }
+    await amendImage(image, change);
   }
 
   async changeBacking(file: string | undefined, format: string | undefined): Promise<void> {
@@ -193,8 +200,7 @@ export class Qcow2Driver implements BlockDriver {
       image.backingName = name;
       image.extensions.backingFormat = name === "" ? undefined : format;
       try {
-        await image.writeHeader();
-        await this.#file.flush();
+        await rewriteHeader(image);
       } catch (error) {
         image.backingName = before.name;
         image.extensions.backingFormat = before.format;

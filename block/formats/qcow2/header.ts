@@ -37,7 +37,7 @@ export interface Header {
   backingFileLength: number;
   readonly clusterBits: number;
   size: number;
-  readonly cryptMethod: number;
+  cryptMethod: number;
   l1Entries: number;
   l1Offset: number;
   refcountTableOffset: number;

@@ -9,7 +9,7 @@
  * @module
  */
 import { alignUp } from "../../../base/bits.ts";
-import { AUTOCLEAR, COMPATIBLE, INCOMPATIBLE } from "./header.ts";
+import { AUTOCLEAR, COMPATIBLE, INCOMPATIBLE, readUint64, writeUint64 } from "./header.ts";
 import { formatError } from "./failures.ts";
 
 const TYPE = {
@@ -39,6 +39,12 @@ export interface BitmapsExtension {
   readonly raw: Uint8Array;
 }
 
+/** Where the header of an image's encryption lies: in clusters of its own. */
+export interface EncryptionHeader {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
 /** A name from an image's own feature name table, for messages about bits that moa does not know. */
 export interface FeatureName {
   /** 0: incompatible, 1: compatible, 2: autoclear. */
@@ -51,7 +57,7 @@ export interface Extensions {
   backingFormat: string | undefined;
   dataFile: string | undefined;
   bitmaps: BitmapsExtension | undefined;
-  hasEncryptionHeader: boolean;
+  encryption: EncryptionHeader | undefined;
   featureNames: readonly FeatureName[];
   unknown: UnknownExtension[];
 }
@@ -80,7 +86,7 @@ export function noExtensions(): Extensions {
     backingFormat: undefined,
     dataFile: undefined,
     bitmaps: undefined,
-    hasEncryptionHeader: false,
+    encryption: undefined,
     featureNames: [],
     unknown: [],
   };
@@ -121,7 +127,7 @@ function interpret(found: Extensions, type: number, data: Uint8Array): void {
       found.featureNames = featureNames(data);
       break;
     case TYPE.encryption:
-      found.hasEncryptionHeader = true;
+      found.encryption = encryptionHeader(data);
       break;
     case TYPE.bitmaps:
       found.bitmaps = bitmaps(data);
@@ -154,6 +160,27 @@ function bitmaps(data: Uint8Array): BitmapsExtension {
   };
 }
 
+function encryptionHeader(data: Uint8Array): EncryptionHeader {
+  const length = 16;
+  if (data.length !== length) {
+    throw formatError(`CRYPTO header extension size ${data.length}, but expected size ${length}`);
+  }
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const offset = readUint64(view, 0);
+  if (offset > Number.MAX_SAFE_INTEGER) {
+    throw formatError("Could not read encryption header: Input/output error", "EIO");
+  }
+  return { offset, lengthBytes: readUint64(view, 8) };
+}
+
+function encodeEncryptionHeader({ offset, lengthBytes }: EncryptionHeader): Uint8Array {
+  const data = new Uint8Array(16);
+  const view = new DataView(data.buffer);
+  writeUint64(view, 0, offset);
+  writeUint64(view, 8, lengthBytes);
+  return data;
+}
+
 function untilNul(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return text.decode(end < 0 ? bytes : bytes.subarray(0, end));
@@ -170,6 +197,9 @@ export function encodeExtensions(extensions: Extensions, version: 2 | 3, cluster
     records.push(record(TYPE.backingFormat, utf8.encode(extensions.backingFormat)));
   }
   if (extensions.dataFile !== undefined) records.push(record(TYPE.dataFile, utf8.encode(extensions.dataFile)));
+  if (extensions.encryption !== undefined) {
+    records.push(record(TYPE.encryption, encodeEncryptionHeader(extensions.encryption)));
+  }
   if (withNames) records.push(record(TYPE.featureNames, encodeFeatureNames()));
   if (extensions.bitmaps !== undefined) records.push(record(TYPE.bitmaps, extensions.bitmaps.raw));
   for (const { type, data } of extensions.unknown) records.push(record(type, data));

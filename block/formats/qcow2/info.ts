@@ -5,6 +5,7 @@
  */
 import type { DriverInfo } from "../../driver.ts";
 import { BITMAP_FLAG, type StoredBitmap } from "./bitmap_directory.ts";
+import { EncryptedData } from "./encryption.ts";
 import { INCOMPATIBLE } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 
@@ -13,7 +14,8 @@ export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown
   const { header, extensions } = image;
   const bit = (mask: number) => (header.incompatible & BigInt(mask)) !== 0n;
   const common = { compat: header.version === 2 ? "0.10" : "1.1", "compression-type": image.compression };
-  if (header.version === 2) return { ...common, "refcount-bits": 16 };
+  const encrypt = image.data instanceof EncryptedData ? { encrypt: image.data.info() } : {};
+  if (header.version === 2) return { ...common, "refcount-bits": 16, ...encrypt };
   return {
     ...common,
     "lazy-refcounts": (header.compatible & 1n) !== 0n,
@@ -21,6 +23,7 @@ export function specificInfo(image: Qcow2Image): Readonly<Record<string, unknown
     "refcount-bits": 2 ** header.refcountOrder,
     ...(image.isExternal && extensions.dataFile !== undefined ? { "data-file": extensions.dataFile } : {}),
     ...(image.isExternal ? { "data-file-raw": image.isDataRaw } : {}),
+    ...encrypt,
     corrupt: bit(INCOMPATIBLE.corrupt),
     "extended-l2": bit(INCOMPATIBLE.extendedL2),
   };
@@ -39,7 +42,7 @@ export function imageInfo(image: Qcow2Image): DriverInfo {
     clusterSizeBytes: image.clusterSize,
     ...(image.backingName === "" ? {} : { backingFile: image.backingName }),
     ...(extensions.backingFormat === undefined ? {} : { backingFormat: extensions.backingFormat }),
-    encrypted: false,
+    encrypted: header.cryptMethod !== 0,
     dirty: (header.incompatible & BigInt(INCOMPATIBLE.dirty)) !== 0n,
     vmStateOffsetBytes: image.vmStateOffset,
     specific: specificInfo(image),

@@ -10,8 +10,10 @@
 import { alignUp, isPowerOfTwo } from "../../../base/bits.ts";
 import { KiB } from "../../../base/units.ts";
 import { blockStatus } from "../../block_status.ts";
+import { NO_SECRETS } from "../../crypto/secret_source.ts";
 import type { CreateValues, MeasureResult, MeasureSource } from "../../driver.ts";
 import { bitmapsBytes } from "./bitmap_size.ts";
+import { encryptionBytes } from "./encryption_create.ts";
 import { optionError } from "./failures.ts";
 import { MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from "./header.ts";
 
@@ -37,7 +39,8 @@ export async function measureImage(options: CreateValues, source: MeasureSource)
   if (l2Tables * ENTRY_BYTES > MAX_L1_BYTES) {
     throw optionError("The image size is too large (try using a larger cluster size)", "size");
   }
-  const metadata = metadataBytes(virtualBytes, shape);
+  const encryption = await encryptionBytes(options, source.secrets ?? NO_SECRETS, clusterSize);
+  const metadata = encryption + metadataBytes(virtualBytes, shape);
   const { node } = source;
   // What an overlay of a disk that is there will hold cannot be told.
   const overlay = node !== undefined && options["backing_file"] !== undefined;

@@ -12,7 +12,7 @@
 import type { ChildOptions, OpenContext } from "../../driver.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { type ClusterData, PlainData } from "./cluster_data.ts";
-import { openEncryption } from "./encryption.ts";
+import { checkEncryptionHeader, openEncryption, refuseEncryptionOptions } from "./encryption.ts";
 import { formatError } from "./failures.ts";
 import type { Extensions } from "./header_extensions.ts";
 import { AUTOCLEAR, type Header, INCOMPATIBLE } from "./header.ts";
@@ -21,7 +21,7 @@ import { HostFile } from "./host_file.ts";
 /** What of its context an image is opened with; one that is just being made has no children to open. */
 export type OpenScope =
   & Pick<OpenContext, "nodeName" | "readOnly" | "warn">
-  & Partial<Pick<OpenContext, "openChild" | "metadataOnly" | "secrets">>;
+  & Partial<Pick<OpenContext, "openChild" | "metadataOnly" | "inMachine" | "secrets">>;
 
 /** What is known of the image so far. */
 export interface DataParts {
@@ -39,11 +39,19 @@ export async function openData(
   scope: OpenScope,
 ): Promise<ClusterData> {
   const { header, extensions, file } = parts;
+  checkEncryptionHeader(header, extensions);
   // Whoever wants no data need not have the file or the key.
-  if (scope.metadataOnly === true) return new PlainData(file);
+  if (scope.metadataOnly === true) {
+    return header.cryptMethod === 0
+      ? new PlainData(file)
+      : await openEncryption({ header, extensions, file, dataFile: file }, options, scope);
+  }
   const dataFile = parts.dataFile ?? await openDataFile(parts, options, scope);
   if (dataFile !== file) file.data = dataFile;
-  if (header.cryptMethod === 0) return new PlainData(dataFile);
+  if (header.cryptMethod === 0) {
+    refuseEncryptionOptions(options);
+    return new PlainData(dataFile);
+  }
   return await openEncryption({ header, extensions, file, dataFile }, options, scope);
 }
 

@@ -10,6 +10,7 @@
  */
 import { alignUp } from "../../../base/bits.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
+import { readUnaligned } from "./encryption.ts";
 import { formatError } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { decodeEntry, ENTRY_BYTES, entryOffset } from "./mapping.ts";
@@ -54,7 +55,7 @@ async function readThroughL2(image: Qcow2Image, l2: number, offset: number, into
     const [high, low] = halves(entries, index * ENTRY_BYTES);
     const mapping = decodeEntry(high, low, Math.log2(clusterSize));
     if (mapping.kind === "compressed") throw formatError("VM state of a snapshot is compressed", "EIO");
-    if (mapping.kind === "data") await image.file.read(mapping.host + inCluster, part);
+    if (mapping.kind === "data") await readUnaligned(image.data, mapping.host + inCluster, offset + done, part);
     else part.fill(0);
     done += length;
   }
