@@ -1,9 +1,13 @@
 /**
- * Writing the header's cluster so that a power failure at any moment leaves a header that can be read.
+ * Writing the header's cluster so that a power failure at any moment leaves a header that can be read, and that says
+ * what the old one said or what the new one says.
  *
- * A sector is written whole or not at all. Where only one changes, writing it is enough; where extensions move, the
- * backing file's name first goes out of the way, then the bitmaps are declared stale, then everything behind the first
- * change is written before that itself.
+ * A sector is written whole or not at all. Where only one changes, writing it is enough. Else the first sector is written
+ * twice: first as a bridge that needs nothing of the sectors behind it but a copy of the backing file's name, at the end
+ * of the cluster; when those have been written, as it is to be. What the bridge leaves out are extensions that an image
+ * can do without: names of features, and bitmaps, which it declares stale.
+ *
+ * Left out: extensions that matter and yet cross the first sector's end, and names for which there is no room twice.
  *
  * @module
  */
@@ -12,11 +16,13 @@ import { SECTOR_BYTES } from "../../../base/units.ts";
 import { AUTOCLEAR, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 
-/** The last byte of the version. */
-const VERSION_AT = 7;
+const VERSION_AT = 4;
 const BACKING_OFFSET_AT = 8;
 const AUTOCLEAR_AT = 88;
-const FIELD_BYTES = 8;
+const HEADER_LENGTH_AT = 100;
+const V2_HEADER_BYTES = 72;
+/** Type and length; all zeroes, the end of the list. */
+const RECORD_HEAD_BYTES = 8;
 
 /**
  * Brings the file's first cluster up to what the image in memory says; durable when this returns.
@@ -29,10 +35,13 @@ export async function rewriteHeader(image: Qcow2Image, beforeChange: () => void 
   const { bytes: after } = image.composeHeader();
   const changed = changedSectors(before, after);
   beforeChange();
-  const copy = changed.length > 1 ? await moveAside(image, before, after) : undefined;
-  // The first sector, which says where everything is, comes last.
-  for (const at of changed.reverse()) {
-    await file.write(at, after.subarray(at, at + SECTOR_BYTES));
+  const copy = changed.length > 1 ? await bridge(image, before, after) : undefined;
+  // Everything but the first sector at once, since nothing leads there; then the first, which says where everything is.
+  const behind = changed.filter((at) => at > 0);
+  for (const at of behind) await file.write(at, after.subarray(at, at + SECTOR_BYTES));
+  if (behind.length > 0) await file.flush();
+  if (behind.length < changed.length) {
+    await file.write(0, after.subarray(0, SECTOR_BYTES));
     await file.flush();
   }
   if (copy !== undefined) await file.write(copy, after.subarray(copy));
@@ -50,51 +59,39 @@ function changedSectors(before: Uint8Array, after: Uint8Array): number[] {
   return changed;
 }
 
-/**
- * Writes everything but the header's fixed fields, each step readable by itself; where a copy of the backing file's name
- * was put for the time being.
- */
-async function moveAside(image: Qcow2Image, before: Uint8Array, after: Uint8Array): Promise<number | undefined> {
-  const { file, header } = image;
-  const used = Math.max(lastUsed(before), lastUsed(after));
-  const copy = await moveName(image, after, used);
-  // The version may be what changes: what counts is the header that is there.
-  if (before[VERSION_AT]! >= 3) {
-    const field = before.slice(AUTOCLEAR_AT, AUTOCLEAR_AT + FIELD_BYTES);
-    field[FIELD_BYTES - 1]! &= ~AUTOCLEAR.bitmaps;
-    await file.write(AUTOCLEAR_AT, field);
+/** Makes the first sector do without those behind it; where the name's copy is, if there is one. */
+async function bridge(image: Qcow2Image, before: Uint8Array, after: Uint8Array): Promise<number | undefined> {
+  const { file, header, clusterSize } = image;
+  const sector = after.slice(0, SECTOR_BYTES);
+  const view = new DataView(sector.buffer);
+  let copy: number | undefined;
+  if (header.backingFileLength > 0) {
+    const { backingFileOffset: at, backingFileLength: length } = header;
+    const place = alignDown(clusterSize - length, SECTOR_BYTES);
+    if (place < Math.max(SECTOR_BYTES, lastUsed(before), lastUsed(after))) return undefined;
+    await file.write(place, after.subarray(at, at + length));
     await file.flush();
+    writeUint64(view, BACKING_OFFSET_AT, copy = place);
   }
-  const first = firstDifference(before, after, header.headerLength);
-  if (first < 0) return copy;
-  // The list ends here until all that follows is there.
-  await file.write(first, new Uint8Array(FIELD_BYTES));
-  await file.flush();
-  await file.write(first + FIELD_BYTES, after.subarray(first + FIELD_BYTES, Math.max(used, first + FIELD_BYTES)));
-  await file.flush();
-  await file.write(first, after.subarray(first, first + FIELD_BYTES));
+  if (endList(view)) sector[AUTOCLEAR_AT + 7]! &= ~AUTOCLEAR.bitmaps;
+  await file.write(0, sector);
   await file.flush();
   return copy;
 }
 
-/** Makes the header lead to a copy of the backing file's name at the cluster's end, where there is room for one. */
-async function moveName(image: Qcow2Image, after: Uint8Array, used: number): Promise<number | undefined> {
-  const { file, header, clusterSize } = image;
-  const { backingFileOffset: at, backingFileLength: length } = header;
-  const place = alignDown(clusterSize - length, SECTOR_BYTES);
-  if (length === 0 || place < used) return undefined;
-  await file.write(place, after.subarray(at, at + length));
-  await file.flush();
-  const field = new Uint8Array(FIELD_BYTES);
-  writeUint64(new DataView(field.buffer), 0, place);
-  await file.write(BACKING_OFFSET_AT, field);
-  await file.flush();
-  return place;
-}
-
-function firstDifference(before: Uint8Array, after: Uint8Array, from: number): number {
-  for (let at = from; at < after.length; at++) if (before[at] !== after[at]) return alignDown(at, FIELD_BYTES);
-  return -1;
+/** Ends the list of extensions before the first one that is not whole in this sector; whether there was one. */
+function endList(view: DataView): boolean {
+  let at = view.getUint32(VERSION_AT) === 2 ? V2_HEADER_BYTES : view.getUint32(HEADER_LENGTH_AT);
+  for (; at + RECORD_HEAD_BYTES <= SECTOR_BYTES;) {
+    const type = view.getUint32(at);
+    if (type === 0) return false;
+    const next = at + RECORD_HEAD_BYTES + Math.ceil(view.getUint32(at + 4) / 8) * 8;
+    // The next one's head has to be here, too, so that the list can be seen to end.
+    if (next + RECORD_HEAD_BYTES > SECTOR_BYTES) break;
+    at = next;
+  }
+  for (let i = at; i < SECTOR_BYTES; i++) view.setUint8(i, 0);
+  return true;
 }
 
 function lastUsed(bytes: Uint8Array): number {
