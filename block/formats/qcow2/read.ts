@@ -6,6 +6,7 @@
  * @module
  */
 import { IoVector } from "../../../base/io_vector.ts";
+import { chainStatus } from "../../chain.ts";
 import { unpack } from "./compressed.ts";
 import type { Qcow2Image } from "./image.ts";
 import { findRun, type Run } from "./runs.ts";
@@ -79,10 +80,10 @@ async function backingIsZero(image: Qcow2Image, at: number, length: number): Pro
   if (backing === undefined) return true;
   const end = Math.min(at + length, backing.size, image.header.size);
   for (let position = at; position < end;) {
-    const extent = await backing.status(position, end - position);
-    if (extent.kind === "data") return false;
-    if (extent.kind === "unallocated" && extent.allocated !== false) return false;
-    position += extent.lengthBytes;
+    // What the backing node itself holds nothing of may show from further down.
+    const run = await chainStatus(backing, position, end - position);
+    if (run.kind === "data") return false;
+    position += run.lengthBytes;
   }
   return true;
 }
