@@ -19,7 +19,7 @@ import { Exit, type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { optionTexts } from "./option_texts.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressWish } from "./progress.ts";
 
 const SPEC = {
   short: "ho:f:t:pq",
@@ -49,7 +49,8 @@ const ENCRYPTION: readonly CreateOption[] = [
 
 /** Runs the subcommand. */
 export async function amend(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -80,7 +81,7 @@ export async function amend(program: Program, args: readonly string[]): Promise<
   }
   try {
     const values = await readValues(program, texts);
-    using progress = new Progress(program, has("p") && !has("q"), 1);
+    using progress = new Progress(program, has("p") && !has("q"), 1, { operation: "amend", form: wish.form });
     progress.set(0);
     await change(node, values);
     progress.set(100);

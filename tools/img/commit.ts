@@ -11,7 +11,7 @@ import { type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { cacheMode, makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressWish } from "./progress.ts";
 import { Pace, Turns } from "./turns.ts";
 
 const SPEC = {
@@ -25,7 +25,8 @@ const SPEC = {
 
 /** Runs the subcommand. */
 export async function commit(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -51,14 +52,14 @@ export async function commit(program: Program, args: readonly string[]): Promise
   });
   try {
     {
-      using progress = new Progress(program, has("p") && !has("q"), 1);
+      using progress = new Progress(program, has("p") && !has("q"), 1, { operation: "commit", form: wish.form });
       progress.set(0);
       const base = findBase(overlay, filename, last("b"));
       const pace = new Pace(rate);
       const turns = new Turns();
       const job = commitJob(graph, overlay, { base, keepOverlay: has("d") || has("b") });
       for await (const { done, total } of job) {
-        progress.set(done * 100 / total);
+        progress.at(done, total);
         await pace.wait(done);
         await turns.take();
       }

@@ -15,7 +15,7 @@ import { advise, BlockError, type BlockNode, type BlockStatus, blockStatus, errn
 import { Exit, type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { cacheMode, makeGraph, openImage } from "./images.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressWish } from "./progress.ts";
 
 const SPEC = {
   short: "hf:F:T:pqsU",
@@ -53,7 +53,8 @@ interface Comparison {
 
 /** Runs the subcommand. */
 export async function compare(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -65,7 +66,7 @@ export async function compare(program: Program, args: readonly string[]): Promis
   if (first === undefined || second === undefined || operands.length !== 2) {
     program.usage("Expecting two image file names");
   }
-  using progress = new Progress(program, has("p") && !has("q"), 2);
+  using progress = new Progress(program, has("p") && !has("q"), 2, { operation: "compare", form: wish.form });
   const cache = cacheMode(last("T") ?? "writeback");
   if (cache === undefined) {
     program.error(`Invalid source cache option: ${last("T")}`);
@@ -132,7 +133,7 @@ async function compareSides(context: Comparison, one: Side, other: Side): Promis
       }
     }
     at += length;
-    progress.add(length / total * 100);
+    progress.at(at, total);
   }
   if (common !== total) {
     say("Warning: Image size mismatch!\n");
@@ -160,7 +161,7 @@ async function firstDataBehind(context: Comparison, side: Side, from: number): P
       if (differs >= 0) return at + differs;
     }
     at += length;
-    context.progress.add(length / size * 100);
+    context.progress.at(at, size);
   }
   return -1;
 }

@@ -27,7 +27,7 @@ import { Offload } from "./copy_ways.ts";
 import { listOptions } from "./create.ts";
 import { cacheMode, keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { NewFile } from "./new_file.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressWish } from "./progress.ts";
 import { showSnapshot } from "./snapshot_param.ts";
 import { SourceDisk } from "./source_disk.ts";
 
@@ -37,7 +37,8 @@ const COMPRESSED_DEPTH = 4;
 
 /** Runs the subcommand. */
 export async function convert(program: Program, args: readonly string[]): Promise<number> {
-  const options = readConvertOptions(program, args);
+  const wish = progressWish(program, args);
+  const options = readConvertOptions(program, wish.args);
   if (options.help) {
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
@@ -48,7 +49,7 @@ export async function convert(program: Program, args: readonly string[]): Promis
     return await listOptions(program, graph, options.targetFormat ?? "raw", target);
   }
   if (target === undefined) program.fail("Must specify image file name");
-  using progress = new Progress(program, options.progress, 1);
+  using progress = new Progress(program, options.progress, 1, { operation: "convert", form: wish.form });
   progress.set(0);
   const sources = await openSources(program, graph, options);
   const sizeBytes = sources.reduce((bytes, node) => bytes + node.size, 0);
@@ -239,10 +240,10 @@ async function makePlan(
     check: () => file.throwIfInterrupted(),
     progress: (bytes) => {
       done += bytes;
-      if (total > 0) progress.set(100 * done / total);
+      progress.at(done, total);
     },
   };
-  total = options.progress ? await bytesToCopy(program, plan) : plan.source.sizeBytes;
+  total = progress.wanted ? await bytesToCopy(program, plan) : plan.source.sizeBytes;
   return plan;
 }
 

@@ -15,6 +15,8 @@ import { addObject } from "../common/objects.ts";
 import { keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 import { NewFile } from "./new_file.ts";
+import { Progress, progressWish } from "./progress.ts";
+import { Turns } from "./turns.ts";
 
 const SPEC = {
   short: "hf:O:U",
@@ -39,7 +41,8 @@ interface Operands {
 
 /** Runs the subcommand. */
 export async function dd(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -63,8 +66,14 @@ export async function dd(program: Program, args: readonly string[]): Promise<num
   await create(program, graph, format, output, Math.max(end - start, 0), target);
   const sink = await openImage(program, graph, output, { format, imageOpts: false, writable: true });
   await target.hide(sink);
+  using progress = new Progress(program, false, 1, { operation: "dd", form: wish.form });
   if (start > end) program.error(`${input}: cannot skip to specified offset`);
-  await copy(program, target, source, sink, { start, end, stepBytes: Math.max(blockBytes, blocksIn(blockBytes)) });
+  await copy(program, target, source, sink, {
+    start,
+    end,
+    stepBytes: Math.max(blockBytes, blocksIn(blockBytes)),
+    progress,
+  });
   await target.show(sink);
   await graph.release(sink);
   target.keep();
@@ -121,9 +130,10 @@ async function copy(
   target: NewFile,
   source: BlockNode,
   sink: BlockNode,
-  range: { readonly start: number; readonly end: number; readonly stepBytes: number },
+  range: { readonly start: number; readonly end: number; readonly stepBytes: number; readonly progress: Progress },
 ): Promise<void> {
   const buffer = new Uint8Array(Math.min(range.stepBytes, Math.max(range.end - range.start, 0)));
+  const turns = new Turns();
   const attempt = async (what: string, body: () => Promise<void>) => {
     try {
       await body();
@@ -139,5 +149,7 @@ async function copy(
     await attempt("reading from input image file", () => source.read(at, data));
     await attempt("writing to output image file", () => sink.write(at - range.start, data));
     at += length;
+    range.progress.at(at - range.start, range.end - range.start);
+    await turns.take();
   }
 }

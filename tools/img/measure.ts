@@ -11,6 +11,7 @@ import { makeGraph, openImage, outputFormat } from "./images.ts";
 import { prettyJson } from "./json.ts";
 import { sizeArgument } from "./numbers.ts";
 import { optionTexts } from "./option_texts.ts";
+import { Progress, progressWish } from "./progress.ts";
 import { showSnapshot, snapshotParam } from "./snapshot_param.ts";
 
 const SPEC = {
@@ -27,7 +28,8 @@ const SPEC = {
 
 /** Runs the subcommand. */
 export async function measure(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -77,11 +79,15 @@ export async function measure(program: Program, args: readonly string[]): Promis
     if (definition.measure === undefined) {
       program.fail(`Block driver '${format}' does not support size measurement`);
     }
+    using progress = new Progress(program, false, 1, { operation: "measure", form: wish.form });
+    const sizeBytes = size ?? node!.size;
+    progress.at(0, sizeBytes);
     const result = await definition.measure(values, {
-      sizeBytes: size ?? node!.size,
+      sizeBytes,
       secrets: graph.secrets,
       ...(node === undefined ? {} : { node }),
     });
+    progress.set(100);
     program.out(last("output") === "json" ? `${prettyJson(toJson(result))}\n` : toText(result));
     return 0;
   } catch (error) {

@@ -19,7 +19,7 @@ import { errnoText } from "../../base/errno.ts";
 import { type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { cacheMode, makeGraph, openImage } from "./images.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressWish } from "./progress.ts";
 import { copyDifferences, type RebasePlan } from "./rebase_copy.ts";
 import { Turns } from "./turns.ts";
 
@@ -41,7 +41,8 @@ interface Wanted {
 
 /** Runs the subcommand. */
 export async function rebase(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = program.getopt(args, SPEC);
+  const wish = progressWish(program, args);
+  const { options, operands } = program.getopt(wish.args, SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -54,7 +55,7 @@ export async function rebase(program: Program, args: readonly string[]): Promise
   const wanted: Wanted = { name: last("b"), format: last("F") };
   const safe = !has("u");
   if (safe && wanted.name === undefined) program.usage("Must specify backing file (-b) or use unsafe mode (-u)");
-  using progress = new Progress(program, has("p") && !has("q"), 1);
+  using progress = new Progress(program, has("p") && !has("q"), 1, { operation: "rebase", form: wish.form });
   progress.set(0);
   const cache = cacheMode(last("t") ?? "writeback");
   if (cache === undefined) program.fail(`Invalid cache option: ${last("t")}`);
@@ -91,7 +92,7 @@ async function copy(plan: RebasePlan, progress: Progress): Promise<void> {
   const turns = new Turns();
   const { size } = plan.overlay;
   for await (const done of copyDifferences(plan)) {
-    progress.set(done * 100 / size);
+    progress.at(done, size);
     await turns.take();
   }
 }

@@ -11,6 +11,7 @@ import { BlockError, type PreallocationMode } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
 import { makeGraph, openImage } from "./images.ts";
+import { Progress, progressWish } from "./progress.ts";
 
 const SPEC = {
   short: "f:hq",
@@ -27,8 +28,9 @@ const PREALLOCATION: readonly string[] = ["off", "metadata", "falloc", "full"];
 
 /** Runs the subcommand. */
 export async function resize(program: Program, args: readonly string[]): Promise<number> {
-  if (args.length < 2) program.usage("Not enough arguments");
-  const { options, operands } = program.getopt(args.slice(0, -1), SPEC);
+  const wish = progressWish(program, args);
+  if (wish.args.length < 2) program.usage("Not enough arguments");
+  const { options, operands } = program.getopt(wish.args.slice(0, -1), SPEC);
   const last = (name: string) => options.findLast(({ is }) => is === name)?.value;
   const has = (name: string) => options.some(({ is }) => is === name);
   if (has("h")) {
@@ -42,7 +44,7 @@ export async function resize(program: Program, args: readonly string[]): Promise
   const preallocation = (last("preallocation") ?? "off") as PreallocationMode;
   const [filename] = operands;
   if (filename === undefined || operands.length !== 1) program.usage("Expecting image file name and size");
-  const change = readChange(program, args.at(-1)!);
+  const change = readChange(program, wish.args.at(-1)!);
 
   await using graph = makeGraph(program);
   const node = await openImage(program, graph, filename, {
@@ -63,8 +65,11 @@ export async function resize(program: Program, args: readonly string[]): Promise
   }
   if (total > BigInt(Number.MAX_SAFE_INTEGER)) program.fail(`moa's offsets end at ${Number.MAX_SAFE_INTEGER}`);
   try {
+    using progress = new Progress(program, false, 1, { operation: "resize", form: wish.form });
+    progress.at(node.size, Number(total));
     await node.truncate(Number(total), { preallocation, exact: true });
     await node.flush();
+    progress.set(100);
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
     program.report("", error);
