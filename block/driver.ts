@@ -14,7 +14,7 @@ import type { Random } from "../base/random.ts";
 import type { Breakpoints } from "./breakpoints.ts";
 import type { TableInspection } from "./inspection.ts";
 import type { DirtyBitmap } from "./bitmap.ts";
-import type { KeySlotChange } from "./crypto/key_slot_change.ts";
+import type { KeySlotChange } from "./crypto/key_slot_options.ts";
 import type { SecretSource } from "./crypto/secret_source.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";

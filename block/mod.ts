@@ -25,7 +25,7 @@ export type * from "./inspection.ts";
 export { BlockNode } from "./node.ts";
 export type * from "./node_options.ts";
 export type { ImageRequest } from "./open.ts";
-export { type KeySlotChange, parseKeySlotChange } from "./crypto/key_slot_change.ts";
+export { type KeySlotChange, parseKeySlotChange } from "./crypto/key_slot_options.ts";
 export type { SecretSource } from "./crypto/secret_source.ts";
 export * from "./jobs/commit.ts";
 export * from "./objects/mod.ts";

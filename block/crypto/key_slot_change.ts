@@ -14,54 +14,18 @@ import { optionError, stateError } from "./failures.ts";
 import { eraseSlot, fillSlot, type HeaderFile, openSlot } from "./key_slots.ts";
 import { type KeySlot, type LuksHeader, SLOT_COUNT } from "./luks_header.ts";
 import { iterationsFor, iterationsPerSecond } from "./passphrase_key.ts";
+import type { KeySlotChange } from "./key_slot_options.ts";
 import { passphraseOf, type SecretSource } from "./secret_source.ts";
 
 /** Fewest iterations of a slot, however little time is given. */
 export const LEAST_SLOT_ITERATIONS = 1000;
 export const DEFAULT_ITER_TIME_MS = 2000;
 
-/** What is asked; names are QEMU's. */
-export interface KeySlotChange {
-  readonly state: "active" | "inactive";
-  /** The id of the secret that a slot gets. */
-  readonly newSecret?: string;
-  /** The id of the secret whose slots are erased. */
-  readonly oldSecret?: string;
-  /** 0 to 7. */
-  readonly keyslot?: number;
-  readonly iterTimeMs?: number;
-  /** Erase the last slot, or overwrite one that is in use. */
-  readonly force?: boolean;
-}
-
 /** What a change takes besides the volume. */
 export interface SlotTools {
   readonly secrets: SecretSource;
   readonly random: Random;
   readonly clock: Clock;
-}
-
-/** Reads `state`, `new-secret` and their like as `-o` has them. @throws {BlockError} in QEMU's words */
-export function parseKeySlotChange(values: Readonly<Record<string, unknown>>, force = false): KeySlotChange {
-  const { state } = values;
-  if (state === undefined) throw optionError("Parameter 'state' is missing", "state");
-  if (state !== "active" && state !== "inactive") {
-    throw optionError(`Parameter 'state' does not accept value '${state}'`, "state");
-  }
-  const text = (name: string) => values[name] === undefined ? undefined : String(values[name]);
-  const number = (name: string) => values[name] === undefined ? undefined : Number(values[name]);
-  const newSecret = text("new-secret");
-  const oldSecret = text("old-secret");
-  const keyslot = number("keyslot");
-  const iterTimeMs = number("iter-time");
-  return {
-    state,
-    force,
-    ...(newSecret === undefined ? {} : { newSecret }),
-    ...(oldSecret === undefined ? {} : { oldSecret }),
-    ...(keyslot === undefined ? {} : { keyslot }),
-    ...(iterTimeMs === undefined ? {} : { iterTimeMs }),
-  };
 }
 
 /** An open volume, as far as its slots are concerned. */

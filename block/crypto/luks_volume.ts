@@ -11,13 +11,8 @@ import type { Random } from "../../base/random.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
 import { chooseCipher, type CipherChoice, type CipherSpec, volumeKeyBytes } from "./algorithms.ts";
 import { stateError } from "./failures.ts";
-import {
-  changeKeySlots,
-  DEFAULT_ITER_TIME_MS,
-  type KeySlotChange,
-  LEAST_SLOT_ITERATIONS,
-  type SlotTools,
-} from "./key_slot_change.ts";
+import { changeKeySlots, DEFAULT_ITER_TIME_MS, LEAST_SLOT_ITERATIONS, type SlotTools } from "./key_slot_change.ts";
+import type { KeySlotChange } from "./key_slot_options.ts";
 import { fillSlot, type HeaderFile, keyDigest, unlock } from "./key_slots.ts";
 import {
   DIGEST_BYTES,

@@ -1,7 +1,7 @@
 /**
  * `moa img amend`: changes options that an image was made with.
  *
- * Done here: `size`, `lazy_refcounts`, `compat` (qcow2). Options that an image has already are no change. A different
+ * Done here: `size`, `lazy_refcounts`, `compat` (qcow2), key slots (LUKS, alone and inside qcow2). Options that an image has already are no change. A different
  * `refcount_bits` is refused by name, `backing_file` and `backing_fmt` as qemu-img refuses them.
  *
  * @module
@@ -13,6 +13,7 @@ import {
   createOptionsHelp,
   type CreateValues,
   parseCreateOptions,
+  parseKeySlotChange,
 } from "../../block/mod.ts";
 import type { BlockNode, CreateOption } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
@@ -30,22 +31,6 @@ const SPEC = {
     force: { is: "force", takesValue: false },
   },
 };
-
-const AMENDABLE: readonly string[] =
-  "backing_file backing_fmt compat data_file data_file_raw lazy_refcounts refcount_bits size".split(" ");
-
-/** Rows that only exist here; they need a format with keys, which moa has not. */
-const ENCRYPTION: readonly CreateOption[] = [
-  { name: "encrypt.iter-time", type: "num", help: "Time to spend in PBKDF in milliseconds" },
-  { name: "encrypt.keyslot", type: "num", help: "Select a single keyslot to modify explicitly" },
-  {
-    name: "encrypt.new-secret",
-    type: "str",
-    help: "New secret to set in the matching keyslots. Empty string to erase",
-  },
-  { name: "encrypt.old-secret", type: "str", help: "Select all keyslots that match this password" },
-  { name: "encrypt.state", type: "str", help: "Select new state of affected keyslots (active/inactive)" },
-];
 
 /** Runs the subcommand. */
 export async function amend(program: Program, args: readonly string[]): Promise<number> {
@@ -76,14 +61,15 @@ export async function amend(program: Program, args: readonly string[]): Promise<
     cache,
   });
   if (helpWanted) return await listOptions(program, node.driver.name);
-  if (node.driver.name !== "qcow2") {
-    program.fail(`Format driver '${node.driver.name}' does not support option amendment`);
+  const { name } = node.driver;
+  if ((await builtinDrivers.load(name))?.amendOptions === undefined) {
+    program.fail(`Format driver '${name}' does not support option amendment`);
   }
   try {
-    const values = await readValues(program, texts);
+    const values = await readValues(program, name, texts);
     using progress = new Progress(program, has("p") && !has("q"), 1, { operation: "amend", form: wish.form });
     progress.set(0);
-    await change(node, values);
+    await change(node, values, has("force"));
     progress.set(100);
     return 0;
   } catch (error) {
@@ -93,24 +79,24 @@ export async function amend(program: Program, args: readonly string[]): Promise<
   }
 }
 
-async function amendRows(format: string): Promise<readonly CreateOption[]> {
-  const definition = await builtinDrivers.load(format);
-  const own = (definition?.createOptions ?? []).filter(({ name }) => AMENDABLE.includes(name));
-  return [...own, ...ENCRYPTION].sort((a, b) => a.name < b.name ? -1 : 1);
+/** Whatever of an image changes after it was made; `undefined` where the format changes nothing. */
+async function amendRows(format: string): Promise<readonly CreateOption[] | undefined> {
+  return (await builtinDrivers.load(format))?.amendOptions;
 }
 
 async function listOptions(program: Program, format: string): Promise<number> {
   if (builtinDrivers.load(format) === undefined) program.fail(`Unknown file format '${format}'`);
-  if (format !== "qcow2") program.fail(`Format driver '${format}' does not support option amendment`);
-  program.out(`Amend options for '${format}':\n${createOptionsHelp(await amendRows(format))}`);
+  const rows = await amendRows(format);
+  if (rows === undefined) program.fail(`Format driver '${format}' does not support option amendment`);
+  program.out(`Amend options for '${format}':\n${createOptionsHelp(rows)}`);
   return 0;
 }
 
 /** @throws {Exit}, {BlockError}, {OptionError} */
-async function readValues(program: Program, texts: readonly string[]): Promise<CreateValues> {
+async function readValues(program: Program, format: string, texts: readonly string[]): Promise<CreateValues> {
   const pairs = texts.flatMap((text) => [...parseOptionPairs(text).pairs]);
-  const rows = await amendRows("qcow2");
-  const creation = (await builtinDrivers.load("qcow2"))?.createOptions ?? [];
+  const rows = await amendRows(format) ?? [];
+  const creation = (await builtinDrivers.load(format))?.createOptions ?? [];
   for (const { name } of pairs) {
     if (rows.some((row) => row.name === name)) continue;
     program.error(`Invalid parameter '${name}'`);
@@ -120,12 +106,24 @@ async function readValues(program: Program, texts: readonly string[]): Promise<C
   return parseCreateOptions(rows, pairs);
 }
 
+/** `encrypt.state` and its like; `encrypt` is what the image says of its encryption. */
+async function changeKeySlots(node: BlockNode, values: CreateValues, encrypt: unknown, force: boolean): Promise<void> {
+  const prefix = "encrypt.";
+  const given = Object.entries(values).filter(([name]) => name.startsWith(prefix))
+    .map(([name, value]) => [name.slice(prefix.length), value] as const);
+  if (given.length === 0) return;
+  const isLuks = (encrypt as { readonly format?: unknown } | undefined)?.format === "luks";
+  // Without key slots, the driver says what stands against it.
+  const keySlots = isLuks ? parseKeySlotChange(Object.fromEntries(given), force) : { state: "inactive" } as const;
+  await node.driver.amend!({ keySlots });
+}
+
 /** Makes the change. What cannot be done is refused before anything is written. */
-async function change(node: BlockNode, values: CreateValues): Promise<void> {
+async function change(node: BlockNode, values: CreateValues, force: boolean): Promise<void> {
+  if (node.driver.name === "luks") return await node.driver.amend!({ keySlots: parseKeySlotChange(values, force) });
   const info = await node.driver.info?.();
   const now = info?.specific ?? {};
-  const encryption = ENCRYPTION.find(({ name }) => values[name] !== undefined);
-  if (encryption !== undefined) throw refusal(`${encryption.name}: the image is not encrypted`);
+  await changeKeySlots(node, values, now["encrypt"], force);
   if (values["backing_file"] !== undefined || values["backing_fmt"] !== undefined) {
     const { backing_file: file = info?.backingFile, backing_fmt: format = info?.backingFormat } = values;
     if (file !== info?.backingFile || format !== info?.backingFormat) {

@@ -17,6 +17,8 @@ import {
   createImage,
   type CreateValues,
   creationDrivers,
+  nestOptions,
+  type OptionTree,
   parseCreateOptions,
 } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
@@ -69,6 +71,7 @@ export async function convert(program: Program, args: readonly string[]): Promis
     writable: true,
     discard: options.sparseBytes > 0,
     cache,
+    more: keySecrets(values),
   });
   if (sink.size < sizeBytes) program.fail("output file is smaller than input file");
   if (options.bitmaps) checkTargetBitmaps(program, sink);
@@ -138,6 +141,12 @@ async function creationValues(
     program.report("", error);
     throw new Exit(1);
   }
+}
+
+/** What a new image that is encrypted is opened with. */
+function keySecrets(values: CreateValues): OptionTree {
+  const names = ["key-secret", "encrypt.key-secret"].filter((name) => values[name] !== undefined);
+  return nestOptions(names.map((name) => ({ name, value: String(values[name]) })));
 }
 
 /** The status to end with at once, or `undefined`. @throws {Exit} */

@@ -42,6 +42,8 @@ export interface OpenHow {
   /** Space that is of no further use may be given back. */
   readonly discard?: boolean;
   readonly forCheck?: boolean;
+  /** Options besides: the secrets of an encrypted image. */
+  readonly more?: OptionTree;
   /** None of its data is wanted: an encrypted image opens without its passphrase. */
   readonly metadataOnly?: boolean;
   /** The engine of the files below. */
@@ -59,6 +61,7 @@ export async function openImage(
   if (how.imageOpts && how.format !== undefined) program.fail("--image-opts and --format are mutually exclusive");
   try {
     const flags: OptionTree = {
+      ...how.more,
       "read-only": how.writable !== true,
       ...(how.discard ? { discard: "unmap" } : {}),
       ...(how.forceShare ? { "force-share": true } : {}),

@@ -38,15 +38,6 @@ export const CREATE_OPTIONS: readonly CreateOption[] = [
   { name: "size", type: "size", help: "Virtual disk size" },
 ];
 
-/** Rows of `amend -o help`. */
-export const AMEND_OPTIONS: readonly CreateOption[] = [
-  { name: "iter-time", type: "num", help: "Time to spend in PBKDF in milliseconds" },
-  { name: "keyslot", type: "num", help: "Select a single keyslot to modify explicitly" },
-  { name: "new-secret", type: "str", help: "New secret to set in the matching keyslots. Empty string to erase" },
-  { name: "old-secret", type: "str", help: "Select all keyslots that match this password" },
-  { name: "state", type: "str", help: "Select new state of affected keyslots (active/inactive)" },
-];
-
 /** Makes an image in `context.file`, which is empty. */
 export async function createImage(values: CreateValues, context: CreateContext): Promise<void> {
   const { plan, passphrase } = planImage(values, context.secrets);

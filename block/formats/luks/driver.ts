@@ -11,6 +11,7 @@
 import type { IoVector } from "../../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
 import {
+  keySlotOptions,
   looksLikeLuks,
   LuksVolume,
   readEncrypted,
@@ -31,7 +32,7 @@ import type {
 import { BlockError, ioError } from "../../errors.ts";
 import type { BlockNode } from "../../node.ts";
 import type { BlockdevOptionsLuks } from "../../options/blockdev.ts";
-import { AMEND_OPTIONS, CREATE_OPTIONS, createImage, measureImage } from "./create.ts";
+import { CREATE_OPTIONS, createImage, measureImage } from "./create.ts";
 import { headerFile } from "./header_file.ts";
 
 class LuksDriver implements BlockDriver {
@@ -123,7 +124,7 @@ export const luks: DriverDefinition<BlockdevOptionsLuks> = {
   probe: (head) => looksLikeLuks(head) ? 100 : 0,
   open,
   createOptions: CREATE_OPTIONS,
-  amendOptions: AMEND_OPTIONS,
+  amendOptions: keySlotOptions(""),
   measure: measureImage,
   create: createImage,
 };

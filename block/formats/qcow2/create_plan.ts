@@ -8,6 +8,7 @@
  */
 import { alignUp, isPowerOfTwo } from "../../../base/bits.ts";
 import { KiB, SECTOR_BYTES } from "../../../base/units.ts";
+import { keySlotOptions } from "../../crypto/key_slot_options.ts";
 import type { CreateOption, CreateValues, PreallocationMode } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { type Compression, COMPRESSIONS } from "./compressed.ts";
@@ -52,6 +53,16 @@ export const CREATE_OPTIONS: readonly CreateOption[] = [
   { name: "refcount_bits", type: "num", help: "Width of a reference count entry in bits", defaultText: "16" },
   { name: "size", type: "size", help: "Virtual disk size" },
 ];
+
+const AMENDABLE = "backing_file backing_fmt compat data_file data_file_raw lazy_refcounts refcount_bits size".split(
+  " ",
+);
+
+/** Rows of `amend -o help`. */
+export const AMEND_OPTIONS: readonly CreateOption[] = [
+  ...CREATE_OPTIONS.filter(({ name }) => AMENDABLE.includes(name)),
+  ...keySlotOptions("encrypt."),
+].sort((a, b) => a.name < b.name ? -1 : 1);
 
 /** Checked creation options. */
 export interface Plan {

@@ -32,7 +32,7 @@ import { amendImage } from "./amend.ts";
 import { ImageBitmaps } from "./bitmap_store.ts";
 import { checkImage, repairImage } from "./check.ts";
 import { createImage } from "./create.ts";
-import { CREATE_OPTIONS } from "./create_plan.ts";
+import { AMEND_OPTIONS, CREATE_OPTIONS } from "./create_plan.ts";
 import { amendableVolume } from "./encryption.ts";
 import { stateError } from "./failures.ts";
 import { rewriteHeader } from "./header_update.ts";
@@ -365,6 +365,7 @@ export const qcow2: DriverDefinition<BlockdevOptionsQcow2> = {
   open,
   compresses: true,
   createOptions: CREATE_OPTIONS,
+  amendOptions: AMEND_OPTIONS,
   measure: measureImage,
   create: createImage,
 };
