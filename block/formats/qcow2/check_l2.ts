@@ -141,8 +141,6 @@ export class L2Walk {
     const offset = host.toString(16);
     if ((zeroBits & allocatedBits) !== 0) {
       this.#walk.error(`ERROR offset=${offset}: Allocated cluster has corrupted subcluster allocation bitmap`);
-      if (this.#walk.fix === "all") await this.#writeZero(entry);
-      return;
     }
     if (this.#active) this.#countFragment(host);
     if (host % image.clusterSize !== 0) {
@@ -168,9 +166,9 @@ export class L2Walk {
   /** Makes an entry say "zeroes", which loses no data that could be read. @throws {BlockError} where metadata lies there */
   async #writeZero(entry: Entry): Promise<boolean> {
     const { image, findings } = this.#walk;
-    const bytes = new Uint8Array(this.#entryBytes);
-    if (this.#extended) bytes.fill(0xff, 8, 12);
-    else bytes[7] = ZERO_LOW;
+    const bytes = new Uint8Array(ENTRY_BYTES);
+    // In an extended entry the bitmap behind it says already which subclusters are zeroes, and that none is data.
+    if (!this.#extended) bytes[7] = ZERO_LOW;
     try {
       image.checkOverlap(entry.at, bytes.length, this.#active ? AREA.activeL2 : AREA.inactiveL2);
     } catch (error) {

@@ -19,6 +19,8 @@ const EXTRA_BYTES = 24;
 export const REQUIRED_EXTRA_BYTES = 16;
 const MAX_EXTRA_BYTES = 1024;
 const MAX_TABLE_BYTES = 64 * MiB;
+/** How far records may reach that have too much extra data. */
+const MAX_READ_BYTES = 2 ** 31 - 1;
 
 /** One snapshot as the table has it. */
 export interface Snapshot {
@@ -68,6 +70,8 @@ export async function readSnapshotTable(
 ): Promise<{ snapshots: Snapshot[]; bytes: number }> {
   const snapshots: Snapshot[] = [];
   let at = header.snapshotsOffset;
+  // As it will be when it is written again.
+  let length = 0;
   for (let index = 0; index < header.snapshotCount; index++) {
     const before = at;
     at = alignUp(at, 8);
@@ -91,7 +95,9 @@ export async function readSnapshotTable(
     const snapshot = await readRecord(file, header, { at, fixed, idBytes, nameBytes, extraBytes });
     snapshots.push(snapshot);
     at += RECORD_BYTES + extraBytes + idBytes + nameBytes;
-    if (at - header.snapshotsOffset > MAX_TABLE_BYTES) {
+    const kept = Math.max(EXTRA_BYTES, Math.min(extraBytes, MAX_EXTRA_BYTES));
+    length = alignUp(length, 8) + RECORD_BYTES + kept + idBytes + nameBytes;
+    if (length > MAX_TABLE_BYTES || at - header.snapshotsOffset > MAX_READ_BYTES) {
       if (repair !== undefined) {
         const over = header.snapshotCount - index;
         repair.say(`Discarding ${over} overhanging snapshots (snapshot table is too big)`);

@@ -78,6 +78,8 @@ export async function compareDamaged(options: CompareOptions): Promise<Differenc
       const folder = temp.file(`${seed}-${side}`);
       await Deno.mkdir(folder);
       await Deno.writeFile(`${folder}/image`, sound.get(master.name)!);
+      // What some images name as the place of their data.
+      await Deno.writeFile(`${folder}/data`, new Uint8Array(0));
       await apply(`${folder}/image`, damages);
     }
     requests.push({ folder: temp.file(`${seed}-moa`), args: [...args, "-f", "qcow2", "image"] });

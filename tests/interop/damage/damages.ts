@@ -34,6 +34,8 @@ interface Places {
   readonly refcountBlocks: readonly number[];
   readonly snapshots: readonly { readonly at: number }[];
   readonly bitmapDirectory: number;
+  /** Incompatible features that the image has. */
+  readonly features: bigint;
 }
 
 const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
@@ -83,6 +85,7 @@ function placesOf(bytes: Uint8Array): Places {
     refcountBlocks,
     snapshots,
     bitmapDirectory: findBitmaps(view, version, clusterSize),
+    features: version === 3 ? word(72) : 0n,
   };
 }
 
@@ -221,7 +224,7 @@ function damageHeader(random: Random, places: Places): Patch[] {
     ["refcount table clusters", 56, 4, [0n, 2n, 5n]],
     ["snapshots", 60, 4, [0n, 1n, 5n, 65536n, 65537n, 70000n]],
     ["snapshot table offset", 64, 8, [cluster, 2n * cluster, BigInt(places.fileBytes), 1n << 31n, 17n]],
-    ["incompatible features", 72, 8, [1n, 2n, 3n]],
+    ["incompatible features", 72, 8, [1n, 2n, 3n].map((bits) => bits | places.features)],
     // The bit for bitmaps, where there are none, makes the real program take every write for one over their directory.
     ["autoclear features", 88, 8, places.bitmapDirectory === 0 ? [0n, 2n, 4n] : [0n, 1n, 2n, 4n]],
   ];

@@ -70,5 +70,33 @@ export const MASTERS: readonly Master[] = [
     ],
   },
   { name: "lazy", make: [create("lazy_refcounts=on,cluster_size=4k"), io("write 0 20k")] },
+  {
+    name: "extended",
+    make: [
+      create("extended_l2=on,cluster_size=16k", "4M"),
+      io("write 0 3k", "write 20k 40k", "write -z 1M 512", "write 3M 16k"),
+    ],
+  },
+  {
+    name: "extended-snapshot",
+    make: [
+      create("extended_l2=on,cluster_size=16k", "1M"),
+      io("write 0 40k"),
+      "qemu-img snapshot -c one image",
+      io("write 1k 5k", "write -z 16k 16k"),
+    ],
+  },
+  {
+    name: "data-file",
+    make: [create("cluster_size=4k,data_file=data"), io("write 0 40k", "write 600k 12k", "write -z 8k 4k")],
+  },
+  {
+    name: "zstd",
+    make: [
+      "qemu-img create -q -f raw raw 512k",
+      "qemu-io -f raw -c 'write -P 1 0 64k' -c 'write -P 2 100k 100k' raw >/dev/null",
+      "qemu-img convert -c -O qcow2 -o cluster_size=4k,compression_type=zstd raw image",
+    ],
+  },
   { name: "preallocated", make: [create("preallocation=metadata,cluster_size=2k", "256k")] },
 ];
