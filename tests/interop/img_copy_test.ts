@@ -4,10 +4,8 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
-import { haveProgram, must, run } from "../support/programs.ts";
+import { haveProgram } from "../support/programs.ts";
 import { sideBySide } from "../support/side_by_side.ts";
-import { TempFolder } from "../support/temp.ts";
 
 const ignore = !haveProgram("qemu-img") || !haveProgram("qemu-io");
 
@@ -417,49 +415,4 @@ Deno.test({
         "info raw",
       ],
     }),
-});
-
-/** Starts a slow conversion and sends `signal` once the target's header names no version that there is. */
-async function interrupt(folder: string, signal: Deno.Signal): Promise<{ code: number; left: boolean; info: string }> {
-  const main = new URL("../../tools/moa.ts", import.meta.url).pathname;
-  const target = `${folder}/target`;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-A", "--no-check", main, "img", "convert", "-r", "1M", "-O", "qcow2", "source", "target"],
-    cwd: folder,
-    env: { INIT_CWD: folder },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  let ended = false;
-  const ending = child.status.finally(() => ended = true);
-  while (!ended) {
-    const head = await Deno.readFile(target).catch(() => new Uint8Array());
-    if (head[4] === 0xff) break;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  if (ended) {
-    throw new Error(`the conversion ended by itself with ${(await ending).code} before it could be interrupted`);
-  }
-  child.kill(signal);
-  const { code } = await ending;
-  const left = await Deno.stat(target).then(() => true, () => false);
-  const info = left ? (await run("qemu-img", ["info", "target"], { cwd: folder })).stderr : "";
-  if (left) await Deno.remove(target);
-  return { code, left, info };
-}
-
-Deno.test({
-  name: "img convert: interrupted, it leaves nothing; killed, nothing that opens",
-  ignore,
-  async fn() {
-    await using folder = await TempFolder.make();
-    await must("sh", ["-c", "head -c 33554432 /dev/urandom >source"], { cwd: folder.path });
-    assertEquals(await interrupt(folder.path, "SIGTERM"), { code: 143, left: false, info: "" });
-    assertEquals(await interrupt(folder.path, "SIGINT"), { code: 130, left: false, info: "" });
-    assertEquals(await interrupt(folder.path, "SIGKILL"), {
-      code: 137,
-      left: true,
-      info: "qemu-img: Could not open 'target': Unsupported qcow2 version 4294967295\n",
-    });
-  },
 });
