@@ -13,7 +13,7 @@ import type { IoVector } from "../../../base/io_vector.ts";
 import { readUnaligned } from "./encryption.ts";
 import { formatError } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
-import { decodeEntry, ENTRY_BYTES, entryOffset } from "./mapping.ts";
+import { ENTRY_BYTES, entryOffset } from "./mapping.ts";
 import { snapshotL1Problem } from "./snapshot_table.ts";
 import { findSnapshot } from "./snapshots.ts";
 
@@ -47,15 +47,20 @@ async function readThroughL2(image: Qcow2Image, l2: number, offset: number, into
   const { clusterSize } = image;
   const first = Math.floor(offset % image.bytesPerL1Entry / clusterSize);
   const count = Math.floor((offset % clusterSize + into.length - 1) / clusterSize) + 1;
-  const entries = await image.file.readBytes(l2 + first * ENTRY_BYTES, count * ENTRY_BYTES);
-  for (let done = 0, index = 0; done < into.length; index++) {
+  const { entryBytes } = image.entries;
+  const entries = await image.file.readBytes(l2 + first * entryBytes, count * entryBytes);
+  const view = new DataView(entries.buffer);
+  for (let done = 0; done < into.length;) {
     const inCluster = (offset + done) % clusterSize;
-    const length = Math.min(clusterSize - inCluster, into.length - done);
+    const mapping = image.entries.decode(view, Math.floor((offset % clusterSize + done) / clusterSize));
+    // Of subclusters that differ, one after the other.
+    const unit = mapping.kind === "mixed" ? image.subclusterSize : clusterSize;
+    const length = Math.min(unit - inCluster % unit, into.length - done);
     const part = into.slice(done, length);
-    const [high, low] = halves(entries, index * ENTRY_BYTES);
-    const mapping = decodeEntry(high, low, Math.log2(clusterSize));
     if (mapping.kind === "compressed") throw formatError("VM state of a snapshot is compressed", "EIO");
-    if (mapping.kind === "data") await readUnaligned(image.data, mapping.host + inCluster, offset + done, part);
+    const isData = mapping.kind === "data" ||
+      (mapping.kind === "mixed" && (mapping.data & 2 ** Math.floor(inCluster / unit)) !== 0);
+    if (isData) await readUnaligned(image.data, mapping.host + inCluster, offset + done, part);
     else part.fill(0);
     done += length;
   }

@@ -13,7 +13,7 @@ import { MAX_SNAPSHOTS, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 import { L1Table } from "./l1_table.ts";
 import { growL1 } from "./l2_update.ts";
-import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset, type Mapping } from "./mapping.ts";
+import { COPIED_HIGH, ENTRY_BYTES, entryOffset, type Mapping } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
 import { encodeSnapshotTable, type Snapshot, snapshotL1Problem } from "./snapshot_table.ts";
 import { Table } from "./table_cache.ts";
@@ -77,10 +77,7 @@ async function ensureRoomForReferences(image: Qcow2Image, bytes: Uint8Array<Arra
     await refuseAtLimit(image, Math.floor(offset / clusterSize));
     const view = new DataView((await image.file.readBytes(offset, clusterSize)).buffer);
     for (let entry = 0; entry < image.l2Entries; entry++) {
-      const high = view.getUint32(entry * ENTRY_BYTES);
-      const low = view.getUint32(entry * ENTRY_BYTES + 4);
-      if (high === 0 && low === 0) continue;
-      const mapping = decodeEntry(high, low, image.header.clusterBits);
+      const mapping = image.entries.decode(view, entry);
       if (mapping.kind === "unallocated" || mapping.host === 0) continue;
       await refuseAtLimit(image, Math.floor(mapping.host / clusterSize));
     }
@@ -287,10 +284,8 @@ async function changeTable(
   for (let at = offset; at < offset + image.clusterSize; at += pieceBytes) {
     for (let index = 0; index < image.sliceEntries; index++) {
       const table = await slice(image, at);
-      const high = table.view.getUint32(index * ENTRY_BYTES);
-      const low = table.view.getUint32(index * ENTRY_BYTES + 4);
-      if (high === 0 && low === 0) continue;
-      const mapping = decodeEntry(high, low, image.header.clusterBits);
+      const mapping = image.entries.decode(table.view, index);
+      if (mapping.kind === "unallocated" || mapping.host === 0) continue;
       await changeCluster(image, mapping, addend, by);
       if (addend === -1 || mapping.kind === "compressed") continue;
       await mark(image, at, index, mapping);
@@ -330,8 +325,9 @@ async function mark(image: Qcow2Image, at: number, index: number, mapping: Mappi
       await image.l2.load(at);
       continue;
     }
-    const high = table.view.getUint32(index * ENTRY_BYTES);
-    table.view.setUint32(index * ENTRY_BYTES, copied ? (high | COPIED_HIGH) >>> 0 : (high & ~COPIED_HIGH) >>> 0);
+    const entry = index * image.entries.entryBytes;
+    const high = table.view.getUint32(entry);
+    table.view.setUint32(entry, copied ? (high | COPIED_HIGH) >>> 0 : (high & ~COPIED_HIGH) >>> 0);
     return image.l2.markDirty(table);
   }
 }

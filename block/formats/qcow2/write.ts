@@ -219,9 +219,10 @@ export class Writer {
   }
 
   /** Writes just the data to fresh clusters: what surrounds it are zeroes, as the file has them. */
-  #writeAlone({ start, host, clusters }: Taken, at: number, from: IoVector): Promise<void> {
+  #writeAlone({ start, host }: Pick<Taken, "start" | "host">, at: number, from: IoVector): Promise<void> {
     const image = this.#image;
-    image.partialEnd = Math.max(image.partialEnd, host + clusters * image.clusterSize);
+    const end = host + alignUp(at + from.length - start, image.subclusterSize);
+    image.partialEnd = Math.max(image.partialEnd, end);
     return image.data.write(host + (at - start), at, from);
   }
 
