@@ -17,8 +17,12 @@ export interface Breakpoints {
   remove(tag: string): boolean;
   /** Resumes the request that was suspended last as `tag`. False where there is none. */
   resume(tag: string): boolean;
-  /** Resolves when a request is suspended as `tag`. */
-  suspended(tag: string): Promise<void>;
+  /** Whether a request is suspended as `tag`. */
+  isSuspended(tag: string): boolean;
+  /** Resolves when a further request is suspended, as whatever. */
+  nextStop(): Promise<void>;
+  /** How many times requests are suspended now. */
+  readonly suspendedCount: number;
   /** Forgets all breakpoints and resumes all requests. */
   clear(): void;
 }

@@ -5,6 +5,7 @@
  */
 import type { Machine } from "../machine/mod.ts";
 import type { DriveMaker } from "./drive_maker.ts";
+import type { IoBackground } from "./io/background.ts";
 import type { MonitorLog } from "./log.ts";
 import type { CommandRegistry } from "./schema/registry.ts";
 
@@ -21,6 +22,8 @@ export interface MonitorContext {
   readonly log: MonitorLog;
   readonly registry: CommandRegistry;
   readonly session: MonitorSession;
+  /** Requests that qemu-io's commands left running. */
+  readonly io: IoBackground;
   /** `00000000-0000-0000-0000-000000000000` where none was given. */
   readonly uuid: string;
   /** Under QEMU's name: its text to the letter. */

@@ -8,7 +8,7 @@ export type { BlockInfo, BlockList, BlockStats, InsertedInfo } from "./commands/
 export type { IoAnswer, IoText } from "./commands/qemu_io.ts";
 export { type DriveAddition, type DriveMaker, MachineDriveMaker } from "./drive_maker.ts";
 export { MonitorError } from "./errors.ts";
-export { historyPath, loadHistory, saveHistory } from "./hmp/history_file.ts";
+export { historyPath, loadHistory, saveHistory } from "./transports/history_file.ts";
 export { HmpMonitor, HmpSession, PROMPT } from "./hmp/monitor.ts";
 export { serveChannel } from "./hmp/serve.ts";
 export * from "./io/mod.ts";

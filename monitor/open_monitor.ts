@@ -4,7 +4,7 @@
  * @module
  */
 import type { HmpMonitor } from "./hmp/monitor.ts";
-import { historyPath, loadHistory, saveHistory } from "./hmp/history_file.ts";
+import { historyPath, loadHistory, saveHistory } from "./transports/history_file.ts";
 import { serveChannel } from "./hmp/serve.ts";
 import type { Endpoint, SocketAddress } from "./transports/endpoint.ts";
 import { openSocket } from "./transports/socket.ts";

@@ -10,7 +10,7 @@ import { type Clocks, HostClock } from "../base/clocks.ts";
 import { requirePermissions } from "../base/permissions.ts";
 import { HostRandom, type Random, SeededRandom } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
-import type { BlockBackend, SnapshotInfo } from "../block/mod.ts";
+import { type BlockBackend, findBreakpoints, type SnapshotInfo } from "../block/mod.ts";
 import type { DeviceRequest } from "../devices/bus/mod.ts";
 import {
   guestBus,
@@ -350,6 +350,8 @@ export class Vm implements AsyncDisposable {
     this.hmp.end();
     this.machine.announceShutdown("host-qmp-quit");
     try {
+      // A request that nobody can resume any more would keep its drive open.
+      for (const { node } of this.machine.backends.list()) findBreakpoints(node)?.clear();
       await this.machine[Symbol.asyncDispose]();
       this.#settleClosed.resolve();
     } catch (error) {

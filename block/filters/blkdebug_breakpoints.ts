@@ -30,7 +30,7 @@ export class BlkdebugBreakpoints implements Breakpoints {
   #stops: readonly Stop[] = [];
   /** Stops whose request has yet to come through. */
   #waitingForRequest: readonly Stop[] = [];
-  #watchers: readonly { readonly tag: string; readonly wake: () => void }[] = [];
+  #next = Promise.withResolvers<void>();
 
   constructor(isEvent: (name: string) => boolean) {
     this.#isEvent = isEvent;
@@ -59,11 +59,16 @@ export class BlkdebugBreakpoints implements Breakpoints {
     return true;
   }
 
-  suspended(tag: string): Promise<void> {
-    if (this.#stops.some(({ point }) => point.tag === tag)) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#watchers = [...this.#watchers, { tag, wake: resolve }];
-    return promise;
+  get suspendedCount(): number {
+    return this.#stops.length;
+  }
+
+  isSuspended(tag: string): boolean {
+    return this.#stops.some(({ point }) => point.tag === tag);
+  }
+
+  nextStop(): Promise<void> {
+    return this.#next.promise;
   }
 
   clear(): void {
@@ -81,8 +86,8 @@ export class BlkdebugBreakpoints implements Breakpoints {
       this.#stops = [stop, ...this.#stops];
       this.#waitingForRequest = [...this.#waitingForRequest, stop];
       point.say(`blkdebug: Suspended request '${point.tag}'\n`);
-      for (const { tag, wake } of this.#watchers) if (tag === point.tag) wake();
-      this.#watchers = this.#watchers.filter(({ tag }) => tag !== point.tag);
+      this.#next.resolve();
+      this.#next = Promise.withResolvers<void>();
     }
   }
 

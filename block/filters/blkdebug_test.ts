@@ -90,7 +90,7 @@ Deno.test("blkdebug: a breakpoint holds one request until it is resumed", async 
     assertEquals([points.set("write_aio", "A", say), points.set("write_aio", "B", say)], [true, true]);
     let held = 0;
     const first = node.write(0, block()).then(() => held++);
-    await points.suspended("A");
+    while (!points.isSuspended("A")) await points.nextStop();
     assertEquals(said.splice(0), ["blkdebug: Suspended request 'B'\n", "blkdebug: Suspended request 'A'\n"]);
     // Others go on, and a breakpoint works once.
     await node.write(512, block());
@@ -100,7 +100,7 @@ Deno.test("blkdebug: a breakpoint holds one request until it is resumed", async 
     assertEquals(said.splice(0), ["blkdebug: Resuming request 'A'\n", "blkdebug: Resuming request 'B'\n"]);
     points.set("pwritev_done", "C", say);
     const second = node.write(0, block());
-    await points.suspended("C");
+    while (!points.isSuspended("C")) await points.nextStop();
     points.set("read_aio", "C", say);
     points.clear();
     await second;

@@ -4,11 +4,11 @@
  * @module
  */
 import { errnoText, isErrno } from "../../base/errno.ts";
-import { ALL_PERMISSIONS, BlockBackend } from "../../block/mod.ts";
+import { ALL_PERMISSIONS, BlockBackend, findBreakpoints } from "../../block/mod.ts";
 import { Device } from "../../devices/bus/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { deviceNotFound, MonitorError } from "../errors.ts";
-import { ioCommands, runIoLine } from "../io/mod.ts";
+import { type IoBackground, ioCommands, runIoLine } from "../io/mod.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
@@ -32,13 +32,14 @@ export const qemuIo = command({
   async run(context, { isDevice = false, device, line }): Promise<IoAnswer> {
     const texts: IoText[] = [];
     const { backend, temporary } = await findBackend(context, device, isDevice);
-    const outstanding = new Set<Promise<void>>();
+    const { io: background } = context;
+    background.listen((text) => void texts.push({ to: "out", text }));
     try {
       const ok = await runIoLine({
         backend,
         clock: context.machine.clocks.realtime,
         table: ioCommands(),
-        outstanding,
+        background,
         output: {
           print: (text) => void texts.push({ to: "out", text }),
           error: (text) => void texts.push({ to: "error", text }),
@@ -47,10 +48,13 @@ export const qemuIo = command({
         },
         readFile: readWholeFile,
       }, line);
-      while (outstanding.size > 0) await Promise.all(outstanding);
+      await endedOrSuspended(background, backend);
       return { ok, texts };
     } finally {
-      if (temporary) await backend[Symbol.asyncDispose]();
+      background.listen(undefined);
+      // A request that is suspended has to be resumed first.
+      if (temporary && background.count > 0) leave(background, backend);
+      else if (temporary) await backend[Symbol.asyncDispose]();
     }
   },
   hmp: {
@@ -67,6 +71,19 @@ export const qemuIo = command({
     },
   },
 });
+
+/** Waits for requests in the background, unless some stand at a breakpoint: what those say comes with a later command. */
+async function endedOrSuspended(background: IoBackground, backend: BlockBackend): Promise<void> {
+  const points = findBreakpoints(backend.node);
+  while (background.count > 0 && (points?.suspendedCount ?? 0) === 0) {
+    await Promise.race([background.settled(), ...(points === undefined ? [] : [points.nextStop()])]);
+  }
+}
+
+/** Closes `backend` when its requests have ended. */
+function leave(background: IoBackground, backend: BlockBackend): void {
+  void background.settled().then(() => backend[Symbol.asyncDispose]());
+}
 
 /** The drive to work on; one of its own where a node is named. */
 async function findBackend(

@@ -8,6 +8,7 @@
  */
 import type { MonitorContext } from "../context.ts";
 import { resetRegister } from "../format/registers.ts";
+import { IoBackground } from "../io/background.ts";
 import type { HmpOutput } from "../schema/command.ts";
 import { qemuVersionText } from "../version.ts";
 import { newFormatMemory } from "./arguments.ts";
@@ -26,10 +27,11 @@ export class HmpMonitor {
   readonly #afterCommand: () => void;
 
   /** `afterCommand` is called after each, whoever sent it. */
-  constructor(context: Omit<MonitorContext, "session">, afterCommand: () => void = () => {}) {
+  constructor(context: Omit<MonitorContext, "session" | "io">, afterCommand: () => void = () => {}) {
     this.#afterCommand = afterCommand;
     this.#context = {
       ...context,
+      io: new IoBackground(),
       quit: () => {
         this.#ended = true;
         context.quit();

@@ -1,120 +1,28 @@
 /**
- * A prompt on a terminal: node:readline edits, this adds what it lacks (Ctrl-R, history over runs, Tab as QEMU has it).
- *
- * The terminal is left as it was found, however the session ends.
+ * The monitor's prompt on a terminal.
  *
  * @module
  */
-import { PassThrough, type Writable } from "node:stream";
-import * as readline from "node:readline";
-import type { HmpOutput } from "../schema/command.ts";
+import { serveLines, type Terminal, type TerminalOptions } from "../transports/terminal.ts";
 import { type HmpMonitor, PROMPT } from "./monitor.ts";
-import { HistorySearch } from "./search.ts";
-
-/** A terminal. */
-export interface Terminal {
-  /** Keys as they are pressed. */
-  readonly keys: ReadableStream<Uint8Array>;
-  /** What draws; `columns` is asked for at each line. */
-  readonly screen: Writable;
-  /** Switches between single keys and whole lines. */
-  setRaw(raw: boolean): void;
-}
-
-/** What a session on a terminal is given. */
-export interface TerminalOptions {
-  /** Lines of earlier runs, the oldest first. */
-  readonly history?: readonly string[];
-  /** Ctrl-C was pressed. */
-  readonly onInterrupt: () => void;
-  /** Ends the session from outside: the machine has ended. */
-  readonly signal?: AbortSignal;
-}
-
-const HISTORY_SIZE = 1000;
 
 /** Serves a person at a terminal; resolves with the history, the oldest line first, when the session has ended. */
-export async function serveTerminal(
+export function serveTerminal(
   terminal: Terminal,
   monitor: HmpMonitor,
   options: TerminalOptions,
 ): Promise<readonly string[]> {
   const session = monitor.session();
-  const input = new PassThrough();
-  const editor = readline.createInterface({
-    input,
-    output: terminal.screen,
-    terminal: true,
+  return serveLines(terminal, {
     prompt: PROMPT,
-    historySize: HISTORY_SIZE,
-    removeHistoryDuplicates: true,
-    history: [...(options.history ?? [])].reverse(),
-    completer: (line: string, callback: (error: Error | null, result: [string[], string]) => void) => {
-      void session.complete(line).then(({ start, candidates }) => {
-        const shown = candidates.length === 1 && !candidates[0]!.endsWith("/")
-          ? [`${candidates[0]} `]
-          : [...candidates];
-        callback(null, [shown.sort(), line.slice(start)]);
-      }, () => callback(null, [[], line]));
+    banner: monitor.banner,
+    get ended() {
+      return monitor.ended;
     },
-  });
-  // The youngest first, as readline keeps and tells them.
-  let lines: readonly string[] = [...(options.history ?? [])].reverse();
-  editor.on("history", (changed: string[]) => lines = [...changed]);
-  const history = () => lines;
-  let over = false;
-  const search = new HistorySearch({
-    lines: history,
-    draw: (text) => void terminal.screen.write(text),
-    pass: (bytes) => void input.write(bytes),
-    redraw: () => {
-      if (!over) editor.prompt(true);
+    execute: async (line, print) => {
+      if (line.trim() !== "") session.history.add(line);
+      await session.execute(line, { print, host: print, hostError: print });
     },
-  });
-  const output = screenOutput(terminal.screen);
-  const keys = terminal.keys.getReader();
-  const ended = new Promise<void>((resolve, reject) => {
-    let busy = Promise.resolve();
-    editor.on("line", (line) => {
-      busy = busy.then(async () => {
-        if (line.trim() !== "") session.history.add(line);
-        await session.execute(line, output);
-        if (monitor.ended) resolve();
-        else if (!over) editor.prompt();
-      });
-      busy.catch(reject);
-    });
-    editor.on("close", () => resolve());
-    editor.on("SIGINT", () => options.onInterrupt());
-    options.signal?.addEventListener("abort", () => resolve(), { once: true });
-    void pump(keys, search).then(() => busy).then(resolve, reject);
-  });
-  terminal.setRaw(true);
-  try {
-    output.print(monitor.banner);
-    editor.prompt();
-    await ended;
-    return history().toReversed();
-  } finally {
-    over = true;
-    terminal.setRaw(false);
-    keys.cancel().catch(() => {});
-    editor.close();
-    input.destroy();
-  }
-}
-
-/** Hands keys on until there are no more. */
-async function pump(keys: ReadableStreamDefaultReader<Uint8Array>, search: HistorySearch): Promise<void> {
-  for (;;) {
-    const { value, done } = await keys.read();
-    if (done) return;
-    search.feed(value);
-  }
-}
-
-/** A terminal in raw mode needs its carriage returns. */
-function screenOutput(screen: Writable): HmpOutput {
-  const print = (text: string) => void screen.write(text.replaceAll("\n", "\r\n"));
-  return { print, host: print, hostError: print };
+    complete: (line) => session.complete(line),
+  }, options);
 }

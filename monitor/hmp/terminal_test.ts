@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { PassThrough } from "node:stream";
 import { testVm } from "../testing.ts";
-import { historyPath, loadHistory, saveHistory } from "./history_file.ts";
+import { historyPath, loadHistory, saveHistory } from "../transports/history_file.ts";
 import { serveTerminal } from "./terminal.ts";
 
 /** A terminal whose keys are typed by a test, each after the screen has shown what came of the last. */

@@ -6,6 +6,7 @@
 import type { Clock } from "../../base/clocks.ts";
 import { parseSizeText } from "../../base/sizes.ts";
 import type { BlockBackend } from "../../block/mod.ts";
+import type { IoBackground } from "./background.ts";
 import { getopt } from "./getopt.ts";
 
 /** Where commands write. */
@@ -27,8 +28,10 @@ export interface IoContext {
   /** Times requests. */
   readonly clock: Clock;
   readonly table: readonly IoCommand[];
-  /** Requests that `aio_...` began and that have not ended. */
-  readonly outstanding: Set<Promise<void>>;
+  /** Requests that `aio_...` began, and their texts. */
+  readonly background: IoBackground;
+  /** Nobody but these commands sends requests. */
+  readonly alone?: boolean;
   /** Reads the file that `write -s` fills from. @throws an error whose message is strerror's */
   readonly readFile: (filename: string) => Promise<Uint8Array>;
   /** What `abort` and `sigraise` do, where the program lets them. */
@@ -51,6 +54,8 @@ export interface IoCommand {
   readonly options?: string;
   /** Changes the image. */
   readonly writes?: boolean;
+  /** Waits for nothing: meanwhile nothing is heard of requests in the background. */
+  readonly immediate?: boolean;
   /** Works without an open image. */
   readonly withoutImage?: boolean;
   /** Says whether it succeeded. */
@@ -91,17 +96,21 @@ export function parseNumber(text: string): number {
   throw new IoRefusal(`Parsing error: argument too large -- ${text}`);
 }
 
-/** A request's length. */
-export function parseLength(text: string): number {
+/** A request's length; `without` is what longer ones would take. */
+export function parseLength(text: string, without = ""): number {
   const length = parseNumber(text);
-  if (length > MAX_REQUEST_BYTES) throw new IoRefusal(`length cannot exceed ${MAX_REQUEST_BYTES}, given ${text}`);
+  if (length > MAX_REQUEST_BYTES) {
+    throw new IoRefusal(`length cannot exceed ${MAX_REQUEST_BYTES}${without}, given ${text}`);
+  }
   return length;
 }
 
 /** A byte to fill with. */
 export function parsePattern(text: string): number {
-  const value = /^(?:0[xX][0-9a-fA-F]+|\d+)$/.test(text)
-    ? Number(/^0[0-7]+$/.test(text) ? `0o${text.slice(1)}` : text)
+  const value = /^(?:0[xX][0-9a-fA-F]+|0|[1-9]\d*)$/.test(text)
+    ? Number(text)
+    : /^0[0-7]+$/.test(text)
+    ? parseInt(text, 8)
     : -1;
   if (!(value >= 0 && value <= 0xff)) throw new IoRefusal(`${text} is not a valid pattern byte`);
   return value;

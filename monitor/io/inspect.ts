@@ -7,7 +7,7 @@ import { sleep } from "../../base/clocks.ts";
 import { errnoText } from "../../base/errno.ts";
 import { formatIoSize } from "../../base/sizes.ts";
 import { NS_PER_MS, SECTOR_BYTES } from "../../base/units.ts";
-import { BlockError, errnoOf, type PreallocationMode } from "../../block/mod.ts";
+import { BlockError, errnoOf, findBreakpoints, type PreallocationMode } from "../../block/mod.ts";
 import { specificLines } from "../format/mod.ts";
 import { helpLine, type IoCommand, type IoContext, IoRefusal, parseNumber, usage } from "./command.ts";
 import { REOPEN_HELP, SIGRAISE_HELP } from "./long_help.ts";
@@ -67,7 +67,11 @@ export const aioFlush: IoCommand = {
   maxArguments: 0,
   async run(io) {
     const startNs = io.clock.nowNs();
-    while (io.outstanding.size > 0) await Promise.all(io.outstanding);
+    const points = findBreakpoints(io.backend.node);
+    if (points !== undefined && points.suspendedCount > 0) {
+      throw new IoRefusal("A suspended request does not end before it is resumed");
+    }
+    await io.background.settled();
     io.backend.stats.done("flush", 0, startNs, io.clock.nowNs());
     return true;
   },
@@ -75,6 +79,7 @@ export const aioFlush: IoCommand = {
 
 export const length: IoCommand = {
   name: "length",
+  immediate: true,
   alias: "l",
   help: "gets the length of the current file",
   minArguments: 0,
@@ -110,6 +115,7 @@ export const truncate: IoCommand = {
 
 export const info: IoCommand = {
   name: "info",
+  immediate: true,
   alias: "i",
   help: "prints information about the current file",
   minArguments: 0,
@@ -210,51 +216,12 @@ export const reopen: IoCommand = {
   },
 };
 
-/** Commands of blkdebug: no other driver takes them. */
-function breakpoint(name: string, parameters: string, help: string, failure: string): IoCommand {
-  const count = parameters.split(" ").length;
-  return {
-    name,
-    parameters,
-    help,
-    minArguments: count,
-    maxArguments: count,
-    run(io, call) {
-      io.output.print(`${failure.replace("%", call.words.at(-1)!)}: ${errnoText("ENOTSUP")}\n`);
-      return false;
-    },
-  };
-}
-
-export const breakAt: IoCommand = breakpoint(
-  "break",
-  "event tag",
-  "sets a breakpoint on event and tags the stopped request as tag",
-  "Could not set breakpoint",
-);
-export const removeBreak: IoCommand = breakpoint(
-  "remove_break",
-  "tag",
-  "remove a breakpoint by tag",
-  "Could not remove breakpoint %",
-);
-export const resume: IoCommand = breakpoint(
-  "resume",
-  "tag",
-  "resumes the request tagged as tag",
-  "Could not resume request",
-);
-export const waitBreak: IoCommand = breakpoint(
-  "wait_break",
-  "tag",
-  "waits for the suspension of a request",
-  "Could not wait for %",
-);
-
 export const abort: IoCommand = {
   name: "abort",
+  immediate: true,
   help: "simulate a program crash using abort(3)",
   minArguments: 0,
+  maxArguments: 0,
   withoutImage: true,
   run(io) {
     if (io.raise === undefined) throw new IoRefusal("abort: this program is not ended from here");
@@ -263,8 +230,12 @@ export const abort: IoCommand = {
   },
 };
 
+/** What the real program takes for the largest. */
+const MAX_SIGNAL = 65;
+
 export const sigraise: IoCommand = {
   name: "sigraise",
+  immediate: true,
   parameters: "signal",
   help: "raises a signal",
   longHelp: SIGRAISE_HELP,
@@ -273,6 +244,9 @@ export const sigraise: IoCommand = {
   withoutImage: true,
   run(io, call) {
     const signal = parseNumber(call.words[0]!);
+    if (signal > MAX_SIGNAL) {
+      throw new IoRefusal(`signal argument '${call.words[0]}' is too large to be a valid signal`);
+    }
     if (io.raise === undefined) throw new IoRefusal("sigraise: this program is not ended from here");
     io.raise(signal);
     return true;
@@ -297,6 +271,7 @@ export const sleepFor: IoCommand = {
 
 export const help: IoCommand = {
   name: "help",
+  immediate: true,
   alias: "?",
   parameters: "[command]",
   help: "help for one or all commands",

@@ -3,7 +3,7 @@ import { ManualClock } from "../../base/clocks.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { BlockBackend, BlockGraph } from "../../block/mod.ts";
 import { dump, formatReport } from "./report.ts";
-import { ioCommands, runIoLine } from "./mod.ts";
+import { IoBackground, ioCommands, runIoLine } from "./mod.ts";
 
 const REPORT = {
   verb: "read",
@@ -46,14 +46,14 @@ async function withDisk(work: (io: (line: string) => Promise<string>) => Promise
   const node = await graph.open({ driver: "memory", size: 1 << 20 });
   await backend.insertMedium(node);
   await graph.release(node);
-  const outstanding = new Set<Promise<void>>();
+  const background = new IoBackground();
   await work(async (line) => {
     let text = "";
     await runIoLine({
       backend,
       clock,
       table: ioCommands(),
-      outstanding,
+      background,
       output: {
         print: (more) => void (text += more),
         error: (more) => void (text += more),
@@ -62,7 +62,9 @@ async function withDisk(work: (io: (line: string) => Promise<string>) => Promise
       },
       readFile: () => Promise.reject(new Error("No such file or directory")),
     }, line);
-    await Promise.all(outstanding);
+    await background.settled();
+    background.listen((more) => void (text += more));
+    background.listen(undefined);
     return text.replaceAll(/\d\d\.\d\d sec \([^)]*\)/g, "T");
   });
 }

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import * as breakpoints from "./breakpoints.ts";
 import type { IoCommand } from "./command.ts";
 import * as inspect from "./inspect.ts";
 import * as transfer from "./transfer.ts";
 
+export { IoBackground } from "./background.ts";
 export {
   helpLine,
   type IoCall,
@@ -19,9 +21,13 @@ export {
   usage,
 } from "./command.ts";
 export { getopt } from "./getopt.ts";
+export type { IoScreen, IoSession } from "./terminal.ts";
+
+/** The prompt for a person; loaded when there is one, since editing lines takes a while to load. */
+export const loadIoTerminal = (): Promise<typeof import("./terminal.ts")> => import("./terminal.ts");
 
 /** The commands that work on an open image, by name; a tool adds those that open and close one. */
 export function ioCommands(extra: readonly IoCommand[] = []): readonly IoCommand[] {
-  const all = [...Object.values(transfer), ...Object.values(inspect), ...extra];
+  const all = [...Object.values(transfer), ...Object.values(breakpoints), ...Object.values(inspect), ...extra];
   return all.sort((a, b) => a.name < b.name ? -1 : 1);
 }

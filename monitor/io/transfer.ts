@@ -127,7 +127,7 @@ function buffer(lengthBytes: number, fill: number): Uint8Array {
 }
 
 function vectorOf(words: readonly string[], fill: number): IoVector {
-  const lengths = words.map(parseLength);
+  const lengths = words.map((word) => parseLength(word));
   const total = lengths.reduce((sum, length) => sum + length, 0);
   // A request is bounded as a whole too.
   parseLength(String(total));
@@ -173,8 +173,12 @@ export const read: IoCommand = {
   },
 };
 
-/** What readv and aio_read have in common. */
-function vectorRead(io: IoContext, call: IoCall, account: boolean): (() => Promise<boolean>) | false {
+/** What readv and aio_read have in common; the latter speaks through `background`, and is counted. */
+function vectorRead(
+  io: IoContext,
+  call: IoCall,
+  background: IoContext | undefined,
+): (() => Promise<boolean>) | false {
   const pattern = call.value("P") === undefined ? undefined : parsePattern(call.value("P")!);
   const [offsetText, ...lengths] = call.words;
   if (offsetText === undefined || lengths.length === 0) return usage(io, call);
@@ -182,10 +186,10 @@ function vectorRead(io: IoContext, call: IoCall, account: boolean): (() => Promi
   const data = vectorOf(lengths, READ_FILL);
   return () =>
     doRead(
-      io,
+      background ?? io,
       requestOf(call, "read", "readv", offset, data.length),
       data,
-      () => io.backend.read(offset, data, { account }),
+      () => io.backend.read(offset, data, { account: background !== undefined }),
       pattern === undefined ? undefined : { pattern, at: 0, lengthBytes: data.length },
       call.has("v"),
     );
@@ -199,20 +203,25 @@ export const readv: IoCommand = {
   minArguments: 2,
   options: "CP:qv",
   async run(io, call) {
-    const start = vectorRead(io, call, false);
+    const start = vectorRead(io, call, undefined);
     return start === false ? false : await start();
   },
 };
 
+/** The same surroundings, but texts wait until somebody listens. */
+function inBackground(io: IoContext): IoContext {
+  return { ...io, output: { ...io.output, print: (text) => io.background.say(text) } };
+}
+
 /** Leaves a request running, as `aio_...` does. */
 function leaveRunning(io: IoContext, work: () => Promise<unknown>): true {
-  const running: Promise<void> = work().then(() => {}).finally(() => void io.outstanding.delete(running));
-  io.outstanding.add(running);
+  io.background.start(work());
   return true;
 }
 
 export const aioRead: IoCommand = {
   name: "aio_read",
+  immediate: true,
   parameters: "[-Ciqv] [-P pattern] off len [len..]",
   help: "asynchronously reads a number of bytes",
   longHelp: AIO_READ_HELP,
@@ -224,7 +233,7 @@ export const aioRead: IoCommand = {
       io.backend.stats.invalid("read", io.clock.nowNs());
       return true;
     }
-    const start = vectorRead(io, call, true);
+    const start = vectorRead(io, call, inBackground(io));
     return start === false ? false : leaveRunning(io, start);
   },
 };
@@ -272,7 +281,8 @@ export const write: IoCommand = {
     if (call.words.length !== 2) return usage(io, call);
     checkWriteFlags(call);
     const offset = parseNumber(call.words[0]!);
-    const lengthBytes = parseLength(call.words[1]!);
+    // Writing zeroes without data is not bounded as other requests are.
+    const lengthBytes = call.has("n") ? parseNumber(call.words[1]!) : parseLength(call.words[1]!, " without -n");
     if (call.has("b") || call.has("c")) {
       requireAligned(offset, "offset");
       requireAligned(lengthBytes, "count");
@@ -348,6 +358,7 @@ export const writev: IoCommand = {
 
 export const aioWrite: IoCommand = {
   name: "aio_write",
+  immediate: true,
   writes: true,
   parameters: "[-Cfiquz] [-P pattern] off len [len..]",
   help: "asynchronously writes a number of bytes",
@@ -360,7 +371,6 @@ export const aioWrite: IoCommand = {
     if (offsetText === undefined || lengths.length === 0) return usage(io, call);
     if (call.has("z") && lengths.length !== 1) throw new IoRefusal("-z supports only a single length parameter");
     if (call.has("u") && !call.has("z")) throw new IoRefusal("-u requires -z to be specified");
-    if (call.has("z") && call.has("P")) throw new IoRefusal("-z and -P cannot be specified at the same time");
     if (call.has("i")) {
       io.output.print("injecting invalid write request\n");
       io.backend.stats.invalid("write", io.clock.nowNs());
@@ -371,16 +381,17 @@ export const aioWrite: IoCommand = {
     const zeroBytes = call.has("z") ? parseLength(lengths[0]!) : undefined;
     const data = zeroBytes === undefined ? vectorOf(lengths, pattern) : IoVector.allocate(0);
     const request = requestOf(call, "wrote", "aio_write", offset, zeroBytes ?? data.length);
+    const speaker = inBackground(io);
     return leaveRunning(io, async () => {
       const durationNs = await timed(
-        io,
+        speaker,
         "aio_write",
         () =>
           zeroBytes === undefined
             ? io.backend.write(offset, data, { fua })
             : io.backend.writeZeroes(offset, zeroBytes, { unmap: call.has("u"), fua }),
       );
-      if (durationNs !== undefined) report(io, request, durationNs);
+      if (durationNs !== undefined) report(speaker, request, durationNs);
     });
   },
 };

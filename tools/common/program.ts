@@ -19,7 +19,7 @@ export interface Outputs {
 
 /** A tool's surroundings; tests make one that collects. */
 export class Program {
-  readonly #outputs: Outputs;
+  #outputs: Outputs;
   /** The name in messages: `"qemu-img"`. */
   readonly name: string;
   /** What follows "Try '" in hints: `"qemu-img"` or `"moa img"`. */
@@ -55,6 +55,13 @@ export class Program {
   /** Lets all that was said so far be seen: before a prompt. */
   flush(): void {
     this.#outputs.flush?.();
+  }
+
+  /** Lets `outputs` take all that is said, until the returned function is called. */
+  redirect(outputs: Outputs): () => void {
+    const before = this.#outputs;
+    this.#outputs = outputs;
+    return () => this.#outputs = before;
   }
 
   /** A line on standard error as it is. */

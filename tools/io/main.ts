@@ -14,24 +14,31 @@ import { HostClock } from "../../base/clocks.ts";
 import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import { HostRandom } from "../../base/random.ts";
 import { BlockGraph, nestOptions, type OptionTree } from "../../block/mod.ts";
+import { type IoScreen, loadIoTerminal } from "../../monitor/io/mod.ts";
 import { type FoundOption, getopt } from "../common/getopt.ts";
 import { addObject, objectsOf } from "../common/objects.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { lines } from "./lines.ts";
-import { OpenRefusal, readHow, Session } from "./session.ts";
+import { OpenRefusal, readHow } from "./open_how.ts";
+import { Session } from "./session.ts";
 import { SPEC, usageText, versionText } from "./usage.ts";
 
-/** Runs the tool; resolves to the exit status. */
-export async function main(program: Program, args: readonly string[]): Promise<number> {
+/** Where lines come from. */
+export interface LineInput {
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/** Runs the tool; resolves to the exit status. Without `-c`, lines come from `input` (the process's own where absent). */
+export async function main(program: Program, args: readonly string[], input?: LineInput): Promise<number> {
   try {
-    return await runTool(program, args);
+    return await runTool(program, args, input);
   } catch (error) {
     if (error instanceof Exit) return error.code;
     throw error;
   }
 }
 
-async function runTool(program: Program, args: readonly string[]): Promise<number> {
+async function runTool(program: Program, args: readonly string[], input: LineInput | undefined): Promise<number> {
   const { options, operands } = getopt(args, SPEC);
   const good = readOptions(program, options);
   if (good.some(({ is }) => is === "V")) {
@@ -49,12 +56,15 @@ async function runTool(program: Program, args: readonly string[]): Promise<numbe
   if (format !== undefined && has("image-opts")) program.fail("--image-opts and -f are mutually exclusive");
 
   await using graph = makeGraph(program);
-  await using session = new Session(program, graph);
+  const commands = good.filter(({ is }) => is === "c").map(({ value }) => value);
+  await using session = new Session(program, graph, { typed: commands.length === 0 });
   if (filename !== undefined) {
     let described: OptionTree = format === undefined ? {} : { driver: format };
     if (has("image-opts")) {
       try {
-        described = nestOptions(QemuOpts.parse(filename).remaining);
+        const given = QemuOpts.parse(filename);
+        for (const warning of given.warnings) program.error(`warning: ${warning}`);
+        described = nestOptions(given.remaining);
       } catch (error) {
         if (!(error instanceof OptionError)) throw error;
         program.report("", error);
@@ -64,21 +74,35 @@ async function runTool(program: Program, args: readonly string[]): Promise<numbe
     }
     if (!await session.open(filename, readHow(good, described))) return 1;
   }
-  const commands = good.filter(({ is }) => is === "c").map(({ value }) => value);
   if (commands.length > 0) {
     for (const command of commands) {
       if (session.ended) break;
       await session.run(command);
     }
-  } else await prompt(program, session);
+  } else if (input === undefined && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
+    await terminalPrompt(program, session);
+  } else await prompt(program, session, input ?? Deno.stdin);
   await session.settle();
   return session.failed ? 1 : 0;
 }
 
-async function prompt(program: Program, session: Session): Promise<void> {
+/** A person types: lines are edited and remembered. */
+async function terminalPrompt(program: Program, session: Session): Promise<void> {
+  const [{ serveIoTerminal }, { stdout }] = await Promise.all([loadIoTerminal(), import("node:process")]);
+  const screen: IoScreen = { print: (text) => program.out(text) };
+  const restore = program.redirect({ out: (text) => screen.print(text), error: (text) => screen.print(text) });
+  try {
+    const keyboard = { keys: Deno.stdin.readable, screen: stdout, setRaw: (raw: boolean) => Deno.stdin.setRaw(raw) };
+    await serveIoTerminal(keyboard, session, screen, Deno.env);
+  } finally {
+    restore();
+  }
+}
+
+async function prompt(program: Program, session: Session, input: LineInput): Promise<void> {
   program.out("qemu-io> ");
   program.flush();
-  for await (const line of lines(Deno.stdin)) {
+  for await (const line of lines(input)) {
     await session.run(line);
     if (session.ended) return;
     program.out("qemu-io> ");
@@ -99,7 +123,9 @@ function readOptions(
     }
     if (option.is === "V" || option.is === "h") return [option];
     if (option.is === "object") addObject(program, option.value);
-    if (option.is === "T") program.error(`warning: trace event '${option.value}' does not exist`);
+    if (option.is === "T") {
+      program.error(`warning: trace event '${option.value.replace(/^enable=/, "")}' does not exist`);
+    }
     good.push(option);
     try {
       readHow([option], {});

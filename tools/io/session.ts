@@ -4,95 +4,41 @@
  * @module
  */
 import { errnoText, isErrno } from "../../base/errno.ts";
-import { OptionError, type OptionPair, QemuOpts } from "../../base/keyval.ts";
+import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import {
   ALL_PERMISSIONS,
   BlockBackend,
   BlockError,
   type BlockGraph,
-  type CacheMode,
-  cacheMode,
+  findBreakpoints,
   nestOptions,
   openDriveNode,
-  type OptionTree,
 } from "../../block/mod.ts";
-import { type IoCall, type IoCommand, ioCommands, type IoContext, runIoLine, usage } from "../../monitor/io/mod.ts";
+import { IoBackground, type IoCommand, ioCommands, type IoContext, runIoLine, usage } from "../../monitor/io/mod.ts";
 import type { Program } from "../common/program.ts";
-
-/** How an image is opened. */
-export interface OpenHow {
-  readonly readOnly: boolean;
-  readonly snapshot: boolean;
-  readonly copyOnRead: boolean;
-  readonly forceShare: boolean;
-  readonly cache: CacheMode;
-  readonly discard: boolean;
-  readonly aio: Aio | undefined;
-  readonly options: OptionTree;
-}
-
-/** Engines of files. */
-export type Aio = "threads" | "native" | "io_uring";
-
-const AIO: readonly string[] = ["threads", "native", "io_uring"];
-
-/** A text that the program puts its name before; the command or the program ends. */
-export class OpenRefusal extends Error {
-  override readonly name = "OpenRefusal";
-}
-
-/** Options by the letters that the command line and `open` share. @throws {OpenRefusal} in QEMU's words. */
-export function readHow(
-  letters: readonly { readonly is: string; readonly value: string }[],
-  options: OptionTree,
-): OpenHow {
-  let cache = cacheMode("writeback")!;
-  let discard = true;
-  let aio: Aio | undefined;
-  for (const { is, value } of letters) {
-    if (is === "n") cache = { ...cache, direct: true };
-    if (is === "k") aio = "native";
-    if (is === "t") {
-      const mode = cacheMode(value);
-      if (mode === undefined) throw new OpenRefusal(`Invalid cache option: ${value}`);
-      cache = mode;
-    }
-    if (is === "d") {
-      if (!["ignore", "off", "unmap", "on"].includes(value)) throw new OpenRefusal(`Invalid discard option: ${value}`);
-      discard = value === "unmap" || value === "on";
-    }
-    if (is === "i") {
-      if (!AIO.includes(value)) throw new OpenRefusal(`Invalid aio option: ${value}`);
-      aio = value as Aio;
-    }
-  }
-  const has = (letter: string) => letters.some(({ is }) => is === letter);
-  return {
-    readOnly: has("r"),
-    snapshot: has("s"),
-    copyOnRead: has("C"),
-    forceShare: has("U"),
-    cache,
-    discard,
-    aio,
-    options,
-  };
-}
+import { raise } from "./raise.ts";
+import { lettersOf, type OpenHow, OpenRefusal, readHow } from "./open_how.ts";
+import { changeOptions } from "./reopen.ts";
+import { OPEN_HELP } from "./usage.ts";
 
 /** One run of the program. */
 export class Session implements AsyncDisposable {
   readonly #program: Program;
   readonly #graph: BlockGraph;
   readonly #table: readonly IoCommand[];
-  readonly #outstanding = new Set<Promise<void>>();
+  readonly #background = new IoBackground();
+  /** Requests in the background are heard at any time: lines are typed, and the program waits between them. */
+  readonly #attentive: boolean;
   #backend: BlockBackend;
   /** `quit` was said. */
   ended = false;
   /** A command failed. */
   failed = false;
 
-  constructor(program: Program, graph: BlockGraph) {
+  constructor(program: Program, graph: BlockGraph, how: { readonly typed?: boolean } = {}) {
     this.#program = program;
+    this.#attentive = how.typed ?? false;
+    this.#listen(this.#attentive);
     this.#graph = graph;
     this.#backend = new BlockBackend({ graph });
     const own = [this.#open(), this.#close(), this.#quit(), this.#reopen()];
@@ -101,14 +47,39 @@ export class Session implements AsyncDisposable {
       .sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
+  /** The commands' names. */
+  get names(): readonly string[] {
+    return this.#table.map(({ name }) => name);
+  }
+
   /** Runs one line. */
   async run(line: string): Promise<void> {
     const name = line.split(" ").find((word) => word !== "");
     const command = this.#table.find((one) => one.name === name || one.alias === name);
+    this.#listen(this.#attentive || command?.immediate !== true);
+    try {
+      await this.#runCommand(line, command);
+      if (command === undefined && name !== undefined && !this.#program.strict) await this.#suggest(name);
+    } finally {
+      this.#listen(this.#attentive);
+    }
+  }
+
+  async #runCommand(line: string, command: IoCommand | undefined): Promise<void> {
     if (command !== undefined && command.withoutImage !== true && !this.#backend.isInserted) {
       this.#program.line("no file open, try 'help open'");
       this.failed = true;
     } else if (!await runIoLine(this.#context(), line)) this.failed = true;
+  }
+
+  async #suggest(name: string): Promise<void> {
+    const { suggest } = await import("../common/suggest.ts");
+    const near = suggest(name, this.names);
+    if (near !== undefined) this.#program.line(`Did you mean '${near}'?`);
+  }
+
+  #listen(now: boolean): void {
+    this.#background.listen(now ? (text) => this.#program.out(text) : undefined);
   }
 
   /** Opens an image; says why where that fails. */
@@ -139,6 +110,9 @@ export class Session implements AsyncDisposable {
         detectZeroes: "off",
       });
       try {
+        if (!how.readOnly && how.options["read-only"] === "on") {
+          throw new BlockError({ kind: "state", text: "Block node is read-only" });
+        }
         if (how.copyOnRead && node.readOnly) {
           throw new BlockError({ kind: "state", text: "Can't use copy-on-read on read-only device" });
         }
@@ -155,9 +129,11 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Waits for requests that were left running. */
+  /** Waits for requests that were left running; those that are suspended nobody would resume any more. */
   async settle(): Promise<void> {
-    while (this.#outstanding.size > 0) await Promise.all(this.#outstanding);
+    this.#listen(true);
+    findBreakpoints(this.#backend.node)?.clear();
+    await this.#background.settled();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,7 +147,8 @@ export class Session implements AsyncDisposable {
       backend: this.#backend,
       clock: this.#graph.clocks.realtime,
       table: this.#table,
-      outstanding: this.#outstanding,
+      background: this.#background,
+      alone: true,
       output: {
         print: (text) => program.out(text),
         error: (text) => program.errorText(text),
@@ -198,8 +175,9 @@ export class Session implements AsyncDisposable {
       withoutImage: true,
       run: async (io, call) => {
         try {
-          const pairs = call.value("o") === undefined ? [] : QemuOpts.parse(call.value("o")!).remaining;
-          const how = readHow(lettersOf(call), nestOptions(pairs as OptionPair[]));
+          const given = call.value("o") === undefined ? undefined : QemuOpts.parse(call.value("o")!);
+          for (const warning of given?.warnings ?? []) this.#program.error(`warning: ${warning}`);
+          const how = readHow(lettersOf(call), nestOptions(given?.remaining ?? []));
           if (call.words.length > 1) return usage(io, call);
           return await this.open(call.words[0], how);
         } catch (error) {
@@ -233,7 +211,6 @@ export class Session implements AsyncDisposable {
       alias: "q",
       help: "exit the program",
       minArguments: 0,
-      maxArguments: 0,
       withoutImage: true,
       run: () => this.ended = true,
     };
@@ -241,49 +218,8 @@ export class Session implements AsyncDisposable {
 
   #reopen(): IoCommand {
     const known = ioCommands().find(({ name }) => name === "reopen")!;
-    return { ...known, run: (io, call) => this.#changeFlags(io, call) };
+    return { ...known, run: (io, call) => changeOptions(this.#program, this.#graph, io, call) };
   }
-
-  /** `reopen`: read-only or not, and the cache mode. */
-  async #changeFlags(io: IoContext, call: IoCall): Promise<boolean> {
-    const backend = this.#backend;
-    const node = backend.node!;
-    const fail = (text: string) => {
-      this.#program.error(text);
-      return false;
-    };
-    let cache = { writeback: backend.writeCacheEnabled, direct: node.cacheDirect, noFlush: node.cacheNoFlush };
-    if (call.has("r") && call.has("w")) return fail("Only one -r/-w option may be given");
-    const mode = call.value("c");
-    if (mode !== undefined) {
-      const found = cacheMode(mode);
-      if (found === undefined) return fail(`Invalid cache option: ${mode}`);
-      cache = found;
-    }
-    if (call.words.length > 0) return usage(io, call);
-    const option = call.value("o");
-    if (option !== undefined) {
-      const [first] = QemuOpts.parse(option).remaining;
-      if (first?.name === "read-only" && (call.has("r") || call.has("w"))) {
-        return fail("Cannot set both -r/-w and 'read-only'");
-      }
-      if (first !== undefined) return fail(`Cannot change the option '${first.name}'`);
-    }
-    const readOnly = call.has("r") || (!call.has("w") && node.readOnly);
-    try {
-      await this.#graph.reopen(node, { readOnly, cacheDirect: cache.direct, cacheNoFlush: cache.noFlush });
-      backend.writeCacheEnabled = cache.writeback;
-      return true;
-    } catch (error) {
-      if (!(error instanceof BlockError)) throw error;
-      this.#program.report("", error);
-      return false;
-    }
-  }
-}
-
-function lettersOf(call: IoCall): { is: string; value: string }[] {
-  return call.letters.map((is) => ({ is, value: call.value(is) ?? "" }));
 }
 
 /** @throws an error whose message is strerror's */
@@ -295,32 +231,3 @@ async function readFile(filename: string): Promise<Uint8Array> {
     throw new Error(isErrno(String(code)) ? errnoText(String(code) as "EIO") : String(error));
   }
 }
-
-const SIGNALS = (
-  "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM"
-).split(" ") as Deno.Signal[];
-
-/** Ends the process as a signal would, or sends itself one. */
-function raise(signal: number | "abort"): void {
-  const name = signal === "abort" ? "SIGABRT" : SIGNALS[signal - 1];
-  if (name !== undefined) Deno.kill(Deno.pid, name);
-}
-
-const OPEN_HELP = `
- opens a new file in the requested mode
-
- Example:
- 'open -n -o driver=raw /tmp/data' - opens raw data file read-write, uncached
-
- Opens a file for subsequent use by all of the other qemu-io commands.
- -r, -- open file read-only
- -s, -- use snapshot file
- -C, -- use copy-on-read
- -n, -- disable host cache, short for -t none
- -U, -- force shared permissions
- -k, -- use kernel AIO implementation (Linux only, prefer use of -i)
- -i, -- use AIO mode (threads, native or io_uring)
- -t, -- use the given cache mode for the image
- -d, -- use the given discard mode for the image
- -o, -- options to be given to the block driver
-`;
