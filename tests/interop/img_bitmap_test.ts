@@ -200,3 +200,26 @@ Deno.test({
       sameData: ["a", "two", "in-use", "c1", "c3"],
     }),
 });
+
+Deno.test({
+  name: "commit and rebase mark what they write, in images that are QEMU's to the byte",
+  ignore,
+  fn: () =>
+    sideBySide({
+      setUp: [
+        "for i in base other; do qemu-img create -q -f qcow2 $i 1M; qemu-io -c 'write -q 0 128k' $i; done",
+        "qemu-img bitmap --add -g 64k base x",
+        "for i in over over2; do qemu-img create -q -f qcow2 -b base -F qcow2 $i; qemu-img bitmap --add $i y; done",
+        "qemu-io -c 'write -q 100k 100k' -c 'write -q 700k 4k' over; qemu-io -c 'write -q 300k 4k' other",
+      ],
+      rows: [
+        "commit over",
+        "info base",
+        "rebase -b other -F qcow2 over2",
+        "rebase -u -b base -F qcow2 over2",
+        "info over",
+      ],
+      verify: ["check base", "check over", "check over2"],
+      sameBytes: ["base", "over", "over2"],
+    }),
+});
