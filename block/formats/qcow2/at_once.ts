@@ -55,7 +55,7 @@ export function linkAtOnce(image: Qcow2Image, { start, host, clusters }: Omit<Ta
     slice.view.setUint32((index + i) * ENTRY_BYTES, Math.floor(offset / 0x1_0000_0000) + COPIED_HIGH);
     slice.view.setUint32((index + i) * ENTRY_BYTES + 4, offset % 0x1_0000_0000);
   }
-  image.l2.markDirty(slice);
+  image.l2.markDirty(slice, index * ENTRY_BYTES, (index + clusters) * ENTRY_BYTES);
   return true;
 }
 

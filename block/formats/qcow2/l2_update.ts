@@ -72,7 +72,8 @@ export async function updateMapping(
   const index = image.sliceIndex(at);
   const old = mappingAt(image, table, index);
   image.entries.encode(table.view, index, change(old));
-  image.l2.markDirty(table);
+  const { entryBytes } = image.entries;
+  image.l2.markDirty(table, index * entryBytes, (index + 1) * entryBytes);
   return old;
 }
 

@@ -121,8 +121,7 @@ export class Refcounts {
     for (let cluster = first; cluster < first + count; cluster++) {
       const block = this.cache.lookup(this.blockOffset(cluster));
       assert(block !== undefined, "the refcount block is cached");
-      writeCount(block.view, cluster % this.blockEntries, this.order, 1);
-      this.cache.markDirty(block);
+      this.#write(block, cluster, 1);
     }
   }
 
@@ -134,8 +133,14 @@ export class Refcounts {
       await this.cache.load(offset);
       block = this.cache.lookup(offset);
     }
-    writeCount(block.view, cluster % this.blockEntries, this.order, value);
-    this.cache.markDirty(block);
+    this.#write(block, cluster, value);
+  }
+
+  #write(block: Table, cluster: number, value: number): void {
+    const index = cluster % this.blockEntries;
+    writeCount(block.view, index, this.order, value);
+    const byte = Math.floor(index * 2 ** this.order / 8);
+    this.cache.markDirty(block, byte, byte + Math.max(1, 2 ** this.order / 8));
   }
 
   /** The stored count, deferred changes left out. */

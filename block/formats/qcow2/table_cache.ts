@@ -8,8 +8,12 @@
  * @module
  */
 import { assert } from "../../../base/assert.ts";
+import { alignDown, alignUp } from "../../../base/bits.ts";
 import { IoVector } from "../../../base/io_vector.ts";
 import type { HostFile } from "./host_file.ts";
+
+/** What is written back is whole units of this: a page of the host's cache, so that no write means reading. */
+const UNIT_BYTES = 4096;
 
 /** One piece of metadata, `bytes` big-endian. */
 export class Table {
@@ -17,6 +21,9 @@ export class Table {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
   dirty = false;
+  /** Bytes that changed lie between these. */
+  dirtyFrom = 0;
+  dirtyTo = 0;
   /** Looked up since the clock hand went by. */
   used = true;
   /** Neighbours in the ring of clean pieces; itself where it stands in none. */
@@ -139,10 +146,17 @@ export class TableCache {
     table.next = table;
   }
 
-  markDirty(table: Table): void {
-    if (table.dirty) return;
+  /** Bytes `from` to `to` of the piece have changed. */
+  markDirty(table: Table, from = 0, to = table.bytes.length): void {
+    if (table.dirty) {
+      if (from < table.dirtyFrom) table.dirtyFrom = from;
+      if (to > table.dirtyTo) table.dirtyTo = to;
+      return;
+    }
     assert(this.#tables.get(table.offset) === table, "a piece that is changed is in the cache");
     table.dirty = true;
+    table.dirtyFrom = from;
+    table.dirtyTo = to;
     this.#dirty.add(table);
     this.#leave(table);
   }
@@ -164,9 +178,11 @@ export class TableCache {
     return [...this.#dirty].sort((a, b) => a.offset - b.offset);
   }
 
-  /** Writes one dirty piece; the caller keeps everybody from changing it meanwhile. */
+  /** Writes what has changed of one dirty piece; the caller keeps everybody from changing it meanwhile. */
   async writeBack(table: Table): Promise<void> {
-    await this.#file.write(table.offset, table.bytes);
+    const from = alignDown(table.dirtyFrom, UNIT_BYTES);
+    const to = Math.min(alignUp(table.dirtyTo, UNIT_BYTES), table.bytes.length);
+    await this.#file.write(table.offset + from, table.bytes.subarray(from, to));
     if (!this.#dirty.delete(table)) return;
     table.dirty = false;
     this.#enter(table);
