@@ -54,6 +54,33 @@ const SCENARIOS: Scenario[] = [
   },
   { name: "preallocated", values: { cluster_size: 4096, preallocation: "metadata" }, size: 400 * KiB, snapshots: true },
   { name: "zstd", values: { compression_type: "zstd" }, size: 900 * KiB, snapshots: true },
+  {
+    name: "subclusters",
+    values: { extended_l2: true, cluster_size: 16384, compression_type: "zstd" },
+    size: 700 * KiB,
+    snapshots: true,
+  },
+  {
+    name: "subclusters over a backing file, made beforehand",
+    values: { extended_l2: true, cluster_size: 32768, preallocation: "metadata" },
+    size: 700 * KiB,
+    backing: 500 * KiB,
+    snapshots: true,
+  },
+  {
+    name: "subclusters, small caches",
+    values: { extended_l2: true, cluster_size: 16384, refcount_bits: 8 },
+    size: 5000 * KiB,
+    snapshots: true,
+    options: { "l2-cache-size": 2048, "refcount-cache-size": 65536, "l2-cache-entry-size": 512 },
+  },
+  { name: "data file", values: { data_file: "data", cluster_size: 4096 }, size: 400 * KiB, backing: 250 * KiB },
+  { name: "raw data file", values: { data_file: "data", data_file_raw: true, cluster_size: 4096 }, size: 400 * KiB },
+  {
+    name: "data file, subclusters",
+    values: { data_file: "data", extended_l2: true, cluster_size: 16384 },
+    size: 400 * KiB,
+  },
   { name: "2 MiB clusters", values: { cluster_size: 2048 * KiB }, size: 5000 * KiB, snapshots: true, steps: 40 },
 ];
 
@@ -77,6 +104,7 @@ class Run {
     readonly model: Model,
     readonly file: MemoryFile,
     readonly backing: Uint8Array | undefined,
+    readonly data: MemoryFile,
   ) {}
   image!: OpenImage;
 
@@ -84,6 +112,7 @@ class Run {
     const backingNode = this.backing === undefined ? undefined : fileNode(new MemoryFile(this.backing), "backing");
     this.image = await openTestImage(this.file, {
       discard: "unmap",
+      dataNode: fileNode(this.data, "data"),
       ...(backingNode === undefined ? {} : { backingNode }),
       ...this.scenario.options,
     });
@@ -120,6 +149,7 @@ class Run {
         break;
       }
       case 7: {
+        if (scenario.values["data_file"] !== undefined) break;
         const [at, length] = range(random, model.disk.length, cluster, cluster * 2);
         const bytes = pattern(random, length);
         await image.node.writeCompressed(at, IoVector.of(bytes));
@@ -194,17 +224,22 @@ async function check(run: Run, label: string): Promise<void> {
   try {
     const path = `${folder}/a.qcow2`;
     await Deno.writeFile(path, run.file.content());
-    const checked = await runProgram("qemu-img", "check", "-f", "qcow2", path);
+    await Deno.writeFile(`${folder}/data`, run.data.content());
+    const external = run.scenario.values["data_file"] !== undefined;
+    const opened = { driver: "qcow2", file: { driver: "file", filename: path } };
+    const data = external ? { "data-file": { driver: "file", filename: `${folder}/data` } } : {};
+    const named = external ? `json:${JSON.stringify({ ...opened, ...data, backing: null })}` : path;
+    const checked = await runProgram("qemu-img", "check", ...(external ? [] : ["-f", "qcow2"]), named);
     assertEquals(checked.code, 0, `${label}: ${checked.stdout}${checked.stderr}`);
     const list = run.image.driver.snapshots.list();
     const views = [undefined, ...list.map(({ id }) => id)];
     for (const id of views) {
       const raw = `${folder}/a.raw`;
-      let source = path;
+      let source = named;
       if (run.backing !== undefined) {
         await Deno.writeFile(`${folder}/b.raw`, run.backing);
-        source = `json:{"driver":"qcow2","file":{"driver":"file","filename":"${path}"},` +
-          `"backing":{"driver":"raw","file":{"driver":"file","filename":"${folder}/b.raw"}}}`;
+        const backing = { driver: "raw", file: { driver: "file", filename: `${folder}/b.raw` } };
+        source = `json:${JSON.stringify({ ...opened, ...data, backing })}`;
         if (id !== undefined) continue;
       }
       const how = id === undefined ? [] : ["-l", `snapshot.id=${id}`];
@@ -215,6 +250,9 @@ async function check(run: Run, label: string): Promise<void> {
       assertEquals(got.length, wanted.length);
       const at = got.findIndex((byte, i) => byte !== wanted[i]);
       assertEquals(at, -1, `${label}: ${id ?? "disk"} differs at ${at}`);
+      if (run.scenario.values["data_file_raw"] === true) {
+        assertEquals(run.data.content().findIndex((byte, i) => byte !== wanted[i]), -1, `${label}: raw data file`);
+      }
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -229,11 +267,13 @@ for (const scenario of SCENARIOS) {
       const seeds = Number(Deno.env.get("QCOW2_SEEDS") ?? 2);
       for (let seed = 1; seed <= seeds; seed++) {
         const random = new SeededRandom(seed);
-        const file = await createTestImage({ ...scenario.values, size: scenario.size }) as MemoryFile;
+        const data = new MemoryFile();
+        const values = { ...scenario.values, size: scenario.size };
+        const file = await createTestImage(values, new MemoryFile(), data) as MemoryFile;
         const disk = new Uint8Array(scenario.size);
         let backing: Uint8Array | undefined;
         if (scenario.backing !== undefined) disk.set(backing = pattern(random, scenario.backing));
-        const run = new Run(scenario, random, { disk, snapshots: new Map() }, file, backing);
+        const run = new Run(scenario, random, { disk, snapshots: new Map() }, file, backing, data);
         await run.open();
         for (let i = 0; i < (scenario.steps ?? 120); i++) {
           try {
