@@ -92,7 +92,7 @@ const QCOW2: Readonly<Record<string, OptionRow>> = {
   "l2-cache-entry-size": size,
   "refcount-cache-size": size,
   "cache-clean-interval": int,
-  encrypt: { type: "tree" },
+  encrypt: { type: "tree", strong: true },
   "data-file": { type: "node", strong: true },
 };
 

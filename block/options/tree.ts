@@ -146,7 +146,8 @@ function checkValue(value: OptionValue, path: string, row: OptionRow, keyval: bo
       return checkNode(value, `${path}.`, keyval);
     case "tree":
       if (!isTree(value)) throw typeError(path, "object");
-      return path.endsWith("cache") ? checkCache(value, `${path}.`, keyval) : value;
+      if (path.endsWith("cache")) return checkCache(value, `${path}.`, keyval);
+      return path.endsWith("encrypt") ? checkEncrypt(value, `${path}.`) : value;
     case "list":
       if (!Array.isArray(value)) throw typeError(path, "array");
       return value;
@@ -168,6 +169,23 @@ function checkCache(cache: OptionTree, path: string, keyval: boolean): OptionTre
     result[name] = checkValue(value!, path + name, row, keyval);
   }
   return result;
+}
+
+const ENCRYPT_FORMATS: readonly OptionValue[] = ["aes", "luks"];
+
+function checkEncrypt(encrypt: OptionTree, path: string): OptionTree {
+  const { format } = encrypt;
+  if (format === undefined) throw optionError(`Parameter '${path}format' is missing`, `${path}format`);
+  if (!ENCRYPT_FORMATS.includes(format)) {
+    throw optionError(`Parameter 'format' does not accept value '${format}'`, `${path}format`);
+  }
+  for (const [name, value] of Object.entries(encrypt)) {
+    if (name !== "format" && name !== "key-secret") {
+      throw optionError(`Parameter '${path}${name}' is unexpected`, path + name);
+    }
+    if (typeof value !== "string") throw typeError(path + name, "string");
+  }
+  return encrypt;
 }
 
 function checkString(value: OptionValue, path: string, type: "str" | "bool" | "size" | "int"): OptionValue {

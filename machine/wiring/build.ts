@@ -62,6 +62,8 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     trace: site.trace,
     warn: (message) => site.warn(`warning: ${message}`),
     notice: site.notice,
+    inMachine: true,
+    ...(wishes.secrets === undefined ? {} : { secrets: wishes.secrets }),
     ...(site.temporary === undefined ? {} : { temporary: site.temporary }),
   });
   await using undo = new AsyncDisposableStack();

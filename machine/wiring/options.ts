@@ -7,7 +7,7 @@
  * @module
  */
 import type { OptionPair } from "../../base/keyval.ts";
-import type { DriveInterface } from "../../block/mod.ts";
+import type { DriveInterface, SecretSource } from "../../block/mod.ts";
 import type { FirmwareItems } from "../boards/board.ts";
 
 /** A drive: options as behind `-drive`. `-hda F` is `index=0,media=disk,file=F`. */
@@ -39,6 +39,8 @@ export interface GlobalProperty {
 export interface MachineWishes {
   /** The board's default where absent. */
   readonly ramBytes?: number;
+  /** Where encrypted drives find their passphrases. */
+  readonly secrets?: SecretSource;
   readonly drives?: readonly DriveWish[];
   readonly blockdevs?: readonly BlockdevWish[];
   readonly devices?: readonly DeviceWish[];

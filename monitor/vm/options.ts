@@ -17,6 +17,8 @@ export interface VmOptions {
   readonly hdd?: string;
   /** A CD in the third place, as `-cdrom`. */
   readonly cdrom?: string;
+  /** Each as behind `-object`: `"secret,id=s0,file=passphrase"`, for drives that are encrypted. */
+  readonly objects?: readonly string[];
   /** Each as behind `-drive`: `"file=a.qcow2,if=none,id=d0"`. */
   readonly drives?: readonly string[];
   /** Each as behind `-blockdev`. */

@@ -5,6 +5,7 @@
  */
 import { type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
 import { MiB } from "../../base/units.ts";
+import { ObjectRegistry, parseObject } from "../../block/mod.ts";
 import type { DriveWish, MachineWishes } from "../../machine/mod.ts";
 import type { VmOptions } from "./options.ts";
 
@@ -27,12 +28,22 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ],
     blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
     devices: (options.devices ?? []).map((text) => ({ origin: `-device ${text}`, pairs: read(text, "driver") })),
+    ...(options.objects === undefined ? {} : { secrets: registryOf(options.objects) }),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.name === undefined ? {} : { name: options.name }),
   };
+}
+
+function registryOf(texts: readonly string[]): ObjectRegistry {
+  const objects = new ObjectRegistry();
+  for (const text of texts) {
+    const wanted = parseObject(text);
+    if (wanted.kind === "object") objects.add(wanted.properties);
+  }
+  return objects;
 }
 
 function place(index: number, media: "disk" | "cdrom", file: string): DriveWish {

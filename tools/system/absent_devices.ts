@@ -1,10 +1,9 @@
 /**
- * Options for what this machine does not have (display, network, serial and parallel ports, objects): "none" is
+ * Options for what this machine does not have (display, network, serial and parallel ports): "none" is
  * granted, what QEMU has is refused by name, what QEMU has not either is refused in its words.
  *
  * @module
  */
-import { parseOptionPairs } from "../../base/keyval.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -14,14 +13,6 @@ const NETS = ["nic", "user", "tap", "l2tpv3", "socket", "stream", "dgram", "vde"
 const NET_TYPES = [...NETS, "netmap", "vhost-vdpa"];
 const CHARDEVS = ["stdio", "vc", "pty", "file", "pipe", "udp", "tcp", "telnet", "unix", "con", "mon", "chardev"];
 const MORE_CHARDEVS = ["websocket", "msmouse", "braille", "wctablet", "fdset", "ringbuf", "socket", "serial"];
-const OBJECTS = [
-  "authz-list authz-list-file authz-pam authz-simple can-bus can-host-socketcan colo-compare cryptodev-backend",
-  "cryptodev-backend-builtin dbus-vmstate filter-buffer filter-dump filter-mirror filter-redirector filter-replay",
-  "filter-rewriter input-barrier input-linux iothread main-loop memory-backend-epc memory-backend-file",
-  "memory-backend-memfd memory-backend-ram pr-manager-helper qtest rng-builtin rng-egd rng-random secret",
-  "secret_keyring sev-guest thread-context throttle-group tls-cipher-suites tls-creds-anon tls-creds-psk",
-  "tls-creds-x509 tls-session x-remote-object",
-].join(" ").split(" ");
 
 export function readDisplay(text: string, settings: Settings): void {
   const type = first(text);
@@ -65,18 +56,6 @@ export function readPort(kind: "serial" | "parallel", text: string, origin: stri
     origin,
     `${origin}: could not connect ${kind} device to character backend '${text}'`,
   );
-}
-
-export function readObject(text: string, settings: Settings): void {
-  const { pairs, helpWanted } = parseOptionPairs(text, "qom-type");
-  if (helpWanted) {
-    settings.listing ??= { kind: "object" };
-    return;
-  }
-  const type = pairs.findLast(({ name }) => name === "qom-type")?.value ?? "";
-  if (!OBJECTS.includes(type)) throw new CommandLineError(`Parameter 'qom-type' does not accept value '${type}'`);
-  if (!pairs.some(({ name }) => name === "id")) throw new CommandLineError("Parameter 'id' is missing");
-  throw new CommandLineError(`there are no '${type}' objects in moa yet`);
 }
 
 function first(text: string): string {

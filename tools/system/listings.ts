@@ -13,6 +13,7 @@ import type { Listing } from "./settings.ts";
 
 /** Prints a listing. */
 export function showListing(listing: Listing, program: Program): void {
+  if (listing.kind === "object") return program.out(listing.text);
   if (listing.kind !== "device") return program.out(listingText(listing.kind, program));
   const old = listing.driver === "ide-drive" && !program.strict;
   if (old) program.error(`${listing.origin}: note: 'ide-drive' is called 'ide-hd' now, or 'ide-cd' with a CD`);
@@ -21,7 +22,7 @@ export function showListing(listing: Listing, program: Program): void {
   else program.out(deviceText(type));
 }
 
-function listingText(kind: Exclude<Listing["kind"], "device">, program: Program): string {
+function listingText(kind: Exclude<Listing["kind"], "device" | "object">, program: Program): string {
   switch (kind) {
     case "help":
       return helpText(program);
@@ -46,8 +47,6 @@ function listingText(kind: Exclude<Listing["kind"], "device">, program: Program)
       return "none                 no graphic card\n";
     case "chardev":
       return "Available chardev backend types: \n  stdio\n  null\n  socket\n";
-    case "object":
-      return "List of user creatable objects:\n";
     case "trace":
     case "data-folders":
       return "";
