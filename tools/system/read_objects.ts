@@ -1,0 +1,32 @@
+/**
+ * `-object`: what is made before drives are opened, such as the secrets of encrypted images.
+ *
+ * @module
+ */
+import { BlockError, parseObject } from "../../block/mod.ts";
+import { CommandLineError } from "./arguments.ts";
+import type { Settings } from "./settings.ts";
+
+/** Makes the object that `text` describes, or notes that a listing is wanted. @throws {CommandLineError} */
+export function readObject(text: string, origin: string, settings: Settings): void {
+  const wanted = refused(origin, () => parseObject(text));
+  if (wanted.kind === "help") {
+    settings.listing ??= { kind: "object", text: wanted.text };
+    return;
+  }
+  const { id } = wanted.properties;
+  // QEMU's option list has its own word for this, before any object is made; JSON does not go through it.
+  if (!text.startsWith("{") && typeof id === "string" && settings.objects.find(id) !== undefined) {
+    throw new CommandLineError(`Duplicate ID '${id}' for object`, origin);
+  }
+  refused(origin, () => settings.objects.add(wanted.properties));
+}
+
+function refused<T>(origin: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new CommandLineError(error.message, origin, undefined, { advice: error.help });
+  }
+}
