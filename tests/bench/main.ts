@@ -7,13 +7,19 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
+import { copyBenchmarks } from "./copying.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
 import { imageBenchmarks } from "./image_io.ts";
 import { machineBenchmarks } from "./machine.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
 
 /** Every file of benchmarks: a function from the folder for its images to its rows. */
-const GROUPS: readonly ((directory: string) => Benchmark[])[] = [imageBenchmarks, qcow2Benchmarks, machineBenchmarks];
+const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
+  imageBenchmarks,
+  qcow2Benchmarks,
+  copyBenchmarks,
+  machineBenchmarks,
+];
 
 const { rounds, list, _: words } = parseArgs(Deno.args, {
   string: ["rounds"],
