@@ -20,7 +20,10 @@ export async function nameNode(
   for (const [name, row] of Object.entries(DRIVER_OPTIONS[driver] ?? {})) {
     const value = options[name];
     if (row.strong !== true || value === undefined || row.type === "node") continue;
-    for (const [flat, one] of flatten(name, value)) full[flat] = one;
+    for (const [flat, one] of flatten(name, value)) {
+      // The image itself says how it is encrypted.
+      if (flat !== "encrypt.format") full[flat] = one;
+    }
     if (name !== "filename") plain = false;
   }
   for (const edge of node.children) {
