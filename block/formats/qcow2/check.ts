@@ -90,9 +90,10 @@ async function examineCounts(image: Qcow2Image, findings: Findings, fix: Fix): P
   const walk = new ReferenceWalk(image, findings, fix);
   await walk.run();
   const before = { corruptions: findings.corruptions, leaks: findings.leaks };
-  await compareCounts(walk, "none");
+  let agree = await compareCounts(walk, "none");
   if (findings.rebuild && fix === "all") {
     await rebuildAndRecount(walk);
+    agree = false;
   } else if (fix !== "none") {
     if (findings.rebuild) {
       findings.messages.push("ERROR need to rebuild refcount structures");
@@ -101,10 +102,10 @@ async function examineCounts(image: Qcow2Image, findings: Findings, fix: Fix): P
     if (findings.leaks > 0 || findings.corruptions > 0) {
       // What was only counted is found again now, and mended.
       Object.assign(findings, before);
-      await compareCounts(walk, fix);
+      agree = await compareCounts(walk, fix);
     }
   }
-  await checkMarks(walk);
+  await checkMarks(walk, agree && !findings.rebuild);
 }
 
 async function rebuildAndRecount(walk: ReferenceWalk): Promise<void> {

@@ -12,11 +12,16 @@ import type { ReferenceWalk } from "./check_references.ts";
 import { readCount, writeCount } from "./refcounts.ts";
 import type { Table } from "./table_cache.ts";
 
-/** Compares all clusters of the file; with `fix`, sets the counts that it may. */
-export async function compareCounts(walk: ReferenceWalk, fix: Fix): Promise<void> {
+/**
+ * Compares all clusters of the file; with `fix`, sets the counts that it may.
+ *
+ * @returns whether all counts are now what was counted
+ */
+export async function compareCounts(walk: ReferenceWalk, fix: Fix): Promise<boolean> {
   const { image, findings, references } = walk;
   const perBlock = image.refcounts.blockEntries;
   let highest = 0;
+  const before = findings.corruptions + findings.leaks + findings.checkErrors;
   for (let first = 0; first < references.length; first += perBlock) {
     const end = Math.min(first + perBlock, references.length);
     const block = await loadBlock(walk, first);
@@ -31,6 +36,7 @@ export async function compareCounts(walk: ReferenceWalk, fix: Fix): Promise<void
     await image.relieve();
   }
   findings.imageEndOffset = (highest + 1) * image.clusterSize;
+  return findings.corruptions + findings.leaks + findings.checkErrors === before;
 }
 
 async function loadBlock(walk: ReferenceWalk, cluster: number): Promise<Table | undefined | "unreadable"> {
@@ -63,8 +69,13 @@ function compareBlock(
   const { order } = image.refcounts;
   const { counts } = references;
   let highest = 0;
+  const view = block?.view;
   for (let cluster = first; cluster < end; cluster++) {
-    const refcount = block === undefined ? 0 : readCount(block.view, cluster - first, order);
+    const refcount = view === undefined
+      ? 0
+      : order === 4
+      ? view.getUint16((cluster - first) * 2)
+      : readCount(view, cluster - first, order);
     const wanted = counts[cluster]!;
     if (refcount > 0 || wanted > 0) highest = cluster;
     if (refcount === wanted) continue;

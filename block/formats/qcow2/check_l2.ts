@@ -49,38 +49,61 @@ export class L2Walk {
 
   /** Counts what the table at `offset` refers to. @throws {BlockError} EIO where it cannot be read */
   async table(offset: number): Promise<void> {
-    const { clusterSize, refcounts } = this.#walk.image;
-    const view = new DataView((await this.#walk.readTable(offset, clusterSize, "check_refcounts_l2")).buffer);
+    const { clusterSize } = this.#walk.image;
+    const view = await this.#walk.readL2(offset, "check_refcounts_l2");
     this.#nextContiguous = 0;
-    const last = this.#walk.fileBytes - clusterSize;
-    for (let at = 0; at < clusterSize; at += this.#entryBytes) {
-      const high = view.getUint32(at);
-      const low = view.getUint32(at + 4);
-      // Nearly every entry is nothing at all, or plain data inside the file: those need no second look.
-      if (high === 0 && low === 0 && !this.#extended) continue;
-      if ((high & ~COPIED_HIGH & 0xff00_0000) === 0 && (low & (RESERVED_LOW | ZERO_LOW)) === 0 && !this.#extended) {
-        const host = entryOffset(high, low);
-        if (host % clusterSize === 0 && host <= last && host !== 0 && !this.#walk.hasDataFile) {
-          const { counts } = this.#walk.references;
-          const cluster = host / clusterSize;
-          if (counts[cluster]! < refcounts.max) {
-            if (this.#active) this.#countFragment(host);
-            counts[cluster]!++;
-            continue;
-          }
-        }
-      }
+    for (let at = this.#plain(view, 0); at < clusterSize; at = this.#plain(view, at + this.#entryBytes)) {
       const entry: Entry = {
         index: at / this.#entryBytes,
-        high,
-        low,
+        high: view.getUint32(at),
+        low: view.getUint32(at + 4),
         zeroBits: this.#extended ? view.getUint32(at + 8) : 0,
         allocatedBits: this.#extended ? view.getUint32(at + 12) : 0,
         at: offset + at,
       };
-      if ((high & COMPRESSED_HIGH) !== 0) this.#compressed(entry);
+      if ((entry.high & COMPRESSED_HIGH) !== 0) this.#compressed(entry);
       else await this.#standard(entry);
     }
+  }
+
+  /**
+   * Counts entries from byte `at` on that need no second look, as nearly all do: nothing at all, and plain data inside
+   * the file. Where the first other one begins, or the table ends.
+   */
+  #plain(view: DataView, at: number): number {
+    const { image, findings, references: { counts }, hasDataFile } = this.#walk;
+    const { clusterSize } = image;
+    if (this.#extended || hasDataFile) return at;
+    const { max } = image.refcounts;
+    const perByte = 1 / clusterSize;
+    const lastCluster = Math.floor(this.#walk.fileBytes * perByte) - 1;
+    const alignMask = (clusterSize - 1) | RESERVED_LOW | ZERO_LOW;
+    let next = this.#nextContiguous;
+    let allocated = 0;
+    let fragmented = 0;
+    for (; at < clusterSize; at += ENTRY_BYTES) {
+      const high = view.getUint32(at);
+      const low = view.getUint32(at + 4);
+      if (low === 0 && high === 0) continue;
+      if ((low & alignMask) !== 0 || (high & ~COPIED_HIGH & 0xff00_0000) !== 0) break;
+      const host = (high & 0x00ff_ffff) * 0x1_0000_0000 + low;
+      const place = host * perByte;
+      if (host === 0 || place > lastCluster) break;
+      // There are fewer clusters than 2^31, and an integer is the quicker index.
+      const cluster = place | 0;
+      const count = counts[cluster]!;
+      if (count >= max) break;
+      counts[cluster] = count + 1;
+      allocated++;
+      if (next !== 0 && host !== next) fragmented++;
+      next = host + clusterSize;
+    }
+    if (this.#active) {
+      this.#nextContiguous = next;
+      findings.allocatedClusters += allocated;
+      findings.fragmentedClusters += fragmented;
+    }
+    return at;
   }
 
   #countFragment(host: number): void {

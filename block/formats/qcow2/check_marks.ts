@@ -18,8 +18,12 @@ import { AREA } from "./overlap.ts";
 const COMPRESSED_HIGH = 0x4000_0000;
 const SECTOR_BYTES = 512;
 
-/** Compares all marks, and mends them where that is safe. @throws {BlockError} where a table cannot be read or written */
-export async function checkMarks(walk: ReferenceWalk): Promise<void> {
+/**
+ * Compares all marks, and mends them where that is safe; with `agree`, the image's counts are what `walk` has counted.
+ *
+ * @throws {BlockError} where a table cannot be read or written
+ */
+export async function checkMarks(walk: ReferenceWalk, agree: boolean): Promise<void> {
   const { image, findings, fix } = walk;
   const clean = findings.corruptions === 0 && findings.leaks === 0 && findings.checkErrors === 0;
   const mend = fix === "all" || (fix === "leaks" && clean);
@@ -42,7 +46,7 @@ export async function checkMarks(walk: ReferenceWalk): Promise<void> {
         findings.corruptionsFixed++;
       }
     }
-    await checkTable(walk, offset, mend);
+    await checkTable(walk, offset, { mend, agree });
   }
 }
 
@@ -64,12 +68,6 @@ async function markL1(walk: ReferenceWalk, index: number, copied: boolean): Prom
   }
 }
 
-/** A cluster's count without waiting where it is at hand. */
-function countNow(image: Qcow2Image, offset: number): number | undefined {
-  const known = image.refcounts.peek(Math.floor(offset / image.clusterSize));
-  return known > 0 ? known : undefined;
-}
-
 async function countOrSkip(image: Qcow2Image, offset: number): Promise<number | undefined> {
   const cluster = Math.floor(offset / image.clusterSize);
   if (image.refcounts.blockOffset(cluster) >= LAST_OFFSET) return undefined;
@@ -81,14 +79,41 @@ async function countOrSkip(image: Qcow2Image, offset: number): Promise<number | 
   }
 }
 
-async function checkTable(walk: ReferenceWalk, offset: number, mend: boolean): Promise<void> {
+/**
+ * Where the first entry at or behind byte `at` is that may be marked wrongly: the others are compared with what was
+ * counted, without waiting.
+ */
+function skipRight(walk: ReferenceWalk, view: DataView, at: number): number {
+  const { counts, length } = walk.references;
+  const { clusterSize } = walk.image;
+  const perByte = 1 / clusterSize;
+  for (; at < view.byteLength; at += ENTRY_BYTES) {
+    const high = view.getUint32(at);
+    const low = view.getUint32(at + 4);
+    if (low === 0 && high === 0) continue;
+    if ((high & COMPRESSED_HIGH) !== 0) continue;
+    const place = ((high & 0x00ff_ffff) * 0x1_0000_0000 + low) * perByte;
+    if (place >= length || place < 1 || (counts[place | 0] === 1) !== (high >= COPIED_HIGH)) break;
+  }
+  return at;
+}
+
+async function checkTable(
+  walk: ReferenceWalk,
+  offset: number,
+  how: { readonly mend: boolean; readonly agree: boolean },
+): Promise<void> {
+  const { mend } = how;
   const { image, findings, hasDataFile } = walk;
   const extended = (image.header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n;
   const entryBytes = extended ? 2 * ENTRY_BYTES : ENTRY_BYTES;
-  const bytes = await walk.readTable(offset, image.clusterSize, "check_oflag_copied");
-  const view = new DataView(bytes.buffer);
+  const view = await walk.readL2(offset, "check_oflag_copied");
+  const bytes = new Uint8Array(view.buffer);
+  const quick = how.agree && !extended && !hasDataFile;
   let changed = 0;
   for (let at = 0; at < bytes.length; at += entryBytes) {
+    if (quick) at = skipRight(walk, view, at);
+    if (at >= bytes.length) break;
     const high = view.getUint32(at);
     const low = view.getUint32(at + 4);
     if ((high & COMPRESSED_HIGH) !== 0) continue;
@@ -96,7 +121,7 @@ async function checkTable(walk: ReferenceWalk, offset: number, mend: boolean): P
     const isZero = !extended && (low & ZERO_LOW) !== 0;
     // With a data file, offset 0 is one like any other.
     if (host === 0 && !(hasDataFile && !isZero && high >= COPIED_HIGH)) continue;
-    const refcount = hasDataFile ? 1 : countNow(image, host) ?? await countOrSkip(image, host);
+    const refcount = hasDataFile ? 1 : await countOrSkip(image, host);
     if (refcount === undefined || (refcount === 1) === (high >= COPIED_HIGH)) continue;
     findings.corruptions++;
     findings.messages.push(

@@ -9,7 +9,8 @@
  * @module
  */
 import { divideCeil } from "../../../base/bits.ts";
-import { ioError } from "../../errors.ts";
+import { IoVector } from "../../../base/io_vector.ts";
+import { BlockError } from "../../errors.ts";
 import { addBitmaps } from "./check_bitmaps.ts";
 import { walkRefcountTable } from "./check_blocks.ts";
 import { entryHex, type Findings, type Fix, References } from "./check_findings.ts";
@@ -30,6 +31,7 @@ export class ReferenceWalk {
   readonly references: References;
   /** Guest data lies in another file, which nothing here counts. */
   readonly hasDataFile: boolean;
+  readonly #l2Bytes: Uint8Array<ArrayBuffer>;
   #fileBytes = 0;
 
   constructor(image: Qcow2Image, findings: Findings, fix: Fix) {
@@ -37,6 +39,7 @@ export class ReferenceWalk {
     this.findings = findings;
     this.fix = fix;
     this.hasDataFile = (image.header.incompatible & BigInt(INCOMPATIBLE.dataFile)) !== 0n;
+    this.#l2Bytes = new Uint8Array(image.clusterSize);
     this.references = new References(divideCeil(this.fileBytes, image.clusterSize), image.header.refcountOrder);
   }
 
@@ -138,16 +141,24 @@ export class ReferenceWalk {
     }
   }
 
+  /** The L2 table at `offset`, good until the next one is read. @throws {BlockError} EIO, said of `who` */
+  async readL2(offset: number, who: string): Promise<DataView<ArrayBuffer>> {
+    const bytes = this.#l2Bytes;
+    if (offset >= this.#fileBytes) bytes.fill(0);
+    else await this.image.file.read(offset, IoVector.of(bytes)).catch((error: unknown) => this.#unreadable(who, error));
+    return new DataView(bytes.buffer);
+  }
+
   /** A table's bytes, zeroes where the file has ended. @throws {BlockError} EIO, said of `who` */
   async readTable(offset: number, length: number, who: string): Promise<Uint8Array<ArrayBuffer>> {
-    try {
-      // So far out nothing can be.
-      if (offset >= this.#fileBytes) return new Uint8Array(length);
-      return await this.image.file.readBytes(offset, length);
-    } catch {
-      this.findings.messages.push(`ERROR: I/O error in ${who}`);
-      this.findings.checkErrors++;
-      throw ioError("read", "EIO");
-    }
+    // So far out nothing can be.
+    if (offset >= this.#fileBytes) return new Uint8Array(length);
+    return await this.image.file.readBytes(offset, length).catch((error: unknown) => this.#unreadable(who, error));
+  }
+
+  #unreadable(who: string, cause: unknown): never {
+    this.findings.messages.push(`ERROR: I/O error in ${who}`);
+    this.findings.checkErrors++;
+    throw new BlockError({ kind: "io", operation: "read", errno: "EIO" }, { cause });
   }
 }

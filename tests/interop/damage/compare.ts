@@ -129,7 +129,11 @@ async function outcome(
 
 function differing(moa: Outcome, real: Outcome, master: Master): string[] {
   const fields: string[] = [];
-  for (const field of ["code", "stdout", "stderr"] as const) if (moa[field] !== real[field]) fields.push(field);
+  for (const field of ["code", "stdout"] as const) if (moa[field] !== real[field]) fields.push(field);
+  // What is said when bitmaps are written anew over damaged counts depends on where they go.
+  const told = ({ stderr }: Outcome) =>
+    master.movesBitmaps ? stderr.replaceAll("qcow2_free_clusters failed: Invalid argument\n", "") : stderr;
+  if (told(moa) !== told(real)) fields.push("stderr");
   if (master.movesBitmaps) return fields;
   if (moa.left !== real.left) fields.push("left");
   const sameImage = moa.image.length === real.image.length && moa.image.every((byte, at) => byte === real.image[at]);
