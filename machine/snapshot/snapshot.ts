@@ -74,6 +74,10 @@ export function loadSnapshot(machine: Machine, tag: string): Promise<void> {
     if (kept.vmStateBytes === 0) {
       throw new MachineError("This is a disk-only snapshot. Revert to it  offline using qemu-img");
     }
+    for (const { name, node } of disks) {
+      if (node.bitmaps.length === 0) continue;
+      throw new MachineError(`Could not load snapshot '${tag}' on '${name}': Device has active dirty bitmaps`);
+    }
     const source = snapshotSource(keeper, kept);
     const checked = await checkMachineState(machine, source, tag);
     for (const disk of disks) await settled(disk, () => disk.store.apply(findSnapshot(disk, tag)!.id));

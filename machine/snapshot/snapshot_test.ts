@@ -214,3 +214,26 @@ Deno.test({
     assertEquals(pc.qtest.read(0, 64), pattern(2, 64));
   },
 });
+
+Deno.test({
+  name: "a disk with bitmaps does not go back, and no other disk either",
+  ignore,
+  async fn() {
+    await using temp = await TempFolder.make();
+    const a = await image(temp, "a.qcow2");
+    const b = await image(temp, "b.qcow2");
+    await must("qemu-img", ["bitmap", "--add", b, "x"]);
+    await using pc = await testPc({ drives: [{ name: "a", file: a }, { name: "b", file: b }] });
+    const { machine } = pc;
+    await saveSnapshot(machine, "s");
+    const backend = machine.backends.find("a")!;
+    await backend.write(0, IoVector.of(pattern(4, 4096)));
+    assertEquals(
+      await refusal(() => loadSnapshot(machine, "s")),
+      "Could not load snapshot 's' on 'b': Device has active dirty bitmaps",
+    );
+    const bytes = IoVector.allocate(4096);
+    await backend.read(0, bytes);
+    assertEquals(bytes.toBytes(), pattern(4, 4096));
+  },
+});
