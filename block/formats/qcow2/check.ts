@@ -19,6 +19,7 @@ import { ReferenceWalk } from "./check_references.ts";
 import { checkSnapshotTable, mendSnapshotTable } from "./check_snapshots.ts";
 import { INCOMPATIBLE } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
+import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { rebuildRefcounts } from "./rebuild.ts";
 
 /** Looks, and changes nothing. */
@@ -77,6 +78,7 @@ async function examineAll(image: Qcow2Image, findings: Findings, fix: Fix): Prom
   try {
     await checkSnapshotTable(image, ofTable, fix);
     if (!image.readOnly) image.registerMetadata();
+    await registerInactiveL2(image);
     await examineCounts(image, findings, fix);
     await mendSnapshotTable(image, ofTable, fix);
   } finally {

@@ -44,6 +44,7 @@ import type { TableInspection } from "../../inspection.ts";
 import { inspectionOf } from "./inspect.ts";
 import { emptyImage } from "./make_empty.ts";
 import { clearUnknownAutoclear, openImage } from "./open.ts";
+import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { measureImage } from "./measure.ts";
 import { looksPreallocated } from "./preallocated.ts";
 import { readGuest } from "./read.ts";
@@ -215,6 +216,7 @@ export class Qcow2Driver implements BlockDriver {
       const scope = { ...this.#context, readOnly: this.#image.readOnly };
       const fresh = await openImage(this.#file, this.#options, scope, { dataFile });
       this.#image.reload(fresh);
+      await registerInactiveL2(this.#image);
     });
   }
 
@@ -237,6 +239,7 @@ export class Qcow2Driver implements BlockDriver {
     image.settings = { ...image.settings, readOnly: change.readOnly, lazyRefcounts };
     if (wasReadOnly && !change.readOnly) {
       image.registerMetadata();
+      await registerInactiveL2(image);
       await prepareForWriting(image);
       await this.bitmapStore.begin();
     }
@@ -261,6 +264,8 @@ export class Qcow2Driver implements BlockDriver {
     const image = this.#image;
     const alone = <T>(body: () => Promise<T>) =>
       this.#writer.exclusive(0, Infinity, async () => {
+        // Data in a file of its own has no refcounts that could say it is shared.
+        if (image.isExternal) throw stateError("Operation not supported", "ENOTSUP");
         await image.file.settleData();
         // Refcounts and marks change in many places; after a crash in between, the dirty bit has them compared.
         if (image.header.version >= 3) await image.markDirty();

@@ -9,13 +9,10 @@
  */
 import type { L1Entry, L2Entry, TableInspection } from "../../inspection.ts";
 import { formatError } from "./failures.ts";
-import { INCOMPATIBLE } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
-import { COPIED_HIGH, decodeEntry, ENTRY_BYTES, entryOffset } from "./mapping.ts";
+import { COPIED_HIGH, ENTRY_BYTES, entryOffset } from "./mapping.ts";
 import { snapshotL1Problem } from "./snapshot_table.ts";
 import { findSnapshot } from "./snapshots.ts";
-
-const EXTENDED_ENTRY_BYTES = 16;
 
 /** The tables of one open image. */
 export function inspectionOf(image: Qcow2Image): TableInspection {
@@ -63,23 +60,18 @@ async function tableBytes(image: Qcow2Image, offset: number): Promise<Uint8Array
 }
 
 function decodeTable(image: Qcow2Image, bytes: Uint8Array<ArrayBuffer>): L2Entry[] {
-  const extended = (image.header.incompatible & BigInt(INCOMPATIBLE.extendedL2)) !== 0n;
-  const entryBytes = extended ? EXTENDED_ENTRY_BYTES : ENTRY_BYTES;
+  const { entryBytes, extended } = image.entries;
   const view = new DataView(bytes.buffer);
-  return Array.from({ length: bytes.length / entryBytes }, (_, index) => {
-    const at = index * entryBytes;
-    const high = view.getUint32(at);
-    // In an extended entry the bit for zeroes means nothing; its own bitmap says it.
-    const low = extended ? view.getUint32(at + 4) & ~1 : view.getUint32(at + 4);
-    const mapping = decodeEntry(high, low >>> 0, image.header.clusterBits);
-    if (mapping.kind === "unallocated") {
-      return { kind: "unallocated", offset: 0, copied: false, ...(extended ? { subclusters: bitsAt(view, at) } : {}) };
-    }
+  return Array.from({ length: bytes.length / entryBytes }, (_, index): L2Entry => {
+    const mapping = image.entries.decode(view, index);
+    const subclusters = extended ? { subclusters: bitsAt(view, index * entryBytes) } : {};
+    if (mapping.kind === "unallocated") return { kind: "unallocated", offset: 0, copied: false, ...subclusters };
     if (mapping.kind === "compressed") {
       return { kind: "compressed", offset: mapping.host, copied: false, compressedBytes: mapping.length };
     }
     const { kind, host: offset, copied } = mapping;
-    return { kind, offset, copied, ...(extended ? { subclusters: bitsAt(view, at) } : {}) };
+    // Subclusters that differ, or contradict each other: there is a cluster, and the bitmaps say which part of it counts.
+    return { kind: kind === "zero" ? "zero" : "data", offset, copied, ...subclusters };
   });
 }
 

@@ -29,6 +29,7 @@ import { L1Table } from "./l1_table.ts";
 import { ENTRY_BYTES, SUBCLUSTERS } from "./mapping.ts";
 import { openData, type OpenScope } from "./open_data.ts";
 import { MetadataMap } from "./overlap.ts";
+import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { decodeRefcountTable, Refcounts } from "./refcounts.ts";
 import { cacheSizes, overlapBits, settingsFor } from "./settings.ts";
 import { readSnapshotTable } from "./snapshot_table.ts";
@@ -91,7 +92,10 @@ export async function openImage(
     image.snapshots = snapshots;
     image.snapshotTableBytes = bytes;
   }
-  if (!context.readOnly) image.registerMetadata();
+  if (!context.readOnly) {
+    image.registerMetadata();
+    await registerInactiveL2(image);
+  }
   return image;
 }
 

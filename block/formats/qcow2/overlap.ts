@@ -1,7 +1,8 @@
 /**
  * Which clusters hold metadata, so that a write that would hit some by mistake is stopped: the mark of a damaged image.
  *
- * QEMU's template `cached` is what is looked at by default: all but the L2 tables of snapshots.
+ * QEMU's template `cached` is what is looked at by default: all but the L2 tables of snapshots, which overlap_inactive.ts
+ * finds for `all`.
  *
  * @module
  */
@@ -66,6 +67,11 @@ export class MetadataMap {
     this.#clusterSize = clusterSize;
     this.#watched = watched;
     this.add(AREA.header, 0, 1);
+  }
+
+  /** Whether kind `area` is looked at at all. */
+  watches(area: number): boolean {
+    return (this.#watched & area) !== 0;
   }
 
   /** Only the header is known. */

@@ -15,6 +15,7 @@ import { CheckStopped } from "./check_findings.ts";
 import type { ReferenceWalk } from "./check_references.ts";
 import { MAX_REFCOUNT_TABLE_BYTES, writeUint64 } from "./header.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
+import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { decodeRefcountTable, writeCount } from "./refcounts.ts";
 
 /** Replaces the image's refcount structures; the walk's references gain the new ones. */
@@ -141,5 +142,6 @@ async function switchTo(walk: ReferenceWalk, offset: number, table: Uint8Array):
   refcounts.cache.clear();
   refcounts.deferred.clear();
   if (!image.readOnly) image.registerMetadata();
+  await registerInactiveL2(image);
   await file.flush();
 }

@@ -15,6 +15,7 @@ import { L1Table } from "./l1_table.ts";
 import { growL1 } from "./l2_update.ts";
 import { COPIED_HIGH, ENTRY_BYTES, entryOffset, type Mapping } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
+import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { encodeSnapshotTable, type Snapshot, snapshotL1Problem } from "./snapshot_table.ts";
 import { Table } from "./table_cache.ts";
 
@@ -63,6 +64,7 @@ export async function createSnapshot(
   }
   image.metadata.add(AREA.inactiveL1, offset, bytes.length);
   await image.settle();
+  await registerInactiveL2(image);
   return snapshotInfo(snapshot);
 }
 
@@ -171,6 +173,7 @@ export async function deleteSnapshot(image: Qcow2Image, id: string): Promise<voi
   const l1 = await readL1(image, snapshot);
   await image.settle();
   await writeSnapshotTable(image, image.snapshots.filter((other) => other !== snapshot));
+  await registerInactiveL2(image);
   await changeReferences(image, l1, -1, "snapshot");
   image.metadata.remove(AREA.inactiveL1, snapshot.l1Offset, l1.length);
   await image.allocator.free(snapshot.l1Offset, l1.length, "snapshot");
