@@ -17,6 +17,8 @@ export interface Run {
   readonly mapping: RunMapping;
   /** Bytes, at most those asked for. */
   readonly length: number;
+  /** Of unallocated subclusters: where the cluster begins that is there for them already; else -1. */
+  readonly keptHost: number;
 }
 
 const UNALLOCATED: RunMapping = { kind: "unallocated" };
@@ -35,23 +37,31 @@ export async function findRun(image: Qcow2Image, at: number, length: number): Pr
   const table = image.cachedSlice(at) ?? await image.loadSlice(at);
   if (table === undefined) {
     const rest = image.bytesPerL1Entry - at % image.bytesPerL1Entry;
-    return { mapping: UNALLOCATED, length: Math.min(length, rest) };
+    return { mapping: UNALLOCATED, length: Math.min(length, rest), keptHost: -1 };
   }
   const first = mappingAt(image, table, index);
   checkEntry(image, first, table, index);
   const mapping = partOf(image, first, inCluster, table, index);
+  const keptHost = keptFor(image, first, mapping);
   let end = wholeUntil(image, first, mapping, inCluster) - inCluster;
-  if (end < clusterSize - inCluster) return { mapping, length: Math.min(end, most) };
+  if (end < clusterSize - inCluster) return { mapping, length: Math.min(end, most), keptHost };
   for (let i = 1; end < most; i++) {
     const next = mappingAt(image, table, index + i);
     // A contradiction is told to whoever reads it, not to whoever looks ahead.
     if (next.kind === "invalid") break;
-    if (!continues(mapping, partOf(image, next, 0, table, index + i), i * clusterSize)) break;
+    const part = partOf(image, next, 0, table, index + i);
+    if (!continues(mapping, part, i * clusterSize)) break;
+    if (keptFor(image, next, part) !== (keptHost < 0 ? -1 : keptHost + i * clusterSize)) break;
     const whole = wholeUntil(image, next, mapping, 0);
     end += whole;
     if (whole < clusterSize) break;
   }
-  return { mapping, length: Math.min(end, most) };
+  return { mapping, length: Math.min(end, most), keptHost };
+}
+
+function keptFor(image: Qcow2Image, mapping: Mapping, part: RunMapping): number {
+  if (part.kind !== "unallocated" || mapping.kind !== "mixed") return -1;
+  return image.entries.hasHost(mapping) ? mapping.host : -1;
 }
 
 /** What the byte at `inCluster` of a cluster is. */

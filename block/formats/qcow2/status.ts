@@ -12,20 +12,23 @@ export async function statusOf(image: Qcow2Image, at: number, length: number): P
   image.ensureWorking("status");
   const first = await findRun(image, at, length);
   let lengthBytes = first.length;
-  const { mapping } = first;
+  const { mapping, keptHost } = first;
   // Runs end with an L2 slice; go on while the next one says the same.
   while (lengthBytes < length) {
     const next = await findRun(image, at + lengthBytes, length - lengthBytes);
     if (next.mapping.kind !== mapping.kind || mapping.kind === "compressed") break;
+    const distance = at + lengthBytes - (at - at % image.clusterSize);
+    if (next.keptHost !== (keptHost < 0 ? -1 : keptHost + distance)) break;
     if ("host" in mapping && "host" in next.mapping) {
-      const distance = at + lengthBytes - (at - at % image.clusterSize);
       if (next.mapping.host !== (mapping.host === 0 ? 0 : mapping.host + distance)) break;
     }
     lengthBytes += next.length;
   }
   switch (mapping.kind) {
     case "unallocated":
-      return { lengthBytes, kind: "unallocated", allocated: false };
+      return keptHost < 0
+        ? { lengthBytes, kind: "unallocated", allocated: false }
+        : { lengthBytes, kind: "unallocated", allocated: false, ...hostOf(image, keptHost, at) };
     case "zero":
       return mapping.host === 0
         ? { lengthBytes, kind: "zero", allocated: true }
