@@ -15,26 +15,38 @@ import { unsupported } from "./failures.ts";
 /** Bytes of a cipher's block. */
 export const BLOCK_BYTES = 16;
 
-/** One key, both directions. */
+/**
+ * One key, both directions. The runtime keeps a cipher until it is told to end it; so each is made when it is first used,
+ * and {@link EcbCipher.close} ends them.
+ */
 export class EcbCipher {
-  readonly #encipher: ReturnType<typeof createCipheriv>;
-  readonly #decipher: ReturnType<typeof createDecipheriv>;
+  readonly #name: string;
+  readonly #key: Uint8Array;
+  #encipher: ReturnType<typeof createCipheriv> | undefined;
+  #decipher: ReturnType<typeof createDecipheriv> | undefined;
 
   constructor(cipher: CipherAlgorithm, key: Uint8Array) {
     if (cipher.ecb === undefined) throw unsupported(cipher.name, `Algorithm '${cipher.name}' not supported`);
-    this.#encipher = createCipheriv(cipher.ecb, key, null);
-    this.#encipher.setAutoPadding(false);
-    this.#decipher = createDecipheriv(cipher.ecb, key, null);
-    this.#decipher.setAutoPadding(false);
+    this.#name = cipher.ecb;
+    this.#key = key;
   }
 
   /** Fresh words; a whole number of blocks. */
   encryptWords(words: Int32Array): Int32Array {
+    this.#encipher ??= createCipheriv(this.#name, this.#key, null).setAutoPadding(false);
     return wordsOf(this.#encipher.update(bytesOf(words)));
   }
 
   decryptWords(words: Int32Array): Int32Array {
+    this.#decipher ??= createDecipheriv(this.#name, this.#key, null).setAutoPadding(false);
     return wordsOf(this.#decipher.update(bytesOf(words)));
+  }
+
+  close(): void {
+    this.#encipher?.final();
+    this.#decipher?.final();
+    this.#encipher = undefined;
+    this.#decipher = undefined;
   }
 }
 

@@ -48,7 +48,7 @@ export async function openSlot(
   refuseEndless(header.digestIterations);
   const { spec, keyBytes } = header;
   const how = { hash: spec.hash, salt: slot.salt, iterations: slot.iterations };
-  const cipher = new SectorCipher(spec, await deriveKey(passphrase, how, keyBytes));
+  using cipher = new SectorCipher(spec, await deriveKey(passphrase, how, keyBytes));
   const length = keyBytes * slot.stripes;
   const material = await file.read(slot.materialSector * SECTOR_BYTES, alignUp(length, SECTOR_BYTES));
   cipher.decrypt(0, IoVector.of(material));
@@ -89,7 +89,8 @@ export async function fillSlot(
   const material = splitKey(what.key, slot.stripes, spec.hash, random);
   const padded = new Uint8Array(alignUp(material.length, SECTOR_BYTES));
   padded.set(material);
-  const sealed = new SectorCipher(spec, derived).encrypt(0, IoVector.of(padded)).toBytes();
+  using cipher = new SectorCipher(spec, derived);
+  const sealed = cipher.encrypt(0, IoVector.of(padded)).toBytes();
   // One that is in use is forgotten first: between two materials it opens with neither.
   if (slot.active) await forget(file, header, slot);
   await file.write(slot.materialSector * SECTOR_BYTES, sealed.subarray(0, material.length));

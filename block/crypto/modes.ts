@@ -16,6 +16,7 @@ import { bytesOf, EcbCipher } from "./ecb.ts";
 export interface Mode {
   encrypt(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array;
   decrypt(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array;
+  close(): void;
 }
 
 /** The mode that `spec` names, under `key` (two keys in a row for XTS). */
@@ -33,7 +34,11 @@ export function makeMode(spec: CipherSpec, key: Uint8Array): Mode {
       return new Ctr(new EcbCipher(cipher, key));
     case "ecb": {
       const ecb = new EcbCipher(cipher, key);
-      return { encrypt: (words) => ecb.encryptWords(words), decrypt: (words) => ecb.decryptWords(words) };
+      return {
+        encrypt: (words) => ecb.encryptWords(words),
+        decrypt: (words) => ecb.decryptWords(words),
+        close: () => ecb.close(),
+      };
     }
   }
 }
@@ -67,6 +72,11 @@ class Xts implements Mode {
     const result = this.#data.decryptWords(words);
     xor(result, masks);
     return result;
+  }
+
+  close(): void {
+    this.#data.close();
+    this.#tweak.close();
   }
 
   #masksFor(length: number, ivs: Int32Array, sectorWords: number): Int32Array {
@@ -131,6 +141,10 @@ class Cbc implements Mode {
     }
     return result;
   }
+
+  close(): void {
+    this.#cipher.close();
+  }
 }
 
 /** The data masked with an encrypted counter, which starts at the vector and counts as one big-endian number. */
@@ -158,5 +172,9 @@ class Ctr implements Mode {
 
   decrypt(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array {
     return this.encrypt(words, ivs, sectorWords);
+  }
+
+  close(): void {
+    this.#cipher.close();
   }
 }

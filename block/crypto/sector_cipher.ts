@@ -17,7 +17,7 @@ import { SectorIv } from "./sector_iv.ts";
 const CHUNK_BYTES = 64 * KiB;
 
 /** The cipher of one open volume. */
-export class SectorCipher {
+export class SectorCipher implements Disposable {
   readonly #mode: Mode;
   readonly #iv: SectorIv;
   readonly #scratch = new Int32Array(CHUNK_BYTES / 4);
@@ -42,6 +42,12 @@ export class SectorCipher {
     this.#each(sector, data, (words, ivs, at) => {
       data.copyFrom(bytesOf(this.#mode.decrypt(words, ivs, SECTOR_BYTES / 4)), at);
     });
+  }
+
+  /** Ends the runtime's ciphers; those that are used again are made again. */
+  [Symbol.dispose](): void {
+    this.#mode.close();
+    this.#iv.close();
   }
 
   #each(sector: number, data: IoVector, work: (words: Int32Array, ivs: Int32Array, at: number) => void): void {

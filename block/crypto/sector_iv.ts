@@ -27,6 +27,10 @@ export class SectorIv {
     this.#essiv = new EcbCipher(essivCipher(spec.cipher, spec.ivHash), digest);
   }
 
+  close(): void {
+    this.#essiv?.close();
+  }
+
   /** The vectors of `count` sectors from number `first`, one behind the other, as 32-bit words. */
   make(first: number, count: number): Int32Array {
     const words = new Int32Array(count * (IV_BYTES / 4));

@@ -109,6 +109,7 @@ function decrypt(
   const decipher = nodeCrypto().createDecipheriv("aes-256-cbc", key, iv);
   decipher.setAutoPadding(false);
   const plain = new Uint8Array(decipher.update(sealed));
+  decipher.final();
   const padding = plain.at(-1) ?? 0;
   if (padding === 0 || padding > BLOCK_BYTES || padding > plain.length) {
     throw refusal(`Incorrect number of padding bytes (${padding}) found on decrypted data`);

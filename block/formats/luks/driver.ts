@@ -101,7 +101,9 @@ class LuksDriver implements BlockDriver {
     await this.#volume.changeKeySlots(change.keySlots, { random, clock: clocks.realtime, secrets });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cipher?.[Symbol.dispose]();
+  }
 }
 
 async function open(options: BlockdevOptionsLuks, context: OpenContext): Promise<BlockDriver> {

@@ -26,6 +26,8 @@ export interface ClusterData {
   read(host: number, guest: number, into: IoVector): Promise<void>;
   /** Writes what the guest has at `guest` to `host`, counted as guest data under way (`HostFile.settleData`). */
   write(host: number, guest: number, from: IoVector): Promise<void>;
+  /** Lets go of what the store holds besides its file. */
+  close?(): void;
 }
 
 /** Clusters whose bytes are the guest's, in the image's own file or in an external one. */

@@ -230,9 +230,16 @@ export class Qcow2Driver implements BlockDriver {
     }
     if (change.readOnly && !image.readOnly) {
       await image.lock.run(async () => {
-        await this.bitmapStore.end();
         await image.flushAll();
-        await image.markClean();
+        await this.bitmapStore.end();
+        try {
+          await image.flushAll();
+          await image.markClean();
+        } catch (error) {
+          // Writes go on.
+          await this.bitmapStore.begin();
+          throw error;
+        }
       });
     }
     const wasReadOnly = image.readOnly;
@@ -249,11 +256,12 @@ export class Qcow2Driver implements BlockDriver {
     this.#cleaning?.cancel();
     this.#writer.close();
     const image = this.#image;
+    using _keys = { [Symbol.dispose]: () => image.data.close?.() };
     await image.corruptMarkWritten();
     if (image.broken) return;
     if (image.readOnly) return await this.bitmapStore.end();
     await image.lock.run(async () => {
-      if (!image.needsRepair && this.#context.forCheck !== true) await this.bitmapStore.end();
+      if (this.#context.forCheck !== true) await this.bitmapStore.end();
       await image.flushAll();
       if (!image.needsRepair) await image.markClean();
       await image.fillLastCluster();

@@ -75,6 +75,10 @@ export class EncryptedData implements ClusterData {
     return this.#io.writeEncrypted(this.#ciphertext, cipher, host, this.#position(host, guest), from);
   }
 
+  close(): void {
+    this.#cipher?.[Symbol.dispose]();
+  }
+
   /** What `info` shows under "encrypt". */
   info(): Readonly<Record<string, unknown>> {
     return this.volume === undefined ? { format: "aes" } : { format: "luks", ...this.volume.info() };
