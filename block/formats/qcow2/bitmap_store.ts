@@ -120,7 +120,8 @@ export class ImageBitmaps implements BitmapStore {
     const kept = this.#bitmaps.filter(({ persistent, inconsistent, readOnly }) =>
       persistent && !inconsistent && !readOnly
     );
-    if (kept.length > 0) {
+    // What may not be whole keeps its bitmaps marked.
+    if (kept.length > 0 && !image.broken && !image.needsRepair) {
       try {
         if (image.readOnly) throw stateError("No write access");
         const { storeBitmaps } = await import("./bitmap_write.ts");

@@ -158,6 +158,44 @@ Deno.test("an image that is reopened stores its bitmaps, or takes them up", asyn
   assertEquals(findBitmap(reader.node, "a").dirtyBytes, 0);
 });
 
+/** A file that does not flush when it is told so. */
+class StubbornFile extends MemoryFile {
+  /** Flushes that still go well. */
+  flushesLeft = Infinity;
+
+  override async flush(): Promise<void> {
+    if (this.flushesLeft-- <= 0) throw ioError("flush", "EIO");
+    await super.flush();
+  }
+}
+
+Deno.test("where an image cannot become read-only, its bitmaps are in use again", async () => {
+  const flags = { cacheDirect: false, cacheNoFlush: false };
+  let refusals = 0;
+  for (let flushes = 0; flushes < 12; flushes++) {
+    const file = new StubbornFile((await image({ "lazy_refcounts": "on" })).content());
+    await using open = await openTestImage(file);
+    await addBitmap(open.node, { name: "a", persistent: true, granularityBytes: 512 });
+    await open.driver.reopen({ ...flags, readOnly: true });
+    await open.driver.reopen({ ...flags, readOnly: false });
+    await open.write(0, new Uint8Array(512));
+    file.flushesLeft = flushes;
+    try {
+      await open.driver.reopen({ ...flags, readOnly: true });
+      continue;
+    } catch (error) {
+      assert(error instanceof BlockError);
+      refusals++;
+    }
+    file.flushesLeft = Infinity;
+    await open.write(4096, new Uint8Array(512));
+    await using killed = await openTestImage(new MemoryFile(file.content()), { readOnly: true });
+    const a = findBitmap(killed.node, "a");
+    assert(a.inconsistent || a.has(4096), `after ${flushes} flushes`);
+  }
+  assert(refusals > 0);
+});
+
 Deno.test("sizes, snapshots and other operations with bitmaps", async () => {
   const file = await image();
   {

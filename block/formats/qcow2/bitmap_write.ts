@@ -65,7 +65,7 @@ export async function storeBitmaps(image: Qcow2Image, bitmaps: readonly DirtyBit
     }
     await switchDirectory(image, records, taken);
   } catch (error) {
-    // After a header that may or may not have been written, all of it stays taken.
+    // After a header that may or may not have been written, there is nothing in the list.
     for (const { offset, length } of taken) await image.allocator.free(offset, length, "other");
     throw error;
   }
@@ -157,14 +157,21 @@ async function switchDirectory(image: Qcow2Image, records: StoredBitmap[], taken
   const bit = BigInt(AUTOCLEAR.bitmaps);
   extensions.bitmaps = extension;
   header.autoclear = extension === undefined ? header.autoclear & ~bit : header.autoclear | bit;
+  let changing = false;
   try {
-    await rewriteHeader(image, () => taken.length = 0);
+    await rewriteHeader(image, () => {
+      changing = true;
+      taken.length = 0;
+      image.storedBitmaps = records;
+    });
   } catch (error) {
-    extensions.bitmaps = before.extension;
-    header.autoclear = before.autoclear;
+    // Once something was written, the file may lead to either directory: both stay, and the new one is what is marked.
+    if (!changing) {
+      extensions.bitmaps = before.extension;
+      header.autoclear = before.autoclear;
+    }
     throw error;
   }
-  image.storedBitmaps = records;
   const old = before.extension;
   if (extension !== undefined) {
     image.metadata.add(AREA.bitmapDirectory, extension.directoryOffset, extension.directoryBytes);
