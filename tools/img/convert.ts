@@ -11,6 +11,7 @@
 import { isHelpOption, OptionError, parseOptionPairs } from "../../base/keyval.ts";
 import {
   advise,
+  type BlockEdge,
   BlockError,
   type BlockGraph,
   type BlockNode,
@@ -27,7 +28,7 @@ import { type ConvertOptions, readConvertOptions } from "./convert_options.ts";
 import { bytesToCopy, copyDisk, type CopyPlan } from "./copier.ts";
 import { Offload } from "./copy_ways.ts";
 import { listOptions } from "./create.ts";
-import { cacheMode, keepUnchanged, makeGraph, openImage } from "./images.ts";
+import { cacheMode, closeImage, keepForWriting, keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { NewFile } from "./new_file.ts";
 import { Progress, progressWish } from "./progress.ts";
 import { showSnapshot } from "./snapshot_param.ts";
@@ -73,6 +74,7 @@ export async function convert(program: Program, args: readonly string[]): Promis
     cache,
     more: keySecrets(values),
   });
+  const writer = await keepForWriting(program, graph, sink, target);
   if (sink.size < sizeBytes) program.fail("output file is smaller than input file");
   if (options.bitmaps) checkTargetBitmaps(program, sink);
   const preallocated = (values["preallocation"] ?? "off") !== "off";
@@ -84,7 +86,7 @@ export async function convert(program: Program, args: readonly string[]): Promis
   await copyDisk(program, plan);
   file.throwIfInterrupted();
   if (options.bitmaps) await copyBitmaps(program, sources[0]!, sink);
-  await finish(program, graph, file, sink, options.compress);
+  await finish(program, graph, file, writer, options.compress);
   progress.set(100);
   return 0;
 }
@@ -210,6 +212,13 @@ async function create(
   }
 }
 
+/** The least that the target allocates: a part of its cluster where it has such, but for compressed ones. */
+function clusterOf(sink: BlockNode, clusterBytes: number | undefined, compress: boolean): number | undefined {
+  const { zeroAlignBytes } = sink.driver.limits;
+  if (clusterBytes === undefined || compress || zeroAlignBytes === undefined) return clusterBytes;
+  return Math.min(clusterBytes, Math.max(zeroAlignBytes, PLAIN_UNIT_BYTES));
+}
+
 async function makePlan(
   program: Program,
   options: ConvertOptions,
@@ -224,7 +233,7 @@ async function makePlan(
 ): Promise<CopyPlan> {
   const { sources, sink, overlay, file, progress } = parts;
   const info = await sink.driver.info?.();
-  const clusterBytes = info?.clusterSizeBytes;
+  const clusterBytes = clusterOf(sink, info?.clusterSizeBytes, options.compress);
   if (options.compress && sink.driver.writeCompressed === undefined) {
     program.fail("Compression not supported for this file format");
   }
@@ -261,13 +270,14 @@ async function finish(
   program: Program,
   graph: BlockGraph,
   file: NewFile,
-  sink: BlockNode,
+  writer: BlockEdge,
   compressed: boolean,
 ): Promise<void> {
+  const sink = writer.node;
   try {
     if (compressed) await sink.driver.endCompressed?.();
     await file.show(sink);
-    await graph.release(sink);
+    await closeImage(graph, writer);
     file.keep();
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
