@@ -32,8 +32,8 @@ const NAMES: readonly [bit: number, name: string][] = [
   [AREA.bitmapDirectory, "bitmap directory"],
 ];
 
-const CONSTANT = AREA.header | AREA.refcountTable | AREA.snapshotTable | AREA.bitmapDirectory;
-const CACHED = CONSTANT | AREA.activeL1 | AREA.activeL2 | AREA.refcountBlock | AREA.inactiveL1;
+const CONSTANT = AREA.header | AREA.activeL1 | AREA.refcountTable | AREA.snapshotTable | AREA.bitmapDirectory;
+const CACHED = CONSTANT | AREA.activeL2 | AREA.refcountBlock | AREA.inactiveL1;
 
 /** The kinds that each of QEMU's templates looks at. */
 export const OVERLAP_TEMPLATES = {
