@@ -234,7 +234,8 @@ export class BlockGraph implements AsyncDisposable {
       await node.settle();
       await node.flush();
     } catch (error) {
-      failure = error;
+      // An image that was found broken has no medium any more, and who found out has said so.
+      if (!(error instanceof BlockError) || error.errno !== "ENOMEDIUM") failure = error;
     }
     const { driver } = node;
     try {
