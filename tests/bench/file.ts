@@ -11,6 +11,7 @@ import { allocateAligned } from "../../base/host/aligned.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { HostRandom } from "../../base/random.ts";
 import { GiB, KiB } from "../../base/units.ts";
+import { NO_SECRETS } from "../../block/crypto/secret_source.ts";
 import { BlockNode } from "../../block/node.ts";
 import { file } from "../../block/protocols/file.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
@@ -68,6 +69,7 @@ async function ours({ image, write, depth, requests, direct }: Requests): Promis
     cacheNoFlush: false,
     clocks: { virtual: clock, realtime: clock, host: clock },
     random: new HostRandom(),
+    secrets: NO_SECRETS,
     openChild: () => Promise.reject(new Error("a protocol has no children")),
     warn: () => {},
   });

@@ -24,7 +24,7 @@ export function qcow2Benchmarks(directory: string): Benchmark[] {
     ...allocatingWrites(directory),
     sequentialWrites(directory),
     coldTables(directory),
-    check(directory),
+    ...check(directory),
     chain(directory),
     ...hugeSparse(directory),
   ];
@@ -112,17 +112,36 @@ async function mapped(image: string, bytes: number): Promise<void> {
   await run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", image, `${bytes}`);
 }
 
-function check(directory: string): Benchmark {
+function check(directory: string): Benchmark[] {
   const image = `${directory}/million.qcow2`;
-  return {
-    name: "qcow2: check of 1,000,000 clusters, whole process",
+  const common = {
     unit: "s",
     target: 1,
     lessIsBetter: true,
     prepare: () => mapped(image, 1_000_000 * 64 * KiB),
-    ours: () => timedMoa(["img", "check", image]),
     theirs: () => timed("qemu-img", ["check", image]),
   };
+  const checked = async () => {
+    const start = performance.now();
+    await using opened = await openImage(image, { readOnly: true });
+    await opened.check();
+    return (performance.now() - start) / 1000;
+  };
+  return [
+    {
+      ...common,
+      name: "qcow2: check of 1,000,000 clusters, in this process",
+      ours: async () => {
+        for (let i = 0; i < 3; i++) await checked();
+        return await checked();
+      },
+    },
+    {
+      ...common,
+      name: "qcow2: check of 1,000,000 clusters, whole process",
+      ours: () => timedMoa(["img", "check", image]),
+    },
+  ];
 }
 
 /** Each overlay has an L2 table that says nothing of what is read, so that every layer is asked. */
@@ -187,6 +206,7 @@ function hugeSparse(directory: string): Benchmark[] {
       target: 0.5,
       lessIsBetter: true,
       against: "ours of 16 GiB",
+      prepare: async () => void (await life(16 * GiB) + await life(16 * TiB)),
       ours: () => life(16 * TiB),
       theirs: () => life(16 * GiB),
     },
