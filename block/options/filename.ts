@@ -43,12 +43,13 @@ export async function protocolDriver(filename: string, drivers: DriverTable): Pr
   );
 }
 
-/** The path that a protocol driver of that name takes: `file:` goes, the rest stays. */
+/** The path that a protocol driver of that name takes: `file:` goes, the rest stays, and begins with no other prefix. */
 export function stripProtocol(driver: string, filename: string): string {
   const isFile = driver === "file" || driver === "host_device" || driver === "host_cdrom";
   const prefix = protocolOf(filename);
   if (!isFile || prefix === undefined || (prefix !== "file" && prefix !== driver)) return filename;
-  return filename.slice(prefix.length + 1);
+  const rest = filename.slice(prefix.length + 1);
+  return protocolOf(rest) === undefined ? rest : `./${rest}`;
 }
 
 /** `name` as it is meant in an image at `imagePath`. @throws {BlockError} where the image has no place of its own. */

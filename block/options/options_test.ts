@@ -176,7 +176,8 @@ Deno.test("file names: protocols and relative names", () => {
     ["nbd:localhost:1", "a/b:c", "file:a", "/dev/sda:1", "gluster+tcp://x/y", "plain"].map(protocolOf),
     ["nbd", undefined, "file", undefined, "gluster+tcp", undefined],
   );
-  assertEquals([stripProtocol("file", "file:a:b"), stripProtocol("file", "a:b")], ["a:b", "a:b"]);
+  // qemu-img info shows it so: what is left must not look like a protocol.
+  assertEquals([stripProtocol("file", "file:a:b"), stripProtocol("file", "a:b")], ["./a:b", "a:b"]);
   assertEquals(
     [["d/o.img", "a"], ["o.img", "a"], ["/x/o.img", "../a"], ["d/o", "/a"], ["d/o", "json:{}"], ["d/o", "nbd:x"]]
       .map(([image, name]) => resolveAgainst(image!, name!)),

@@ -77,7 +77,7 @@ export async function openImage(
       const driver = how.format === undefined ? {} : { driver: how.format };
       return await graph.openImage({ filename: name, options: { ...flags, ...driver }, ...common });
     }
-    const pairs = QemuOpts.parse(name).remaining;
+    const pairs = QemuOpts.parse(name, { impliedKey: "file" }).remaining;
     return await graph.openImage({ options: { ...flags, ...nestOptions(pairs) }, ...common });
   } catch (error) {
     if (error instanceof OptionError) program.report("", error);
