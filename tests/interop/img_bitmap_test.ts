@@ -210,7 +210,7 @@ Deno.test({
         "for i in base other; do qemu-img create -q -f qcow2 $i 1M; qemu-io -c 'write -q 0 128k' $i; done",
         "qemu-img bitmap --add -g 64k base x",
         "for i in over over2; do qemu-img create -q -f qcow2 -b base -F qcow2 $i; qemu-img bitmap --add $i y; done",
-        "qemu-io -c 'write -q 100k 100k' -c 'write -q 700k 4k' over; qemu-io -c 'write -q 300k 4k' other",
+        "qemu-io -c 'write -q 100k 20k' -c 'write -q 700k 4k' over; qemu-io -c 'write -q 300k 4k' other",
       ],
       rows: [
         "commit over",
@@ -221,5 +221,40 @@ Deno.test({
       ],
       verify: ["check base", "check over", "check over2"],
       sameBytes: ["base", "over", "over2"],
+    }),
+});
+
+const KEY = "--object secret,id=s,data=a";
+const LUKS = "--image-opts driver=qcow2,encrypt.key-secret=s,file.filename=luks";
+
+Deno.test({
+  name: "bitmaps in images with subclusters, an external data file, encryption, narrow refcounts",
+  ignore,
+  fn: () =>
+    sideBySide({
+      setUp: [
+        "qemu-img create -q -f qcow2 -o extended_l2=on,cluster_size=128k ext 3M",
+        "qemu-img create -q -f qcow2 -o data_file=data,data_file_raw=on split 4M",
+        `qemu-img create -q ${KEY} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks 4M`,
+        "qemu-img create -q -f qcow2 -o refcount_bits=1,cluster_size=1k,lazy_refcounts=on narrow 5M",
+      ],
+      rows: ["ext", "split", "narrow"].flatMap((name) => [
+        `bitmap --add -g 4k ${name} e`,
+        `bitmap --add --disable ${name} f`,
+        `info ${name}`,
+        `check ${name}`,
+        `convert --bitmaps -O qcow2 ${name} of-${name}`,
+        `info of-${name}`,
+        `bitmap --remove ${name} e`,
+        `check ${name}`,
+      ]).concat([
+        `bitmap --add ${KEY} -g 4k ${LUKS} e`,
+        `bitmap --add ${KEY} ${LUKS} f`,
+        `bitmap --remove ${KEY} ${LUKS} f`,
+        `check ${KEY} ${LUKS}`,
+        `convert --bitmaps ${KEY} -O qcow2 ${LUKS} of-luks`,
+        "info of-luks",
+      ]),
+      verify: ["check ext", "check split", "check narrow", `check ${KEY} ${LUKS}`, "info ext", "info split"],
     }),
 });

@@ -30,7 +30,8 @@ Commands:
   commit [-q] [-p] [-f FMT] [-t CACHE] [-b BASE] [-d] [-r RATE] FILE
   compare [-q] [-p] [-s] [-f FMT] [-F FMT] [-T CACHE] [-U] FILE1 FILE2
   convert [-c] [-p] [-q] [-n] [-f FMT] [-O FMT] [-o OPTION=VALUE,...] [-B BACKING -F FMT] [-l SNAPSHOT] [-S SIZE]
-          [-m COUNT] [-r RATE] [-t CACHE] [-T CACHE] [-C] [-U] [-W] [--salvage] [--bitmaps] [--target-is-zero]
+          [-m COUNT] [-r RATE] [-t CACHE] [-T CACHE] [-C] [-U] [-W] [--salvage]
+          [--bitmaps [--skip-broken-bitmaps]] [--target-is-zero]
           [--target-image-opts] FILE [FILE2 ...] TARGET
   create [-q] [-f FMT] [-b BACKING [-F FMT]] [-u] [-o OPTION=VALUE,...] FILE [SIZE]
   dd [-f FMT] [-O FMT] [-U] [bs=SIZE] [count=BLOCKS] [skip=BLOCKS] if=FILE of=TARGET
