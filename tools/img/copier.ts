@@ -88,10 +88,12 @@ class Copier implements Disposable {
   constructor(program: Program, plan: CopyPlan) {
     this.#program = program;
     this.#plan = plan;
-    const { unitBytes, sparseBytes, compressed } = plan;
+    const { unitBytes, sparseBytes, compressed, offload } = plan;
     this.#pieceBytes = Math.max(unitBytes, compressed ? COMPRESSED_PIECE_BYTES : PIECE_BYTES);
-    // A compressed cluster is one thing: no zeroes are too short to be left out.
-    this.#cut = { unitBytes, sparseBytes: compressed ? Math.min(sparseBytes, unitBytes) : sparseBytes };
+    // A compressed cluster is one thing: no zeroes are too short to be left out. What is copied in the kernel is not
+    // looked at, and so none of it is.
+    const shortest = offload !== undefined ? 0 : compressed ? Math.min(sparseBytes, unitBytes) : sparseBytes;
+    this.#cut = { unitBytes, sparseBytes: shortest };
     this.#pace = new Pace(plan.rateBytes);
   }
 

@@ -12,7 +12,7 @@ import { OptionError } from "../../base/keyval.ts";
 import { BlockError, type BlockGraph, type BlockNode, createImage, creationDrivers, errnoOf } from "../../block/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { addObject } from "../common/objects.ts";
-import { keepUnchanged, makeGraph, openImage } from "./images.ts";
+import { closeImage, keepForWriting, keepUnchanged, makeGraph, openImage } from "./images.ts";
 import { sizeArgument } from "./numbers.ts";
 import { NewFile } from "./new_file.ts";
 import { Progress, progressWish } from "./progress.ts";
@@ -65,6 +65,7 @@ export async function dd(program: Program, args: readonly string[]): Promise<num
   await using target = new NewFile(output);
   await create(program, graph, format, output, Math.max(end - start, 0), target);
   const sink = await openImage(program, graph, output, { format, imageOpts: false, writable: true });
+  const writer = await keepForWriting(program, graph, sink, output);
   await target.hide(sink);
   using progress = new Progress(program, false, 1, { operation: "dd", form: wish.form });
   if (start > end) program.error(`${input}: cannot skip to specified offset`);
@@ -75,7 +76,7 @@ export async function dd(program: Program, args: readonly string[]): Promise<num
     progress,
   });
   await target.show(sink);
-  await graph.release(sink);
+  await closeImage(graph, writer);
   target.keep();
   return 0;
 }

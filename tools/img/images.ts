@@ -8,6 +8,8 @@ import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import { HostRandom } from "../../base/random.ts";
 import {
   ALL_PERMISSIONS,
+  type BlockEdge,
+  BlockError,
   BlockGraph,
   type BlockNode,
   nestOptions,
@@ -91,6 +93,34 @@ export async function keepUnchanged(graph: BlockGraph, node: BlockNode): Promise
   const reader = { name: "", description: "the reader", quiesce() {}, unquiesce() {}, async settle() {} };
   const shared = ALL_PERMISSIONS & ~(Permission.write | Permission.resize);
   await graph.attach(reader, node, "root", Permission.consistentRead, shared);
+}
+
+/**
+ * Holds `node`, which was opened as `name`, as the one who writes to it: refused where it is read-only after all or in
+ * use. Ends with {@link closeImage}. @throws {Exit} after saying `Could not open 'NAME': reason`.
+ */
+export async function keepForWriting(
+  program: Program,
+  graph: BlockGraph,
+  node: BlockNode,
+  name: string,
+): Promise<BlockEdge> {
+  try {
+    if (node.readOnly) throw new BlockError({ kind: "permission", node: node.name, text: "Block node is read-only" });
+    const writer = { name: "", description: "the writer", quiesce() {}, unquiesce() {}, async settle() {} };
+    const used = Permission.consistentRead | Permission.write | Permission.resize;
+    return await graph.attach(writer, node, "root", used, ALL_PERMISSIONS);
+  } catch (error) {
+    program.report(`Could not open '${name}': `, error);
+    throw new Exit(1);
+  }
+}
+
+/** Closes an image that was written to; what was held back is written then. @throws {BlockError} where that fails */
+export async function closeImage(graph: BlockGraph, writer: BlockEdge): Promise<void> {
+  const { node } = writer;
+  await graph.detach(writer);
+  await graph.release(node);
 }
 
 /** Reads `-t`/`-T`: a cache mode by name. */
