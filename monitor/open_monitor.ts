@@ -1,9 +1,11 @@
 /**
- * Opens a monitor where its endpoint says: on the terminal, on a pipe, on a socket.
+ * Opens a prompt or the machine protocol where its endpoint says: on the terminal, on a pipe, on a socket.
  *
  * @module
  */
 import type { HmpMonitor } from "./hmp/monitor.ts";
+import { type QmpServer, serveQmp } from "./qmp/mod.ts";
+import type { Channel } from "./transports/channel.ts";
 import { historyPath, loadHistory, saveHistory } from "./transports/history_file.ts";
 import { serveChannel } from "./hmp/serve.ts";
 import type { Endpoint, SocketAddress } from "./transports/endpoint.ts";
@@ -20,6 +22,8 @@ export interface OpenMonitorOptions {
   readonly onFailure: (error: unknown) => void;
   /** What `stdio` is, where it is not the process's own. */
   readonly streams?: StandardStreams | undefined;
+  /** The machine protocol is spoken there, not the prompt. */
+  readonly control?: { readonly server: QmpServer; readonly pretty: boolean } | undefined;
 }
 
 /** A monitor that was opened. */
@@ -36,12 +40,15 @@ export async function openMonitor(
   endpoint: Endpoint,
   options: OpenMonitorOptions,
 ): Promise<OpenMonitor> {
-  const guarded = (work: Promise<void>) => work.catch(options.onFailure);
+  const { control } = options;
+  const serve = (channel: Channel) =>
+    (control === undefined ? serveChannel(channel, monitor) : serveQmp(channel, control.server, control))
+      .catch(options.onFailure);
   switch (endpoint.kind) {
     case "none":
       return { ready: Promise.resolve(), address: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
     case "socket": {
-      const socket = await openSocket(endpoint, (channel) => guarded(serveChannel(channel, monitor)));
+      const socket = await openSocket(endpoint, serve);
       if (endpoint.wait) {
         options.note?.(`info: QEMU waiting for connection on: ${waitingName(socket.address ?? endpoint.address)}`);
       }
@@ -53,10 +60,10 @@ export async function openMonitor(
     }
     case "stdio": {
       const { streams } = options;
-      if (streams === undefined && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
+      if (control === undefined && streams === undefined && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
         return openTerminal(monitor, options);
       }
-      void guarded(serveChannel(stdioChannel(streams), monitor));
+      void serve(stdioChannel(streams));
       // Reading standard input cannot be taken back; it ends with the program.
       return { ready: Promise.resolve(), address: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
     }

@@ -28,11 +28,13 @@ import type { LogAnswer } from "./commands/trace.ts";
 import { type DriveAddition, type DriveMaker, MachineDriveMaker } from "./drive_maker.ts";
 import { deviceNotFound } from "./errors.ts";
 import { HmpMonitor, HmpSession } from "./hmp/monitor.ts";
+import type { QmpServer } from "./qmp/mod.ts";
 import { MonitorLog } from "./log.ts";
 import { denoLogHost } from "./log_file.ts";
 import type { ArgumentValues, DataFormat } from "./schema/arguments.ts";
 import type { AnyCommand, ResultOf } from "./schema/command.ts";
 import { VmInfo } from "./vm/info.ts";
+import { type QmpData, type QmpName, type QmpResult, qmpServer } from "./vm/qmp.ts";
 import type { VmOptions } from "./vm/options.ts";
 import { RequestTraces } from "./vm/request_traces.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
@@ -78,6 +80,8 @@ export class Vm implements AsyncDisposable {
   readonly machine: Machine;
   /** What prompts and sockets are joined to. */
   readonly hmp: HmpMonitor;
+  /** What clients of the machine protocol are joined to. */
+  readonly qmpServer: QmpServer;
   readonly log: MonitorLog;
   /** What `info` shows, as data. */
   readonly info: VmInfo;
@@ -106,6 +110,7 @@ export class Vm implements AsyncDisposable {
       quit: () => void this.quit().catch(() => {}),
     }, () => requests.refresh());
     this.#session = this.hmp.session();
+    this.qmpServer = qmpServer(machine, this.hmp);
     this.info = new VmInfo((name, values) => this.execute(name, values));
     this.closed = this.#settleClosed.promise;
     // Not everybody waits for it.
@@ -161,6 +166,11 @@ export class Vm implements AsyncDisposable {
   execute<Name extends CommandName>(name: Name, values: CommandValues<Name>): Promise<ResultOf<Commands[Name]>> {
     const command: AnyCommand = COMMANDS[name];
     return this.hmp.exclusive(() => command.run(this.hmp.context([]), values));
+  }
+
+  /** Runs a command of the machine protocol; its data and its answer are typed. @throws what the command throws */
+  qmp<Name extends QmpName>(name: Name, data: QmpData<Name>): Promise<QmpResult<Name>> {
+    return this.qmpServer.execute(name, data) as Promise<QmpResult<Name>>;
   }
 
   /** Types `line` at the prompt; what it prints, errors included. */
@@ -353,6 +363,7 @@ export class Vm implements AsyncDisposable {
       // A request that nobody can resume any more would keep its drive open.
       for (const { node } of this.machine.backends.list()) findBreakpoints(node)?.clear();
       await this.machine[Symbol.asyncDispose]();
+      await this.qmpServer.farewell();
       this.#settleClosed.resolve();
     } catch (error) {
       this.#settleClosed.reject(error);

@@ -111,7 +111,9 @@ function baseName(path: string): string {
 }
 
 if (import.meta.main) {
-  const { byName, byWord } = toolOf(baseName(Deno.env.get("MOA_ARGV0") ?? ""), Deno.args[0]);
+  // Without the permission to look, the name is not known; which permissions are missing is told below.
+  const mayLook = Deno.permissions.querySync({ name: "env", variable: "MOA_ARGV0" }).state === "granted";
+  const { byName, byWord } = toolOf(baseName((mayLook ? Deno.env.get("MOA_ARGV0") : undefined) ?? ""), Deno.args[0]);
   requirePermissions((byName ?? byWord)?.permissions ?? "start");
   const startFolder = Deno.cwd();
   const folder = Deno.env.get("INIT_CWD");

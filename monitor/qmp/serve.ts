@@ -16,7 +16,11 @@ const MAX_UNSENT_BYTES = 64 * MiB;
 /** Serves `channel` until it ends; the machine does not end with it. */
 export async function serveQmp(channel: Channel, server: QmpServer, how: { readonly pretty: boolean }): Promise<void> {
   const outlet = new Outlet(channel);
-  const session = server.session({ pretty: how.pretty, send: (line) => outlet.send(line) });
+  const session = server.session({
+    pretty: how.pretty,
+    send: (line) => outlet.send(line),
+    drained: () => outlet.drained(),
+  });
   const reader = channel.readable.getReader();
   try {
     for (;;) {
@@ -26,7 +30,6 @@ export async function serveQmp(channel: Channel, server: QmpServer, how: { reado
       await outlet.drained();
     }
     await session.settled();
-    await outlet.drained();
   } finally {
     server.end(session);
     reader.cancel().catch(() => {});

@@ -8,7 +8,10 @@ import { NS_PER_S } from "../../base/units.ts";
 import { present } from "../schema/qapi/present.ts";
 import { PACKAGE_VERSION, QEMU_VERSION } from "../version.ts";
 import type { MachineQmpContext } from "./context.ts";
-import { QmpSession, type SessionSite } from "./session.ts";
+import { type ClientOptions, QmpSession, type SessionSite } from "./session.ts";
+
+/** How long a client that takes no answers may hold up the end. */
+const FAREWELL_MS = 500;
 
 /** What a server is put over. */
 export interface QmpSite {
@@ -31,7 +34,7 @@ export class QmpServer {
   }
 
   /** Somebody who talks; {@link end} when they have gone. */
-  session(options: { readonly pretty: boolean; readonly send: (line: string) => void }): QmpSession {
+  session(options: ClientOptions): QmpSession {
     const site: SessionSite = {
       writer: this.#writer,
       greeting: { QMP: { version: versionInfo(), capabilities: ["oob"] } },
@@ -50,6 +53,14 @@ export class QmpServer {
     const context = { ...this.#site.context, session: { negotiated: true, outOfBand: false } };
     const run = () => command.run(context, data);
     return (command.ownQueue === true ? await run() : await this.#site.exclusive(run)) ?? {};
+  }
+
+  /** Before the program ends: answers that are on their way get there, where somebody takes them. */
+  async farewell(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, FAREWELL_MS);
+    await Promise.race([late, Promise.all([...this.#sessions].map((session) => session.settled()))]);
+    clearTimeout(timer);
   }
 
   end(session: QmpSession): void {

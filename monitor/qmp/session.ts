@@ -29,6 +29,15 @@ export interface SessionSite {
   exclusive<T>(work: () => Promise<T> | T): Promise<T>;
 }
 
+/** How a client is talked to. */
+export interface ClientOptions {
+  /** Each message on many lines. */
+  readonly pretty: boolean;
+  readonly send: (line: string) => void;
+  /** Resolves when all that was sent has been taken. */
+  readonly drained?: () => Promise<void>;
+}
+
 /** A client that is there. Feed it what it sends; `send` gets what is for it, a line at a time. */
 export class QmpSession {
   readonly state: QmpSessionState = { negotiated: false, outOfBand: false };
@@ -36,13 +45,15 @@ export class QmpSession {
   readonly #context: MachineQmpContext;
   readonly #send: (line: string) => void;
   readonly #pretty: boolean;
+  readonly #drained: () => Promise<void>;
   readonly #stream = new JsonStream((message) => this.#take(message));
   #waiting = 0;
   #queue: Promise<void> = Promise.resolve();
   #hasRoom: (() => void) | undefined;
 
-  constructor(site: SessionSite, options: { readonly pretty: boolean; readonly send: (line: string) => void }) {
+  constructor(site: SessionSite, options: ClientOptions) {
     this.#site = site;
+    this.#drained = options.drained ?? (() => Promise.resolve());
     this.#send = options.send;
     this.#pretty = options.pretty;
     this.#context = site.context(this.state);
@@ -55,9 +66,10 @@ export class QmpSession {
     while (this.#waiting >= MAX_WAITING) await new Promise<void>((resolve) => this.#hasRoom = resolve);
   }
 
-  /** Resolves when all that was asked so far has been answered. */
+  /** Resolves when all that was asked so far has been answered, and the answers were taken. */
   async settled(): Promise<void> {
     await this.#queue;
+    await this.#drained();
   }
 
   /** Tells the client of an event, once it has agreed on capabilities. */

@@ -40,7 +40,12 @@ export function parseEndpoint(text: string): Endpoint {
   if (prefix === "unix" || prefix === "tcp") return parseSocket(prefix, rest, text);
   const name = /^[A-Za-z0-9]*/.exec(text)![0];
   if (ELSEWHERE.includes(name)) throw new MonitorError(`'${name}' is no place for a monitor here`);
-  throw parseError(text, `'${text}' is not a valid char driver`);
+  throw notADevice(text);
+}
+
+/** What QEMU says of a place that it knows nothing of. */
+export function notADevice(text: string): MonitorError {
+  return parseError(text, `'${text}' is not a valid char driver`);
 }
 
 /** QEMU tells what is wrong, then that it could not read the whole. */

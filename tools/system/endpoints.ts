@@ -1,9 +1,9 @@
 /**
- * From `-monitor`, `-mon` and the defaults to the places where monitors are opened.
+ * From `-monitor`, `-qmp`, `-mon` and the defaults to the places where monitors are opened.
  *
  * @module
  */
-import { type Endpoint, MonitorError, parseEndpoint } from "../../monitor/mod.ts";
+import { type Endpoint, MonitorError, notADevice, parseEndpoint } from "../../monitor/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -11,6 +11,8 @@ import type { Settings } from "./settings.ts";
 export interface PlacedMonitor {
   readonly endpoint: Endpoint;
   readonly origin?: string;
+  /** It speaks the machine protocol. */
+  readonly control?: { readonly pretty: boolean };
 }
 
 /**
@@ -26,18 +28,18 @@ export function findEndpoints(
   if (isDaemon) refuseStdio(settings);
   if (monitors.length === 0) return isDaemon || nodefaults && !nographic ? [] : [{ endpoint: { kind: "stdio" } }];
   const endpoints: PlacedMonitor[] = [];
-  for (const { origin, text } of monitors) {
+  for (const { origin, text, control } of monitors) {
     const id = /^chardev:(.*)$/s.exec(text)?.[1];
     const place = id === undefined ? text : chardevs.get(id)?.text;
     if (place === undefined) {
       settings.lateFailure ??= new CommandLineError(`chardev "${id}" not found`, origin);
       continue;
     }
-    const endpoint = parse(place, origin, warn);
+    const endpoint = parse(place, origin, warn, control !== undefined && id === undefined);
     if (endpoint.kind === "stdio" && endpoints.some((other) => other.endpoint.kind === "stdio")) {
       throw new CommandLineError("cannot use stdio by multiple character devices", origin);
     }
-    endpoints.push({ endpoint, origin });
+    endpoints.push(control === undefined ? { endpoint, origin } : { endpoint, origin, control });
   }
   return endpoints;
 }
@@ -61,8 +63,11 @@ function parse(
   text: string,
   origin: string,
   warn: (text: string, origin?: string) => void,
+  mustBePlace: boolean,
 ): Endpoint {
   try {
+    // A prompt may be nowhere; for the protocol that is no character device.
+    if (mustBePlace && text === "none") throw notADevice(text);
     return parseEndpoint(text);
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;

@@ -1,9 +1,9 @@
 /**
- * Where monitors are: `-monitor`, and `-chardev` with `-mon`.
+ * Where monitors are: `-monitor`, `-qmp`, and `-chardev` with `-mon`.
  *
  * @module
  */
-import { parseOptionPairs } from "../../base/keyval.ts";
+import { parseBool, parseOptionPairs } from "../../base/keyval.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -63,8 +63,14 @@ function shortForm(backend: string, get: (name: string) => string | undefined): 
 export function readMon(text: string, origin: string, settings: Settings): void {
   const { pairs } = parseOptionPairs(text, "chardev");
   const get = (wanted: string) => pairs.findLast(({ name }) => name === wanted)?.value;
+  const unknown = pairs.find(({ name }) => !["id", "chardev", "mode", "pretty"].includes(name));
+  if (unknown !== undefined) throw new CommandLineError(`Invalid parameter '${unknown.name}'`);
   const mode = get("mode") ?? "readline";
-  if (mode === "control") throw new CommandLineError("there is no QMP yet (mode=control)");
-  if (mode !== "readline") throw new CommandLineError(`unknown monitor mode "${mode}"`);
-  settings.monitors.push({ origin, text: `chardev:${get("chardev") ?? ""}` });
+  if (mode !== "control" && mode !== "readline") {
+    throw new CommandLineError(`Parameter 'mode' does not accept value '${mode}'`);
+  }
+  const pretty = parseBool(get("pretty") ?? "off", "pretty");
+  if (pretty && mode === "readline") throw new CommandLineError("'pretty' is not compatible with HMP monitors");
+  const wish = { origin, text: `chardev:${get("chardev") ?? ""}` };
+  settings.monitors.push(mode === "control" ? { ...wish, control: { pretty } } : wish);
 }

@@ -4,13 +4,14 @@
  * @module
  */
 import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../base/keyval.ts";
-import { readDisplay, readNet, readObject, readPort, readVga } from "./absent_devices.ts";
+import { readDisplay, readNet, readPort, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUuid } from "./machine_values.ts";
 import { readChardev, readMon } from "./monitors.ts";
 import { OPTIONS } from "./option_table.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
+import { readObject } from "./read_objects.ts";
 
 /** Options whose errors QEMU tells without naming them. */
 const NAMELESS_ERRORS = ["machine", "M", "smp", "boot"];
@@ -96,7 +97,7 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       return true;
     case "qmp":
     case "qmp-pretty":
-      refuseQmp(value, origin, settings);
+      settings.monitors.push({ origin, text: value, control: { pretty: name === "qmp-pretty" } });
       return true;
     case "accel":
       readAccelerator(value, origin, settings);
@@ -114,7 +115,7 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       readPort(name, value, origin, settings);
       return true;
     case "object":
-      readObject(value, settings);
+      readObject(value, origin, settings);
       return true;
     default:
       return false;
@@ -277,14 +278,6 @@ function readTrace(value: string, origin: string, settings: Settings): void {
       for (const line of readLines(text)) settings.tracePatterns.push({ pattern: line, origin });
     } else throw new CommandLineError(`Invalid parameter '${name}'`);
   }
-}
-
-function refuseQmp(value: string, origin: string, settings: Settings): never {
-  if (/^[a-z]+$/.test(value) && value !== "stdio" && value !== "none") {
-    settings.notes.push({ text: `'${value}' is not a valid char driver`, origin });
-    throw new CommandLineError(`parse error: ${value}`);
-  }
-  throw new CommandLineError("not available in moa: there is no QMP yet");
 }
 
 function readLines(filename: string): string[] {

@@ -122,12 +122,13 @@ async function serve(
     }
   }
   const ready: Promise<void>[] = [];
-  for (const { endpoint, origin } of endpoints) {
+  for (const { endpoint, origin, control } of endpoints) {
     const opened = resources.use(
       await openMonitor(vm.hmp, endpoint, {
         onInterrupt: end,
         streams,
         note: (text) => program.error(text),
+        control: control === undefined ? undefined : { server: vm.qmpServer, pretty: control.pretty },
         onFailure: (error) => {
           failed = true;
           program.error(error instanceof Error ? error.stack ?? error.message : String(error));
@@ -224,6 +225,7 @@ function wishesOf(settings: Settings): MachineWishes {
     blockdevs: settings.blockdevs,
     devices: settings.devices,
     globals: settings.globals,
+    secrets: settings.objects,
     snapshot: settings.snapshot,
     nodefaults: settings.nodefaults,
     noReboot: settings.noReboot,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
 import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
 
@@ -17,12 +18,15 @@ export interface ClockSettings {
 export interface MonitorWish {
   readonly origin: string;
   readonly text: string;
+  /** It speaks the machine protocol. */
+  readonly control?: { readonly pretty: boolean };
 }
 
 /** A listing that was asked for: it is shown and the program ends. */
 export type Listing =
   | { readonly kind: "help" | "version" | "machine" | "accel" | "cpu" | "devices" | "formats" | "boot" | "display" }
-  | { readonly kind: "vga" | "trace" | "chardev" | "object" | "data-folders" | "log" }
+  | { readonly kind: "vga" | "trace" | "chardev" | "data-folders" | "log" }
+  | { readonly kind: "object"; readonly text: string }
   | { readonly kind: "device"; readonly driver: string; readonly origin: string };
 
 /** All of it. */
@@ -32,6 +36,8 @@ export interface Settings {
   readonly blockdevs: BlockdevWish[];
   readonly devices: DeviceWish[];
   readonly globals: GlobalProperty[];
+  /** What `-object` made: drives find their secrets there. */
+  readonly objects: ObjectRegistry;
   readonly monitors: MonitorWish[];
   /** Character devices by id, for `-mon`. */
   readonly chardevs: Map<string, MonitorWish>;
@@ -77,6 +83,7 @@ export function defaultSettings(): Settings {
     blockdevs: [],
     devices: [],
     globals: [],
+    objects: new ObjectRegistry(),
     monitors: [],
     chardevs: new Map(),
     machineProperties: new Map(),

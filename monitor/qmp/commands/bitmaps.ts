@@ -7,16 +7,25 @@
  */
 import {
   addBitmap,
-  bitmapNode,
   bitmapSha256,
+  type BlockGraph,
+  type BlockNode,
   clearBitmap,
   disableBitmap,
   enableBitmap,
   mergeBitmaps,
   removeBitmap,
 } from "../../../block/mod.ts";
+import { MonitorError } from "../../errors.ts";
 import { alternate, bool, list, optional, str, struct, uint32 } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+
+/** The node of a bitmap. @throws {MonitorError} */
+function nodeOf(graph: BlockGraph, name: string): BlockNode {
+  const node = graph.find(name) ?? graph.backends.get(name)?.node;
+  if (node === undefined) throw new MonitorError(`Node '${name}' not found`);
+  return node;
+}
 
 const address = struct({ node: str, name: str });
 
@@ -44,28 +53,28 @@ export const bitmapRemove = qmpCommand({
   name: "block-dirty-bitmap-remove",
   summary: "Removes a bitmap, from the image too.",
   data: address,
-  run: ({ graph }, { node, name }) => removeBitmap(bitmapNode(graph, node), name),
+  run: ({ graph }, { node, name }) => removeBitmap(nodeOf(graph, node), name),
 });
 
 export const bitmapClear = qmpCommand({
   name: "block-dirty-bitmap-clear",
   summary: "Makes nothing dirty in a bitmap.",
   data: address,
-  run: ({ graph }, { node, name }) => clearBitmap(bitmapNode(graph, node), name),
+  run: ({ graph }, { node, name }) => clearBitmap(nodeOf(graph, node), name),
 });
 
 export const bitmapEnable = qmpCommand({
   name: "block-dirty-bitmap-enable",
   summary: "Has a bitmap follow writes.",
   data: address,
-  run: ({ graph }, { node, name }) => enableBitmap(bitmapNode(graph, node), name),
+  run: ({ graph }, { node, name }) => enableBitmap(nodeOf(graph, node), name),
 });
 
 export const bitmapDisable = qmpCommand({
   name: "block-dirty-bitmap-disable",
   summary: "Keeps a bitmap as it is.",
   data: address,
-  run: ({ graph }, { node, name }) => disableBitmap(bitmapNode(graph, node), name),
+  run: ({ graph }, { node, name }) => disableBitmap(nodeOf(graph, node), name),
 });
 
 export const bitmapMerge = qmpCommand({
@@ -74,9 +83,9 @@ export const bitmapMerge = qmpCommand({
   data: struct({ node: str, target: str, bitmaps: list(alternate("BlockDirtyBitmapOrStr", str, address)) }),
   run({ graph }, { node, target, bitmaps }) {
     const sources = bitmaps.map((one) =>
-      typeof one === "string" ? one : { node: bitmapNode(graph, one.node), name: one.name }
+      typeof one === "string" ? one : { node: nodeOf(graph, one.node), name: one.name }
     );
-    mergeBitmaps(bitmapNode(graph, node), target, sources);
+    mergeBitmaps(nodeOf(graph, node), target, sources);
   },
 });
 
@@ -86,5 +95,5 @@ export const bitmapSha = qmpCommand({
   data: address,
   returns: struct({ sha256: str }),
   features: ["unstable"],
-  run: async ({ graph }, { node, name }) => ({ sha256: await bitmapSha256(bitmapNode(graph, node), name) }),
+  run: async ({ graph }, { node, name }) => ({ sha256: await bitmapSha256(nodeOf(graph, node), name) }),
 });

@@ -192,7 +192,7 @@ export const queryBlockstats = qmpCommand({
   returns: list(blockStats),
   run({ graph, backends }, { "query-nodes": nodes = false }) {
     const nowNs = graph.clocks.realtime.nowNs();
-    if (nodes) return graph.nodes.toReversed().map((node) => nodeStats(node, false, nowNs));
+    if (nodes) return graph.nodes.map((node) => nodeStats(node, false, nowNs));
     return visible(backends.list()).map((backend): BlockStatsValue => {
       const { device, node } = backend;
       const below = node === undefined ? {} : nodeStats(node, true, nowNs);
