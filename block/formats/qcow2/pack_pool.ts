@@ -23,6 +23,12 @@ export interface PackRequest {
 /** `undefined`: it would not become shorter; `null`: what was to be unpacked is damaged. */
 export type PackAnswer = Uint8Array | undefined | null;
 
+/** What a thread sends: its answer, and the memory that the request came in, to be used again. */
+export interface PackMessage {
+  readonly answer: PackAnswer;
+  readonly request: Uint8Array<ArrayBuffer> | undefined;
+}
+
 interface Job {
   readonly request: PackRequest;
   readonly done: (answer: PackAnswer | Promise<PackAnswer>) => void;
@@ -31,6 +37,8 @@ interface Job {
 interface Thread {
   readonly worker: Worker;
   job: Job | undefined;
+  /** Memory of its last request: garbage of every cluster would fill many megabytes before anybody collects it. */
+  spare: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** The threads of one image; closed with it. */
@@ -73,11 +81,12 @@ export class PackPool {
     if (this.#threads.length >= Math.min(MAX_THREADS, navigator.hardwareConcurrency)) return undefined;
     try {
       const worker = new Worker(assetUrl("packWorker"), { type: "module" });
-      const thread: Thread = { worker, job: undefined };
-      worker.onmessage = ({ data }: MessageEvent<PackAnswer>) => {
+      const thread: Thread = { worker, job: undefined, spare: undefined };
+      worker.onmessage = ({ data }: MessageEvent<PackMessage>) => {
         const { job } = thread;
         thread.job = undefined;
-        job?.done(data);
+        thread.spare = data.request;
+        job?.done(data.answer);
         this.#next(thread);
       };
       worker.onerror = (event) => {
@@ -100,8 +109,9 @@ export class PackPool {
     const { request } = job;
     // What is sent is a copy: the job can be done here when threads turn out not to work.
     if (request.length !== undefined) return thread.worker.postMessage(request);
-    // A view would take the whole buffer below it along.
-    const own = request.bytes.slice();
+    const own = thread.spare?.length === request.bytes.length ? thread.spare : new Uint8Array(request.bytes.length);
+    own.set(request.bytes);
+    thread.spare = undefined;
     thread.worker.postMessage({ ...request, bytes: own }, [own.buffer]);
   }
 

@@ -6,21 +6,27 @@
  * @module
  */
 import { packNow, unpack } from "./compressed.ts";
-import type { PackAnswer, PackRequest } from "./pack_pool.ts";
+import type { PackAnswer, PackMessage, PackRequest } from "./pack_pool.ts";
 
 /** What this program has of a worker's scope. */
 interface Scope {
-  onmessage: (event: MessageEvent<PackRequest>) => void;
-  postMessage(message: PackAnswer, transfer?: ArrayBufferLike[]): void;
+  onmessage: (event: MessageEvent<PackRequest & { readonly bytes: Uint8Array<ArrayBuffer> }>) => void;
+  postMessage(message: PackMessage, transfer: ArrayBuffer[]): void;
 }
 
 const scope = globalThis as unknown as Scope;
 scope.onmessage = ({ data }) => {
-  const answer = data.length === undefined ? packNow(data.method, data.bytes) : unpacked(data, data.length);
-  // Small ones share a buffer of Node's with others: only what has a buffer of its own is handed over.
-  if (!(answer instanceof Uint8Array) || answer.buffer.byteLength > 2 * answer.length) return scope.postMessage(answer);
-  scope.postMessage(new Uint8Array(answer.buffer, answer.byteOffset, answer.length), [answer.buffer]);
+  const { method, bytes, length } = data;
+  if (length !== undefined) return send(unpacked(data, length), undefined);
+  send(packNow(method, bytes), bytes);
 };
+
+/** Sends just the answer's bytes: it may be a view of something larger. */
+function send(answer: PackAnswer, request: Uint8Array<ArrayBuffer> | undefined): void {
+  const own = answer instanceof Uint8Array ? new Uint8Array(answer) : answer;
+  const transfer = request === undefined ? [] : [request.buffer];
+  scope.postMessage({ answer: own, request }, own instanceof Uint8Array ? [...transfer, own.buffer] : transfer);
+}
 
 function unpacked({ method, bytes }: PackRequest, length: number): PackAnswer {
   try {
