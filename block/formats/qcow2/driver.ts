@@ -70,6 +70,7 @@ export class Qcow2Driver implements BlockDriver {
   /** Where data is; without `#direct` only `image.data` knows how to read it. */
   readonly #dataFile: HostFile;
   readonly #direct: boolean;
+  readonly #external: boolean;
   readonly #writer: Writer;
   readonly #options: BlockdevOptionsQcow2;
   readonly #context: OpenContext;
@@ -83,6 +84,7 @@ export class Qcow2Driver implements BlockDriver {
     this.#file = image.file;
     this.#dataFile = image.data.file;
     this.#direct = image.data.isPlain;
+    this.#external = image.isExternal;
     this.#options = options;
     this.#context = context;
     this.#writer = new Writer(image);
@@ -108,7 +110,7 @@ export class Qcow2Driver implements BlockDriver {
 
   read(at: number, into: IoVector): Promise<void> {
     const host = this.#direct ? this.#image.plainRun(at, into.length, false) : -1;
-    if (host < 0) return readGuest(this.#image, at, into);
+    if (host < 0 || (this.#external && host !== at)) return readGuest(this.#image, at, into);
     this.#file.node.debugEvent("read_aio");
     return this.#dataFile.node.read(host, into);
   }
@@ -116,7 +118,8 @@ export class Qcow2Driver implements BlockDriver {
   write(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     const host = this.#direct ? image.plainRun(at, from.length, true) : -1;
-    if (host < 0 || image.metadata.hit(host, from.length) !== undefined) return this.#writer.write(at, from);
+    const elsewhere = this.#external ? host !== at : host < 0 || image.metadata.hit(host, from.length) !== undefined;
+    if (elsewhere) return this.#writer.write(at, from);
     this.#file.node.debugEvent("write_aio");
     return this.#dataFile.writeData(host, from);
   }
@@ -189,7 +192,7 @@ export class Qcow2Driver implements BlockDriver {
       const { random, clocks, secrets } = this.#context;
       await amendableVolume(image.data).changeKeySlots(change.keySlots, { random, clock: clocks.realtime, secrets });
     }
-    await amendImage(image, change);
+    await this.#writer.exclusive(0, Infinity, () => amendImage(image, change));
   }
 
   async changeBacking(file: string | undefined, format: string | undefined): Promise<void> {

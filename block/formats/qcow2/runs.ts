@@ -41,6 +41,7 @@ export async function findRun(image: Qcow2Image, at: number, length: number): Pr
   }
   const first = mappingAt(image, table, index);
   checkEntry(image, first, table, index);
+  if (image.isExternal) checkExternal(image, first, { guest: at - inCluster, table, index });
   const mapping = partOf(image, first, inCluster, table, index);
   const keptHost = keptFor(image, first, mapping);
   let end = wholeUntil(image, first, mapping, inCluster) - inCluster;
@@ -103,12 +104,26 @@ function continues(first: RunMapping, next: RunMapping, distance: number): boole
   }
 }
 
-/** Version 2 has no zero flag, and clusters lie at their multiples. */
-function checkEntry(image: Qcow2Image, mapping: Mapping, table: Table, index: number): void {
-  if (image.isExternal && mapping.kind === "compressed") {
+/** In an external file a guest cluster lies at its own offset, as it is. */
+export function checkExternal(
+  image: Qcow2Image,
+  mapping: Mapping,
+  { guest, table, index }: { readonly guest: number; readonly table: Table; readonly index: number },
+): void {
+  if (mapping.kind === "compressed") {
     const where = entryPlace(image, table, index);
     image.contradiction(`Compressed cluster entry found in image with external data file ${where}`, mapping.host);
   }
+  if (!image.entries.hasHost(mapping) || mapping.host === guest) return;
+  image.contradiction(
+    `External data file host cluster offset ${hex(mapping.host)} does not match guest cluster offset: ` +
+      `${hex(guest)}, L2 index: ${hex(index)})`,
+    mapping.host,
+  );
+}
+
+/** Version 2 has no zero flag, and clusters lie at their multiples. */
+function checkEntry(image: Qcow2Image, mapping: Mapping, table: Table, index: number): void {
   if (mapping.kind === "unallocated" || mapping.kind === "compressed" || mapping.kind === "invalid") return;
   const early = mapping.kind === "zero" && image.header.version < 3;
   if (!early && mapping.host % image.clusterSize === 0) return;
@@ -118,7 +133,8 @@ function checkEntry(image: Qcow2Image, mapping: Mapping, table: Table, index: nu
   image.contradiction(`${what} ${hex(mapping.host)} unaligned ${where}`, mapping.host);
 }
 
-function entryPlace(image: Qcow2Image, table: Table, index: number): string {
+/** Where entry `index` of `table` is, as messages name it. */
+export function entryPlace(image: Qcow2Image, table: Table, index: number): string {
   const tableOffset = table.offset - table.offset % image.clusterSize;
   const inTable = (table.offset - tableOffset) / image.entries.entryBytes + index;
   return `(L2 offset: ${hex(tableOffset)}, L2 index: ${hex(inTable)})`;

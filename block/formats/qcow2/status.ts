@@ -4,8 +4,9 @@
  * @module
  */
 import type { Extent } from "../../driver.ts";
+import { BlockError } from "../../errors.ts";
 import type { Qcow2Image } from "./image.ts";
-import { findRun } from "./runs.ts";
+import { findRun, type Run } from "./runs.ts";
 
 /** The state of the first run of `length` bytes at `at`. */
 export async function statusOf(image: Qcow2Image, at: number, length: number): Promise<Extent> {
@@ -15,7 +16,8 @@ export async function statusOf(image: Qcow2Image, at: number, length: number): P
   const { mapping, keptHost } = first;
   // Runs end with an L2 slice; go on while the next one says the same.
   while (lengthBytes < length) {
-    const next = await findRun(image, at + lengthBytes, length - lengthBytes);
+    const next = await lookAhead(image, at + lengthBytes, length - lengthBytes);
+    if (next === undefined) break;
     if (next.mapping.kind !== mapping.kind || mapping.kind === "compressed") break;
     const distance = at + lengthBytes - (at - at % image.clusterSize);
     if (next.keptHost !== (keptHost < 0 ? -1 : keptHost + distance)) break;
@@ -37,6 +39,16 @@ export async function statusOf(image: Qcow2Image, at: number, length: number): P
       return { lengthBytes, kind: "data", allocated: true, ...hostOf(image, mapping.host, at) };
     case "compressed":
       return { lengthBytes, kind: "data", allocated: true, compressed: true };
+  }
+}
+
+/** What follows, unless it cannot be told: that is for whoever asks for it. */
+async function lookAhead(image: Qcow2Image, at: number, length: number): Promise<Run | undefined> {
+  try {
+    return await findRun(image, at, length);
+  } catch (error) {
+    if (error instanceof BlockError) return undefined;
+    throw error;
   }
 }
 

@@ -21,7 +21,8 @@ import { ioError } from "../../errors.ts";
 import { ensureSlice, releaseMapping, setMapping, updateMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
 import { readGuestBytes, readsAsZero } from "./read.ts";
-import { mappingAt } from "./runs.ts";
+import { checkExternal, entryPlace, mappingAt } from "./runs.ts";
+import type { Table } from "./table_cache.ts";
 
 /** A piece of an allocating write: guest clusters from `start`, host clusters from `host`. */
 interface Allocation {
@@ -140,7 +141,7 @@ export class Writer {
     const old: Mapping[] = [];
     for (let i = 0; i < wanted; i++) old.push(mappingAt(image, slice, index + i));
     const first = old[0]!;
-    this.#checkEntry(first, start);
+    this.#checkEntry(first, start, slice, index);
     const touched = { at, end: at + length };
     if (isOwn(image, first)) {
       const clusters = countInPlace(image, old, start, touched);
@@ -175,10 +176,12 @@ export class Writer {
     return clusters === 0 ? undefined : { host: expected, clusters };
   }
 
-  #checkEntry(mapping: Mapping, guest: number): void {
+  #checkEntry(mapping: Mapping, guest: number, table: Table, index: number): void {
+    const image = this.#image;
+    if (image.isExternal) checkExternal(image, mapping, { guest, table, index });
     if (mapping.kind === "unallocated" || mapping.kind === "compressed") return;
     if (mapping.kind === "invalid") {
-      this.#image.contradiction(`Invalid cluster entry found (guest offset: ${hex(guest)})`, mapping.host);
+      image.contradiction(`Invalid cluster entry found ${entryPlace(image, table, index)}`, mapping.host);
     }
     if (mapping.host % this.#image.clusterSize === 0) return;
     const what = mapping.kind === "zero" ? "Preallocated zero cluster offset" : "Data cluster offset";
