@@ -34,7 +34,9 @@ export function parseKeySlotChange(values: Readonly<Record<string, unknown>>, fo
   const number = (name: string) => values[name] === undefined ? undefined : Number(values[name]);
   const newSecret = text("new-secret");
   const oldSecret = text("old-secret");
-  const keyslot = number("keyslot");
+  const given = number("keyslot");
+  // A number below zero has become one of 64 bits by now; the field has 32.
+  const keyslot = given === undefined ? undefined : Math.min(given, 0xffff_ffff);
   const iterTimeMs = number("iter-time");
   return {
     state,

@@ -238,6 +238,8 @@ async function makePlan(
     program.fail("Compression not supported for this file format");
   }
   const plainBytes = Math.min(PLAIN_UNIT_BYTES, options.sparseBytes || PLAIN_UNIT_BYTES);
+  // Room that nobody has written decrypts to noise.
+  const isGarbled = info?.encrypted === true && (clusterBytes === undefined || parts.preallocated);
   const backingBytes = options.skipCreate ? Infinity : sink.backing?.size ?? Infinity;
   let done = 0;
   let total = 0;
@@ -249,7 +251,7 @@ async function makePlan(
     unitBytes: clusterBytes === undefined || (parts.preallocated && !options.compress) ? plainBytes : clusterBytes,
     compressed: options.compress,
     sparseBytes: options.sparseBytes,
-    startsZero: (!options.skipCreate || options.targetIsZero) && !overlay,
+    startsZero: ((!options.skipCreate && !isGarbled) || options.targetIsZero) && !overlay,
     salvage: options.salvage ? (options.quiet ? "quiet" : "warn") : "off",
     // A piece is many clusters, which are deflated side by side already.
     depth: options.compress ? Math.min(options.depth, COMPRESSED_DEPTH) : options.depth,
