@@ -10,7 +10,9 @@
 import { assert } from "../base/assert.ts";
 
 const WORD_BITS = 32;
-const MIN_CHUNK_BITS = 2 ** 15;
+/** A short row is one chunk of its own length; a long one has chunks of 4 KiB, and larger ones where they get too many. */
+const LEAST_CHUNK_BITS = 64;
+const USUAL_CHUNK_BITS = 2 ** 15;
 const MAX_CHUNKS = 2 ** 20;
 
 /** Every bit of the chunk is set. */
@@ -38,7 +40,7 @@ class Chunk {
 
 /** Bits 0 to `length` - 1. */
 export class BitmapBits {
-  readonly #chunkBits: number;
+  #chunkBits: number;
   #length: number;
   #count = 0;
   /** Made when the first bit is set. */
@@ -47,9 +49,7 @@ export class BitmapBits {
   constructor(length: number) {
     assert(Number.isSafeInteger(length) && length >= 0, `a bitmap of ${length} bits`);
     this.#length = length;
-    let chunkBits = MIN_CHUNK_BITS;
-    while (length / chunkBits > MAX_CHUNKS) chunkBits *= 2;
-    this.#chunkBits = chunkBits;
+    this.#chunkBits = chunkBitsFor(length);
   }
 
   get length(): number {
@@ -110,13 +110,21 @@ export class BitmapBits {
       this.change(length, this.#length, false);
       this.#chunks.length = Math.min(this.#chunks.length, Math.ceil(length / this.#chunkBits));
     }
+    if (chunkBitsFor(length) > this.#chunkBits) this.#cutAnew(length);
     this.#length = length;
+  }
+
+  #cutAnew(length: number): void {
+    const larger = new BitmapBits(length);
+    larger.#addRuns(this);
+    this.#chunkBits = larger.#chunkBits;
+    this.#chunks = larger.#chunks;
   }
 
   /** Sets every bit that is set in `other`, which has the same length. */
   or(other: BitmapBits): void {
     assert(other.#length === this.#length, "bitmaps of one length");
-    if (other.#chunkBits !== this.#chunkBits) return this.#orRuns(other);
+    if (other.#chunkBits !== this.#chunkBits) return this.#addRuns(other);
     other.#chunks.forEach((from, index) => {
       const into = this.#chunks[index];
       if (from === undefined || into === FULL) return;
@@ -129,7 +137,7 @@ export class BitmapBits {
     });
   }
 
-  #orRuns(other: BitmapBits): void {
+  #addRuns(other: BitmapBits): void {
     for (let bit = other.next(0, true); bit < other.#length;) {
       const end = other.next(bit, false);
       this.change(bit, end, true);
@@ -224,6 +232,13 @@ export class BitmapBits {
     }
     this.#settle(index, chunk, before);
   }
+}
+
+function chunkBitsFor(length: number): number {
+  let bits = LEAST_CHUNK_BITS;
+  while (bits < USUAL_CHUNK_BITS && bits < length) bits *= 2;
+  while (length / bits > MAX_CHUNKS) bits *= 2;
+  return bits;
 }
 
 /** The first bit from `from` on that is `value`, or -1. */

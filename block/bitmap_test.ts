@@ -119,6 +119,21 @@ Deno.test("DirtyBitmap: runs are cut where asked, and shrinking forgets", () => 
   assertEquals(bitmap.nextDirty(), undefined);
 });
 
+Deno.test("DirtyBitmap: a short bitmap that grows keeps what it has", () => {
+  const bitmap = new DirtyBitmap({ sizeBytes: 100 * 512, granularityBytes: 512 });
+  bitmap.set(3 * 512, 512);
+  bitmap.set(99 * 512, 512);
+  for (const units of [130, 5000, 40_000, 3_000_000, 120]) {
+    bitmap.resize(units * 512);
+    assertEquals(bitmap.nextDirty(), { at: 3 * 512, length: 512 });
+    assertEquals(bitmap.nextDirty(4 * 512), { at: 99 * 512, length: 512 });
+    assertEquals(bitmap.nextDirty(100 * 512), undefined);
+    bitmap.set((units - 1) * 512, 512);
+    assertEquals([bitmap.bits.count, bitmap.has((units - 1) * 512)], [3, true]);
+    bitmap.clear((units - 1) * 512, 512);
+  }
+});
+
 Deno.test("DirtyBitmap: bits behind the end do not count, whatever the bytes say", () => {
   const bitmap = new DirtyBitmap({ sizeBytes: 11 * 512, granularityBytes: 512 });
   bitmap.bits.write(0, Uint8Array.of(0x80, 0xff));

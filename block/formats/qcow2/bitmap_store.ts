@@ -58,7 +58,7 @@ export class ImageBitmaps implements BitmapStore {
   }
 
   join(bitmaps: DirtyBitmap[]): void {
-    bitmaps.push(...this.#bitmaps);
+    for (const bitmap of this.#bitmaps) bitmaps.push(bitmap);
     this.#bitmaps = bitmaps;
   }
 
@@ -137,9 +137,8 @@ export class ImageBitmaps implements BitmapStore {
 
   /** Refuses another size where a stored bitmap could not follow. @throws {BlockError} */
   checkResize(): void {
-    for (const { name } of this.#image.storedBitmaps) {
-      this.#bitmaps.find((bitmap) => bitmap.name === name)?.refuseUnusable({ readOnly: true });
-    }
+    const bitmaps = new Map(this.#bitmaps.map((bitmap) => [bitmap.name, bitmap]));
+    for (const { name } of this.#image.storedBitmaps) bitmaps.get(name)?.refuseUnusable({ readOnly: true });
   }
 }
 

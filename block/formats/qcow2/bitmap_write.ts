@@ -10,8 +10,15 @@
  */
 import { divideCeil, log2Exact } from "../../../base/bits.ts";
 import type { DirtyBitmap } from "../../bitmap.ts";
-import { BITMAP_FLAG, encodeDirectory, encodeExtension, MAX_BITMAPS, type StoredBitmap } from "./bitmap_directory.ts";
-import { directoryBytes, MAX_BITMAP_DIRECTORY_BYTES } from "./bitmap_directory.ts";
+import {
+  BITMAP_FLAG,
+  directoryBytes,
+  encodeDirectory,
+  encodeExtension,
+  MAX_BITMAP_DIRECTORY_BYTES,
+  MAX_BITMAPS,
+  type StoredBitmap,
+} from "./bitmap_directory.ts";
 import { readBitmapTable } from "./bitmap_load.ts";
 import { checkConstraints } from "./bitmap_store.ts";
 import { stateError } from "./failures.ts";
@@ -94,15 +101,16 @@ interface PlannedRecord {
 }
 
 function planDirectory(image: Qcow2Image, bitmaps: readonly DirtyBitmap[]): PlannedRecord[] {
+  const left = new Map(bitmaps.map((bitmap) => [bitmap.name, bitmap]));
   const plan: PlannedRecord[] = image.storedBitmaps.map((before) => {
-    const bitmap = bitmaps.find(({ name }) => name === before.name);
+    const bitmap = left.get(before.name);
+    left.delete(before.name);
     if (bitmap !== undefined && (before.flags & BITMAP_FLAG.inUse) === 0) {
       throw stateError(`Bitmap '${before.name}' already exists in the image`);
     }
     return { before, bitmap, nameBytes: before.nameBytes };
   });
-  for (const bitmap of bitmaps) {
-    if (plan.some((one) => one.bitmap === bitmap)) continue;
+  for (const bitmap of left.values()) {
     plan.push({ before: undefined, bitmap, nameBytes: new TextEncoder().encode(bitmap.name) });
   }
   for (const { bitmap, nameBytes } of plan) {
