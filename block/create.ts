@@ -199,18 +199,27 @@ async function make(
   if (simple) return;
   const file = await openCreated(graph, protocol, filename);
   opened.push(file);
+  let whole = false;
   try {
     await format.create!({ ...values, size }, { ...context, file });
     for (const node of opened) await node.flush();
+    whole = true;
   } finally {
     for (const node of opened) await graph.release(node);
+    // What could not be made is not left behind, as QEMU has it.
+    if (!whole) await protocol.remove?.(pathIn(protocol, filename));
   }
+}
+
+/** The name of a file as its protocol takes it. */
+function pathIn(protocol: DriverDefinition, filename: string): string {
+  return protocolOf(filename) === undefined ? filename : stripProtocol(protocol.name, filename);
 }
 
 /** Opens the file that was just made under `filename`, for writing. */
 async function openCreated(graph: BlockGraph, protocol: DriverDefinition, filename: string): Promise<BlockNode> {
-  const path = protocolOf(filename) === undefined ? filename : stripProtocol(protocol.name, filename);
-  return await graph.openImage({ options: { driver: protocol.name, filename: path, discard: "unmap" } });
+  const options = { driver: protocol.name, filename: pathIn(protocol, filename), discard: "unmap" };
+  return await graph.openImage({ options });
 }
 
 /** The text of an error number, as tools print it behind a message of their own. */

@@ -147,6 +147,12 @@ export interface AmendChange {
   /** The version of the format: what qcow2 calls compat 0.10 and 1.1. */
   readonly version?: 2 | 3;
   readonly lazyRefcounts?: boolean;
+  /** The width of each refcount: a power of two up to 64. */
+  readonly refcountBits?: number;
+  /** The name of the external data file; empty for none that the image names. */
+  readonly dataFile?: string;
+  /** The data file alone, read as a raw image, is the disk: can only be taken back. */
+  readonly dataFileRaw?: false;
   /** Passphrases of an encrypted image. */
   readonly keySlots?: KeySlotChange;
 }
@@ -300,6 +306,8 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   readonly amendOptions?: readonly CreateOption[];
   /** How much room an image would take that is made with these options (`measure`). */
   measure?(options: CreateValues, source: MeasureSource): Promise<MeasureResult>;
+  /** Takes away the file that {@link create} made; without a complaint where it cannot (protocols). */
+  remove?(filename: string): Promise<void>;
   /** Makes an image in the child file, which is open and writable. */
   create?(options: CreateValues, context: CreateContext): Promise<void>;
 }

@@ -17,4 +17,5 @@ export const file: DriverDefinition<BlockdevOptionsFile> = {
   open: (options, context) => openFileDriver("file", options, context),
   createOptions: FILE_CREATE_OPTIONS,
   create: (options, context) => createFile(context.filename, options),
+  remove: (filename) => Deno.remove(filename).catch(() => {}),
 };
