@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { assert } from "./assert.ts";
 
 const ZEROES = new Uint8Array(64 * 1024);
@@ -125,6 +124,8 @@ export function isZero(bytes: Uint8Array): boolean {
   if (bytes[0] !== 0 || bytes[bytes.length - 1] !== 0) return false;
   for (let at = 0; at < bytes.length; at += ZEROES.length) {
     const length = Math.min(ZEROES.length, bytes.length - at);
+    // The global one, since it is loaded when it is first used: an import would cost every start some milliseconds.
+    // deno-lint-ignore no-node-globals
     if (Buffer.compare(bytes.subarray(at, at + length), ZEROES.subarray(0, length)) !== 0) return false;
   }
   return true;

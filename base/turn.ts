@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 
 /** The next turn of the event loop: timers, sockets and signals get theirs first. */
 export function nextTurn(): Promise<void> {
+  // The global one is loaded when it is first used; importing node:timers would cost every start some milliseconds.
+  // deno-lint-ignore no-node-globals
   return new Promise((resolve) => void setImmediate(resolve));
 }

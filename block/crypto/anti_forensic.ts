@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { Random } from "../../base/random.ts";
 import { digestBytes, type HashName } from "./algorithms.ts";
 
@@ -48,6 +48,6 @@ function diffuse(block: Uint8Array, hash: HashName): void {
   for (let at = 0, index = 0; at < block.length; at += step, index++) {
     const piece = block.subarray(at, Math.min(at + step, block.length));
     view.setUint32(0, index);
-    piece.set(createHash(hash).update(number).update(piece).digest().subarray(0, piece.length));
+    piece.set(nodeCrypto().createHash(hash).update(number).update(piece).digest().subarray(0, piece.length));
   }
 }

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import type { createCipheriv, createDecipheriv } from "node:crypto";
+import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { CipherAlgorithm } from "./algorithms.ts";
 import { unsupported } from "./failures.ts";
 
@@ -33,12 +34,12 @@ export class EcbCipher {
 
   /** Fresh words; a whole number of blocks. */
   encryptWords(words: Int32Array): Int32Array {
-    this.#encipher ??= createCipheriv(this.#name, this.#key, null).setAutoPadding(false);
+    this.#encipher ??= nodeCrypto().createCipheriv(this.#name, this.#key, null).setAutoPadding(false);
     return wordsOf(this.#encipher.update(bytesOf(words)));
   }
 
   decryptWords(words: Int32Array): Int32Array {
-    this.#decipher ??= createDecipheriv(this.#name, this.#key, null).setAutoPadding(false);
+    this.#decipher ??= nodeCrypto().createDecipheriv(this.#name, this.#key, null).setAutoPadding(false);
     return wordsOf(this.#decipher.update(bytesOf(words)));
   }
 

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { timingSafeEqual } from "node:crypto";
+import { nodeCrypto } from "../../base/node_crypto.ts";
 import { alignUp } from "../../base/bits.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import type { Random } from "../../base/random.ts";
@@ -71,7 +71,7 @@ export function keyDigest(
 }
 
 async function isKey(header: LuksHeader, key: Uint8Array): Promise<boolean> {
-  return timingSafeEqual(await keyDigest(key, header), header.digest);
+  return nodeCrypto().timingSafeEqual(await keyDigest(key, header), header.digest);
 }
 
 /** Stores `key` in a slot under `passphrase`. */

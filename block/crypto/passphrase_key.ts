@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { pbkdf2 } from "node:crypto";
+import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { Clock } from "../../base/clocks.ts";
 import { NS_PER_S } from "../../base/units.ts";
 import type { HashName } from "./algorithms.ts";
@@ -50,7 +50,7 @@ export async function deriveKey(passphrase: Uint8Array, how: Derivation, lengthB
 
 function deriveSlowly(passphrase: Uint8Array, how: Derivation, lengthBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    pbkdf2(passphrase, how.salt, how.iterations, lengthBytes, how.hash, (error, key) => {
+    nodeCrypto().pbkdf2(passphrase, how.salt, how.iterations, lengthBytes, how.hash, (error, key) => {
       if (error === null || error === undefined) resolve(key);
       else reject(error);
     });

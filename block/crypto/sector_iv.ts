@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { nodeCrypto } from "../../base/node_crypto.ts";
 import { type CipherSpec, essivCipher } from "./algorithms.ts";
 import { EcbCipher } from "./ecb.ts";
 
@@ -23,7 +23,7 @@ export class SectorIv {
   constructor(spec: CipherSpec, key: Uint8Array) {
     this.#wide = spec.ivGenerator !== "plain";
     if (spec.ivHash === undefined) return;
-    const digest = createHash(spec.ivHash).update(key).digest();
+    const digest = nodeCrypto().createHash(spec.ivHash).update(key).digest();
     this.#essiv = new EcbCipher(essivCipher(spec.cipher, spec.ivHash), digest);
   }
 
