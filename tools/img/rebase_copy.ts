@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { IoVector } from "../../base/io_vector.ts";
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
 import { errnoText } from "../../base/errno.ts";
@@ -75,12 +76,10 @@ async function writeDifferences(
   newBytes: Uint8Array,
   zeroes: boolean,
 ): Promise<void> {
-  const differs = (start: number) => {
-    for (let i = start; i < Math.min(start + SECTOR_BYTES, oldBytes.length); i++) {
-      if (oldBytes[i] !== newBytes[i]) return true;
-    }
-    return false;
-  };
+  const same = (start: number, end: number) =>
+    Buffer.compare(oldBytes.subarray(start, end), newBytes.subarray(start, end)) === 0;
+  if (same(0, oldBytes.length)) return;
+  const differs = (start: number) => !same(start, Math.min(start + SECTOR_BYTES, oldBytes.length));
   for (let start = 0; start < oldBytes.length;) {
     const different = differs(start);
     let end = start + SECTOR_BYTES;
