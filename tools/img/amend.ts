@@ -1,13 +1,15 @@
 /**
  * `moa img amend`: changes options that an image was made with.
  *
- * Done here: `size`, `lazy_refcounts`, `compat` (qcow2), key slots (LUKS, alone and inside qcow2). Options that an image has already are no change. A different
- * `refcount_bits` is refused by name, `backing_file` and `backing_fmt` as qemu-img refuses them.
+ * Done here: `size`, `lazy_refcounts`, `compat`, `refcount_bits`, `data_file`, `data_file_raw` (qcow2), key slots (LUKS,
+ * alone and inside qcow2). Options that an image has already are no change; `backing_file` and `backing_fmt` are refused
+ * as qemu-img refuses them.
  *
  * @module
  */
 import { isHelpOption, OptionError, parseOptionPairs } from "../../base/keyval.ts";
 import {
+  type AmendChange,
   BlockError,
   builtinDrivers,
   createOptionsHelp,
@@ -133,27 +135,38 @@ async function change(node: BlockNode, values: CreateValues, force: boolean): Pr
       );
     }
   }
-  if (values["data_file"] !== undefined) {
+  const external = now["data-file"] !== undefined || now["data-file-raw"] !== undefined;
+  const dataFile = values["data_file"] as string | undefined;
+  if (dataFile !== undefined && !external) {
     throw refusal("data-file can only be set for images that use an external data file");
   }
-  if (values["data_file_raw"] === true) throw refusal("data-file-raw cannot be set on existing images");
+  if (values["data_file_raw"] === true && now["data-file-raw"] !== true) {
+    throw refusal("data-file-raw cannot be set on existing images");
+  }
   const bits = Number(values["refcount_bits"] ?? now["refcount-bits"]);
   if (![1, 2, 4, 8, 16, 32, 64].includes(bits)) {
     throw refusal("Refcount width must be a power of two and may not exceed 64 bits");
   }
   const version = versionOf(values["compat"], now["compat"]);
-  if (version === 2 && bits !== 16) throw refusal("compat=0.10 requires refcount_bits=16");
   if (version === 2 && values["lazy_refcounts"] === true) {
     throw refusal(
       "Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)",
     );
   }
-  if (bits !== now["refcount-bits"]) throw refusal("moa does not change refcount_bits yet");
-  const newVersion = version !== (now["compat"] === "0.10" ? 2 : 3);
-  const lazy = values["lazy_refcounts"] as boolean | undefined;
-  if (newVersion || (lazy !== undefined && lazy !== (now["lazy-refcounts"] ?? false))) {
-    await node.driver.amend!({ version, ...(lazy === undefined ? {} : { lazyRefcounts: lazy }) });
+  if (bits !== now["refcount-bits"] && version === 2 && bits !== 16) {
+    throw refusal(
+      "Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)",
+    );
   }
+  const lazy = values["lazy_refcounts"] as boolean | undefined;
+  const asked: AmendChange = {
+    ...(version === (now["compat"] === "0.10" ? 2 : 3) ? {} : { version }),
+    ...(lazy === undefined || lazy === (now["lazy-refcounts"] ?? false) ? {} : { lazyRefcounts: lazy }),
+    ...(bits === now["refcount-bits"] ? {} : { refcountBits: bits }),
+    ...(dataFile === undefined ? {} : { dataFile }),
+    ...(values["data_file_raw"] === false && now["data-file-raw"] === true ? { dataFileRaw: false as const } : {}),
+  };
+  if (Object.keys(asked).length > 0) await node.driver.amend!(asked);
   if (values["size"] !== undefined && Number(values["size"]) > 0) {
     await node.truncate(Number(values["size"]), { exact: true });
     await node.flush();

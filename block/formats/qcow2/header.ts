@@ -47,10 +47,10 @@ export interface Header {
   incompatible: bigint;
   compatible: bigint;
   autoclear: bigint;
-  readonly refcountOrder: number;
+  refcountOrder: number;
   headerLength: number;
   /** 0: zlib (deflate), 1: zstd. */
-  readonly compressionType: number;
+  compressionType: number;
   /** Whatever a longer header holds beyond byte 112. */
   readonly unknownFields: Uint8Array;
 }

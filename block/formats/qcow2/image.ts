@@ -67,7 +67,8 @@ export class Qcow2Image {
   readonly extensions: Extensions;
   readonly l1: L1Table;
   readonly l2: TableCache;
-  readonly refcounts: Refcounts;
+  /** Another one after their width has changed (refcount_width.ts). */
+  refcounts: Refcounts;
   readonly allocator: Allocator;
   readonly metadata: MetadataMap;
   readonly lock = new Mutex();
