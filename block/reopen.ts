@@ -34,13 +34,14 @@ export async function reopenChain(node: BlockNode, change: Partial<ReopenChange>
   }
 }
 
+/** The node and what it stores itself in, metadata and data: parents before children. */
 function filesBelow(node: BlockNode): BlockNode[] {
-  const chain = [node];
-  for (;;) {
-    const edge = chain.at(-1)!.children.find((one) => one.role !== "backing");
-    if (edge === undefined) return chain;
-    chain.push(edge.node);
+  const found = [node];
+  // Those that are found are looked below in their turn.
+  for (const one of found) {
+    for (const edge of one.children) if (edge.role !== "backing" && !found.includes(edge.node)) found.push(edge.node);
   }
+  return found;
 }
 
 /** Locks are taken for what the format will do before it does it. */

@@ -94,3 +94,23 @@ export function preallocated(image: Qcow2Image, old: Mapping, host: number): Map
   // Nothing is said of its subclusters, so that a backing file still shows.
   return image.entries.fromBits(host, true, 0, subclusterBits(old).zero);
 }
+
+/** Whether the cluster is this image's alone, so that data may be written to it in place. */
+export function isOwn(image: Qcow2Image, mapping: Mapping): mapping is Mapping & { host: number } {
+  return image.entries.hasHost(mapping) && mapping.copied;
+}
+
+/** How many of the clusters `old`, from guest offset `start` on, are like the first: own, in a row, to be linked or not. */
+export function countInPlace(image: Qcow2Image, old: readonly Mapping[], start: number, touched: GuestRange): number {
+  const first = old[0]!;
+  const { clusterSize } = image;
+  const written = isWritten(image, first, start, touched);
+  let count = 1;
+  for (; count < old.length; count++) {
+    const next = old[count]!;
+    const distance = count * clusterSize;
+    if (!isOwn(image, next) || !("host" in first) || next.host !== first.host + distance) break;
+    if (isWritten(image, next, start + distance, touched) !== written) break;
+  }
+  return count;
+}

@@ -17,21 +17,15 @@ import { type Compression, COMPRESSIONS } from "./compressed.ts";
 import type { StoredBitmap } from "./bitmap_directory.ts";
 import { encodeExtensions, type Extensions } from "./header_extensions.ts";
 import { AUTOCLEAR, COMPATIBLE, encodeHeader, type Header, INCOMPATIBLE } from "./header.ts";
+import { DataDiscards } from "./data_discards.ts";
 import { formatError, hex } from "./failures.ts";
 import type { ClusterData } from "./cluster_data.ts";
 import type { HostFile } from "./host_file.ts";
 import type { L1Table } from "./l1_table.ts";
-import {
-  ALL_SUBCLUSTERS,
-  ENTRY_BYTES,
-  EntryFormat,
-  entryOffset,
-  isPlainData,
-  subclusterRange,
-  SUBCLUSTERS,
-} from "./mapping.ts";
+import { ENTRY_BYTES, EntryFormat, entryOffset, isPlainData, SUBCLUSTERS } from "./mapping.ts";
 import { Mutex } from "./mutex.ts";
 import { AREA, type MetadataMap } from "./overlap.ts";
+import { plainExtended } from "./plain_extended.ts";
 import { Packers } from "./pack_pool.ts";
 import type { Refcounts } from "./refcounts.ts";
 import { type Snapshot, snapshotL1Problem } from "./snapshot_table.ts";
@@ -93,6 +87,9 @@ export class Qcow2Image {
   /** The end of the last data cluster of which only a part was written, the rest being zeroes that nobody wrote. */
   partialEnd = 0;
 
+  /** Clusters of the external data file that wait to be discarded there. */
+  readonly dataDiscards: DataDiscards;
+
   readonly clusterSize: number;
   /** What can be allocated or zeroed by itself: a 32nd of a cluster with extended L2 entries, else the cluster. */
   readonly subclusterSize: number;
@@ -105,8 +102,6 @@ export class Qcow2Image {
   readonly #perSlice: number;
   readonly #slicesPerTable: number;
   readonly #extended: boolean;
-  /** Clusters of the external data file that are to be discarded there. */
-  readonly #dataDiscards = new Set<number>();
   #complained = false;
 
   constructor(parts: {
@@ -130,6 +125,7 @@ export class Qcow2Image {
     this.clusterSize = 2 ** parts.header.clusterBits;
     this.#extended = this.hasFeature(INCOMPATIBLE.extendedL2);
     this.subclusterSize = this.#extended ? this.clusterSize / SUBCLUSTERS : this.clusterSize;
+    this.dataDiscards = new DataDiscards(parts.data.file, this.clusterSize);
     this.entries = new EntryFormat({
       clusterBits: parts.header.clusterBits,
       extended: this.#extended,
@@ -185,30 +181,6 @@ export class Qcow2Image {
     for (let index = 0; index < this.l1.length; index++) {
       const offset = this.l1.l2Offset(index);
       if (offset !== 0) this.metadata.add(AREA.activeL2, offset, this.clusterSize);
-    }
-  }
-
-  /** A data cluster of the external file is no longer referred to; what it takes there is given back when that is safe. */
-  releaseData(host: number, by: FreedBy): void {
-    if (by !== "nobody" && this.settings.passDiscard[by]) this.#dataDiscards.add(host);
-  }
-
-  /** Data clusters of the external file are in use again. */
-  keepData(host: number, lengthBytes: number): void {
-    if (this.#dataDiscards.size === 0) return;
-    for (let at = host; at < host + lengthBytes; at += this.clusterSize) this.#dataDiscards.delete(at);
-  }
-
-  /** Tells the external file what is not used any more, which is durable. */
-  async #discardData(): Promise<void> {
-    const offsets = [...this.#dataDiscards].sort((a, b) => a - b);
-    this.#dataDiscards.clear();
-    for (let i = 0; i < offsets.length;) {
-      let end = i + 1;
-      while (end < offsets.length && offsets[end] === offsets[end - 1]! + this.clusterSize) end++;
-      // A file that cannot give space back keeps it; nothing is lost.
-      await this.data.file.discard(offsets[i]!, (end - i) * this.clusterSize).catch(() => {});
-      i = end;
     }
   }
 
@@ -307,7 +279,9 @@ export class Qcow2Image {
     const index = first - slice * this.sliceEntries;
     const clusters = Math.floor((at + length - 1) * this.#perCluster) - first + 1;
     if (index + clusters > this.sliceEntries) return -1;
-    if (this.#extended) return this.#plainExtended(view, index, at - first * clusterSize, length, inPlace);
+    if (this.#extended) {
+      return plainExtended(this, view, { index, inCluster: at - first * clusterSize, length, inPlace });
+    }
     const high = view.getUint32(index * ENTRY_BYTES);
     const low = view.getUint32(index * ENTRY_BYTES + 4);
     if (!isPlainData(high, low) || (inPlace && high < 0x8000_0000)) return -1;
@@ -322,31 +296,6 @@ export class Qcow2Image {
       expected += clusterSize;
     }
     return host + (at - first * clusterSize);
-  }
-
-  /** The same with extended entries: the subclusters that are touched must all be data. */
-  #plainExtended(view: DataView, first: number, inCluster: number, length: number, inPlace: boolean): number {
-    const { clusterSize, subclusterSize } = this;
-    let expected = 0;
-    let host = -1;
-    for (let done = -inCluster, index = first; done < length; done += clusterSize, index++) {
-      const at = index * this.entries.entryBytes;
-      const high = view.getUint32(at);
-      const low = view.getUint32(at + 4) & ~1;
-      if (!isPlainData(high, low) || (inPlace && high < 0x8000_0000)) return -1;
-      const offset = entryOffset(high, low);
-      if (host < 0 ? offset % clusterSize !== 0 : offset !== expected) return -1;
-      if (host < 0) host = offset;
-      expected = offset + clusterSize;
-      const zero = view.getUint32(at + 8);
-      const data = view.getUint32(at + 12);
-      if (data === ALL_SUBCLUSTERS && zero === 0) continue;
-      const from = Math.max(0, -done);
-      const to = Math.min(clusterSize, length - done);
-      const touched = subclusterRange(Math.floor(from / subclusterSize), Math.floor((to - 1) / subclusterSize));
-      if ((data & zero) !== 0 || (data & touched) >>> 0 !== touched) return -1;
-    }
-    return host + inCluster;
   }
 
   // --- writing metadata ---------------------------------------------------------------------------------------------
@@ -490,7 +439,7 @@ export class Qcow2Image {
   async settle(): Promise<void> {
     await this.writeBack();
     await this.file.barrier();
-    if (this.#dataDiscards.size > 0) await this.#discardData();
+    if (this.dataDiscards.size > 0) await this.dataDiscards.apply();
     if (this.refcounts.deferred.size === 0) return;
     await this.file.settleData();
     await this.allocator.applyDeferred();
@@ -515,7 +464,7 @@ export class Qcow2Image {
   }
 
   get #waitsTooMuch(): boolean {
-    return this.refcounts.deferred.size > MAX_DEFERRED || this.#dataDiscards.size > MAX_DEFERRED;
+    return this.refcounts.deferred.size > MAX_DEFERRED || this.dataDiscards.size > MAX_DEFERRED;
   }
 
   /** After a change: writes back where {@link needsRelief} says so. */

@@ -116,31 +116,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what is not done is refused by name",
-  ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      const cases: [options: string[], feature: string][] = [
-        [["--object", "secret,id=s,data=abc", "-o", "encrypt.format=aes,encrypt.key-secret=s"], "encryption"],
-      ];
-      for (const [options, feature] of cases) {
-        const path = `${folder}/q`;
-        const { code, stderr } = await runProgram("qemu-img", "create", "-q", "-f", "qcow2", ...options, path, "1M");
-        assertEquals(code, 0, stderr);
-        const file = new MemoryFile(await Deno.readFile(path));
-        const error = await assertRejects(() => openTestImage(file), BlockError);
-        assert(error.failure.kind === "unsupported", error.message);
-        assertEquals(error.failure.feature, feature);
-        assertEquals(file.writes, 0);
-      }
-      const luks = (await createTestImage({ size: MiB }) as MemoryFile).content();
-      luks[35] = 2;
-      const error = await assertRejects(() => openTestImage(new MemoryFile(luks)), BlockError);
-      assertEquals(error.failure.kind, "unsupported");
-    }),
-});
-
-Deno.test({
   name: "persistent bitmaps are no leaks, and outlive an opening for writing",
   ignore,
   fn: () =>

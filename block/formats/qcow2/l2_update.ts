@@ -87,7 +87,10 @@ export async function releaseMapping(image: Qcow2Image, mapping: Mapping, by: Fr
     case "mixed":
     case "invalid":
       if (!image.entries.hasHost(mapping)) return;
-      if (image.isExternal) return image.releaseData(mapping.host, by);
+      if (image.isExternal) {
+        if (by !== "nobody" && image.settings.passDiscard[by]) image.dataDiscards.add(mapping.host);
+        return;
+      }
       if (mapping.host === 0) return;
       if (mapping.host % image.clusterSize !== 0) {
         image.contradiction(`Cannot free unaligned cluster 0x${mapping.host.toString(16)}`, mapping.host);

@@ -16,7 +16,7 @@ import { Claims } from "./claims.ts";
 import { pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
-import { copiedRange, type GuestRange, isWritten, linked, preallocated } from "./copy_on_write.ts";
+import { copiedRange, countInPlace, type GuestRange, isOwn, isWritten, linked, preallocated } from "./copy_on_write.ts";
 import { ioError } from "../../errors.ts";
 import { ensureSlice, releaseMapping, setMapping, updateMapping } from "./l2_update.ts";
 import type { Mapping } from "./mapping.ts";
@@ -168,7 +168,7 @@ export class Writer {
   async #take(start: number, count: number, expected: number): Promise<{ host: number; clusters: number } | undefined> {
     const image = this.#image;
     if (image.isExternal) {
-      image.keepData(start, count * image.clusterSize);
+      image.dataDiscards.keep(start, count * image.clusterSize);
       return { host: start, clusters: count };
     }
     if (expected === 0) return { host: await image.allocator.allocate(count), clusters: count };
@@ -397,24 +397,4 @@ function wholeCluster(plain: IoVector, clusterSize: number): Uint8Array {
   const cluster = new Uint8Array(clusterSize);
   plain.copyTo(cluster);
   return cluster;
-}
-
-/** Whether the cluster is this image's alone, so that data may be written to it in place. */
-function isOwn(image: Qcow2Image, mapping: Mapping): mapping is Mapping & { host: number } {
-  return image.entries.hasHost(mapping) && mapping.copied;
-}
-
-/** How many of the clusters `old`, from guest offset `start` on, are like the first: own, in a row, to be linked or not. */
-function countInPlace(image: Qcow2Image, old: readonly Mapping[], start: number, touched: GuestRange): number {
-  const first = old[0]!;
-  const { clusterSize } = image;
-  const written = isWritten(image, first, start, touched);
-  let count = 1;
-  for (; count < old.length; count++) {
-    const next = old[count]!;
-    const distance = count * clusterSize;
-    if (!isOwn(image, next) || !("host" in first) || next.host !== first.host + distance) break;
-    if (isWritten(image, next, start + distance, touched) !== written) break;
-  }
-  return count;
 }
