@@ -12,6 +12,7 @@ import { type Benchmark, line, measure } from "./harness.ts";
 import { imageBenchmarks } from "./image_io.ts";
 import { machineBenchmarks } from "./machine.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
+import { startupBenchmarks } from "./startup.ts";
 
 /** Every file of benchmarks: a function from the folder for its images to its rows. */
 const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
@@ -19,6 +20,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   qcow2Benchmarks,
   copyBenchmarks,
   machineBenchmarks,
+  startupBenchmarks,
 ];
 
 const { rounds, list, _: words } = parseArgs(Deno.args, {
