@@ -118,7 +118,7 @@ Deno.test({
       "amend -o refcount_bits=64 w",
       "info w",
       "$ qemu-img check -q w",
-      "amend -p -o refcount_bits=2 w",
+      "amend -p -o refcount_bits=32 w",
       "$ qemu-img check -q w",
       "amend -o refcount_bits=8 fine",
       "$ qemu-img check -q fine",

@@ -4,7 +4,7 @@
  * @module
  */
 import { haveProgram } from "../support/programs.ts";
-import { imgSideBySide } from "../support/side_by_side.ts";
+import { imgSideBySide, sideBySide } from "../support/side_by_side.ts";
 
 const ignore = !haveProgram("qemu-img");
 
@@ -101,4 +101,32 @@ Deno.test({
       "resize over 2M",
       "info over",
     ]),
+});
+
+Deno.test({
+  name: "img resize: a file that shrinks ends where qemu-img lets it end",
+  ignore,
+  fn: () =>
+    sideBySide({
+      setUp: [
+        "qemu-img create -q -f qcow2 -o cluster_size=512 fine 8M; qemu-io -c 'write 0 4M' -c 'write 7M 512k' fine >/dev/null",
+        "qemu-img create -q -f qcow2 -o cluster_size=4k,refcount_bits=64 wide 8M; qemu-io -c 'write 0 4M' wide >/dev/null",
+        "qemu-img create -q -f qcow2 kept 8M; qemu-io -c 'write 0 4M' kept >/dev/null; qemu-img snapshot -c a kept",
+        "qemu-img create -q -f qcow2 -o extended_l2=on sub 8M; qemu-io -c 'write 0 4M' -c 'write 5M 3k' sub >/dev/null",
+      ],
+      rows: [
+        "resize --shrink fine 100k",
+        "resize --shrink wide 100k",
+        "resize --shrink kept 100k",
+        "resize --shrink sub 5123k",
+        "check fine",
+        "check wide",
+        "check kept",
+        "check sub",
+        "resize fine 6M",
+        "resize sub 6M",
+      ],
+      verify: ["check fine", "check wide", "check kept", "check sub"],
+      sameData: ["fine", "wide", "kept", "sub"],
+    }),
 });

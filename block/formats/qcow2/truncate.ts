@@ -13,6 +13,7 @@ import { freeL2, growL1, updateMapping } from "./l2_update.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
 import { findRun } from "./runs.ts";
 import { writeSize } from "./snapshots.ts";
+import { dropUnusedBlocks } from "./unused_blocks.ts";
 import type { Writer } from "./write.ts";
 import { discardClusters, writeZeroes } from "./zeroes.ts";
 
@@ -103,11 +104,18 @@ async function hideOldBytes(image: Qcow2Image, writer: Writer, old: number, size
   const partEnd = Math.min(size, alignUp(old, image.clusterSize));
   const end = Math.max(shown, partEnd);
   if (end <= old) return;
-  if (shown <= old) {
-    const { mapping } = await findRun(image, old, 1);
-    if (mapping.kind === "unallocated" || mapping.kind === "zero") return;
-  }
+  if (shown <= old && !await holdsData(image, old, end)) return;
   await writeZeroes(image, writer, old, end - old, { unmap: true });
+}
+
+/** Whether any of the guest bytes `start` to `end` is stored; what is unallocated has no backing bytes to show. */
+async function holdsData(image: Qcow2Image, start: number, end: number): Promise<boolean> {
+  for (let at = start; at < end;) {
+    const { mapping, length } = await findRun(image, at, end - at);
+    if (mapping.kind === "data" || mapping.kind === "compressed") return true;
+    at += length;
+  }
+  return false;
 }
 
 async function shrink(image: Qcow2Image, writer: Writer, size: number): Promise<void> {
@@ -126,6 +134,7 @@ async function shrink(image: Qcow2Image, writer: Writer, size: number): Promise<
     }
     await image.settle();
     await writeSize(image, size);
+    await dropUnusedBlocks(image);
     const used = (await lastCluster(image) + 1) * clusterSize;
     if (used < image.file.size) await image.file.truncate(used);
     if (image.isExternal) await image.data.file.truncate(size);
