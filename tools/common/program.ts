@@ -7,6 +7,7 @@
  * @module
  */
 import type { ObjectRegistry } from "../../block/mod.ts";
+import { furtherLine, nearestOption } from "./further_lines.ts";
 import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
 
 /** The outputs of a tool. */
@@ -82,6 +83,7 @@ export class Program {
     else this.error(message);
     const hint = hintOf(error);
     if (hint !== "") this.line(hint);
+    else this.#furtherLine(message);
   }
 
   /** Reads a command line; what is wrong with it ends the program. @throws {Exit} */
@@ -94,7 +96,10 @@ export class Program {
     for (const option of parsed.options) {
       if (option.kind === "option") good.push(option);
       else if (option.kind === "missing") this.usage(`missing argument for option '${option.word}'`);
-      else this.usage(`unrecognized option '${option.word}'`);
+      else {
+        const near = this.strict ? undefined : nearestOption(option.word, Object.keys(spec.long));
+        this.usage(`unrecognized option '${option.word}'${near === undefined ? "" : `\n${near}`}`);
+      }
     }
     return { options: good, operands: parsed.operands };
   }
@@ -109,7 +114,13 @@ export class Program {
   /** Says what went wrong and ends with status 1. @throws {Exit} */
   fail(message: string): never {
     this.error(message);
+    this.#furtherLine(message);
     throw new Exit(1);
+  }
+
+  #furtherLine(message: string): void {
+    const line = this.strict ? undefined : furtherLine(message);
+    if (line !== undefined) this.line(line);
   }
 }
 
