@@ -65,6 +65,7 @@ export class BlockNode {
 
   #driver: BlockDriver;
   #detectZeroes: "off" | "on" | "unmap";
+  #depth = 1;
   #alignBytes = 1;
   #maxTransferBytes = Infinity;
   #maxSlices = Infinity;
@@ -137,9 +138,15 @@ export class BlockNode {
     return named ? alignDown(size, SECTOR_BYTES) : alignUp(size, SECTOR_BYTES);
   }
 
+  /** Nodes from here down to the deepest one, as it was when the driver was opened. */
+  get depth(): number {
+    return this.#depth;
+  }
+
   /** Joins the driver that was opened for this node; or, at its end, the closed one. */
   attachDriver(driver: BlockDriver): void {
     this.#driver = driver;
+    this.#depth = 1 + this.children.reduce((deepest, { node }) => Math.max(deepest, node.depth), 0);
     this.#debugs = driver.debugEvent !== undefined;
     driver.bitmapStore?.join(this.bitmaps);
     this.#watch();

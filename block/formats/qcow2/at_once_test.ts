@@ -4,7 +4,9 @@ import { IoVector } from "../../../base/io_vector.ts";
 import { SeededRandom } from "../../../base/random.ts";
 import { KiB, MiB } from "../../../base/units.ts";
 import { haveProgram } from "../../../tests/support/programs.ts";
+import { createImage } from "../../create.ts";
 import { DONE } from "../../done.ts";
+import { testGraph } from "../../testing.ts";
 import type { CreateValues } from "../../driver.ts";
 import { createTestImage, fileNode, MemoryFile, openTestImage, runProgram } from "./testing.ts";
 
@@ -153,4 +155,42 @@ Deno.test("a file ends with a whole cluster once the image is closed", async () 
   assert(file.size % (64 * KiB) !== 0);
   await image[Symbol.asyncDispose]();
   assertEquals(file.size % (64 * KiB), 0);
+});
+
+Deno.test("what no layer holds is read through at once, and a long chain does not fill the stack", async () => {
+  const layers = 40;
+  const graph = testGraph();
+  const directory = await Deno.makeTempDir();
+  try {
+    const name = (layer: number) => `${directory}/${layer}.qcow2`;
+    await createImage(graph, { filename: name(0), format: "qcow2", size: 1 * MiB });
+    for (let layer = 1; layer <= layers; layer++) {
+      const backing = { backingFile: name(layer - 1), backingFormat: "qcow2" };
+      await createImage(graph, { filename: name(layer), format: "qcow2", ...backing });
+    }
+    const base = await graph.openImage({ filename: name(0), options: { driver: "qcow2" } });
+    await base.write(64 * KiB, IoVector.of(new Uint8Array(64 * KiB).fill(7)));
+    await graph.release(base);
+    const found: boolean[] = [];
+    for (const layer of [10, layers]) {
+      const node = await graph.openImage({ filename: name(layer), options: { driver: "qcow2", "read-only": true } });
+      const bytes = new Uint8Array(8 * KiB);
+      // The first read loads tables; what lies behind the base's data reads as zeroes.
+      for (let round = 0; round < 40; round++) {
+        await node.read(96 * KiB, IoVector.of(bytes));
+        assert(bytes.every((byte) => byte === 7));
+      }
+      await node.read(124 * KiB, IoVector.of(bytes));
+      assertEquals([bytes[4095], bytes[4096]], [7, 0]);
+      const work = node.read(512 * KiB, IoVector.of(bytes));
+      found.push(work === DONE);
+      await work;
+      assertEquals(bytes[0], 0);
+      await graph.release(node);
+    }
+    assertEquals(found, [true, false]);
+  } finally {
+    await graph[Symbol.asyncDispose]();
+    await Deno.remove(directory, { recursive: true });
+  }
 });

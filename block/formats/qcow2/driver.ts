@@ -48,6 +48,7 @@ import { registerInactiveL2 } from "./overlap_inactive.ts";
 import { measureImage } from "./measure.ts";
 import { looksPreallocated } from "./preallocated.ts";
 import { readGuest } from "./read.ts";
+import { readThrough } from "./read_through.ts";
 import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo, viewSnapshot } from "./snapshots.ts";
 import { readSnapshotVmState } from "./snapshot_vmstate.ts";
 import { statusOf } from "./status.ts";
@@ -110,7 +111,8 @@ export class Qcow2Driver implements BlockDriver {
 
   read(at: number, into: IoVector): Promise<void> {
     const host = this.#direct ? this.#image.plainRun(at, into.length, false) : -1;
-    if (host < 0 || (this.#external && host !== at)) return readGuest(this.#image, at, into);
+    if (host < 0) return readThrough(this.#image, at, into) ?? readGuest(this.#image, at, into);
+    if (this.#external && host !== at) return readGuest(this.#image, at, into);
     this.#file.node.debugEvent("read_aio");
     return this.#dataFile.node.read(host, into);
   }
