@@ -59,16 +59,14 @@ class Xts implements Mode {
   }
 
   encrypt(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array {
-    const masks = this.#masksFor(words.length, ivs, sectorWords);
-    xor(words, masks);
+    const masks = this.#mask(words, ivs, sectorWords);
     const result = this.#data.encryptWords(words);
     xor(result, masks);
     return result;
   }
 
   decrypt(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array {
-    const masks = this.#masksFor(words.length, ivs, sectorWords);
-    xor(words, masks);
+    const masks = this.#mask(words, ivs, sectorWords);
     const result = this.#data.decryptWords(words);
     xor(result, masks);
     return result;
@@ -79,7 +77,9 @@ class Xts implements Mode {
     this.#tweak.close();
   }
 
-  #masksFor(length: number, ivs: Int32Array, sectorWords: number): Int32Array {
+  /** Masks `words` in place, and gives the masks, which stay good until the next call. */
+  #mask(words: Int32Array, ivs: Int32Array, sectorWords: number): Int32Array {
+    const { length } = words;
     if (this.#masks.length < length) this.#masks = new Int32Array(length);
     const masks = this.#masks;
     const tweaks = this.#tweak.encryptWords(ivs);
@@ -94,6 +94,10 @@ class Xts implements Mode {
         masks[at + 1] = b;
         masks[at + 2] = c;
         masks[at + 3] = d;
+        words[at]! ^= a;
+        words[at + 1]! ^= b;
+        words[at + 2]! ^= c;
+        words[at + 3]! ^= d;
         // Doubling, lowest word first; what leaves at the top comes back as x^7 + x^2 + x + 1.
         const carry = (d >> 31) & 0x87;
         d = (d << 1) | (c >>> 31);
