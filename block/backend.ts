@@ -18,6 +18,8 @@ import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission, type Permi
 import { type ErrorAction, errorAction, type ReadErrorPolicy, type WriteErrorPolicy } from "./policy.ts";
 import type { BackendEvents, BackendOptions, BackendRequest, DeviceHooks, RequestHow } from "./backend_types.ts";
 import { type AccountedKind, BackendStatistics } from "./statistics.ts";
+import type { Direction, ThrottleMember } from "./throttling/group.ts";
+import type { ThrottleLimits } from "./throttling/limits.ts";
 
 /** A drive. */
 export class BlockBackend implements EdgeOwner, AsyncDisposable {
@@ -39,6 +41,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   #edge: BlockEdge | undefined;
   #node: BlockNode | undefined;
   #device: DeviceHooks | undefined;
+  #throttle: ThrottleMember | undefined;
   #inFlight = 0;
   #quiesced = 0;
   #held: (() => void)[] = [];
@@ -121,6 +124,11 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   /** Reads `into.length` bytes at `at`. @throws {BlockError} EIO beyond the end, ENOMEDIUM without a medium. */
   read(at: number, into: IoVector, how?: RequestHow): Promise<void> {
     if (this.#quiesced > 0) return this.#wait().then(() => this.read(at, into, how));
+    if (this.#throttle !== undefined) return this.#throttled("read", into.length, () => this.#read(at, into, how));
+    return this.#read(at, into, how);
+  }
+
+  #read(at: number, into: IoVector, how: RequestHow | undefined): Promise<void> {
     const node = this.#node;
     if (node === undefined || at < 0 || at + into.length > node.size) return this.#refuse("read", at, into.length);
     const { blkRead } = this.graph.traces;
@@ -137,6 +145,11 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   /** Writes `from` at `at`; durable when it returns if `fua` is set or the write cache is off. */
   write(at: number, from: IoVector, how?: RequestHow): Promise<void> {
     if (this.#quiesced > 0) return this.#wait().then(() => this.write(at, from, how));
+    if (this.#throttle !== undefined) return this.#throttled("write", from.length, () => this.#write(at, from, how));
+    return this.#write(at, from, how);
+  }
+
+  #write(at: number, from: IoVector, how: RequestHow | undefined): Promise<void> {
     const node = this.#node;
     if (node === undefined || at < 0 || at + from.length > node.size) return this.#refuse("write", at, from.length);
     const { blkWrite } = this.graph.traces;
@@ -196,12 +209,14 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     return this.drain();
   }
 
-  /** Holds new requests back: somebody below drains. */
+  /** Holds new requests back: somebody below drains. What waits for its turn in a throttle group goes on at once. */
   quiesce(): void {
     if (this.#queueWhileDrained) this.#quiesced++;
+    this.#throttle?.suspend();
   }
 
   unquiesce(): void {
+    this.#throttle?.resume();
     if (!this.#queueWhileDrained || --this.#quiesced > 0) return;
     const held = this.#held;
     this.#held = [];
@@ -232,6 +247,24 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   /** Forgets earlier errors: `cont` does. */
   resetIoStatus(): void {
     this.ioStatus = "ok";
+  }
+
+  /** The group that limits the drive, with its limits; `undefined` for none. */
+  get throttling(): { readonly group: string; readonly limits: ThrottleLimits } | undefined {
+    const group = this.#throttle?.group;
+    return group === undefined ? undefined : { group: group.name, limits: group.limits };
+  }
+
+  /** Limits the drive as a member of `group`, or no more. The limits are those of the whole group. */
+  setThrottling(how: { readonly group: string; readonly limits: ThrottleLimits } | undefined): void {
+    const { throttleGroups } = this.graph;
+    const before = this.#throttle;
+    if (how === undefined || before?.group.name !== how.group) {
+      this.#throttle = how === undefined ? undefined : throttleGroups.join(how.group);
+      if (before !== undefined) throttleGroups.leave(before);
+      for (let i = 0; i < this.#quiesced; i++) this.#throttle?.suspend();
+    }
+    if (how !== undefined) this.#throttle!.group.setLimits(how.limits);
   }
 
   /** Whether media can be exchanged: so it is where no device says otherwise. */
@@ -301,6 +334,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#device = undefined;
+    this.setThrottling(undefined);
     if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);
     await this.removeMedium();
   }
@@ -341,6 +375,20 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     work: (node: BlockNode) => Promise<void>,
   ): Promise<void> {
     if (this.#quiesced > 0) await this.#wait();
+    if (this.#throttle === undefined || operation === "flush") {
+      return await this.#begin(operation, kind, at, length, how, work);
+    }
+    await this.#throttled("write", length, () => this.#begin(operation, kind, at, length, how, work));
+  }
+
+  async #begin(
+    operation: "flush" | "discard" | "write-zeroes",
+    kind: AccountedKind,
+    at: number,
+    length: number,
+    how: RequestHow,
+    work: (node: BlockNode) => Promise<void>,
+  ): Promise<void> {
     const node = this.#check(operation, at, length);
     const startNs = this.graph.clocks.realtime.nowNs();
     this.#inFlight++;
@@ -417,6 +465,19 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     const waiting = this.#idle;
     this.#idle = [];
     for (const wake of waiting) wake();
+  }
+
+  /** Runs `work` when the group lets it; meanwhile it is in flight. */
+  async #throttled(direction: Direction, length: number, work: () => Promise<void>): Promise<void> {
+    const turn = this.#throttle!.enter(direction, length);
+    if (turn === undefined) return await work();
+    this.#inFlight++;
+    try {
+      await turn;
+      await work();
+    } finally {
+      this.#leave();
+    }
   }
 
   async #wait(): Promise<void> {

@@ -35,6 +35,10 @@ export async function openDrive(
     used: drive.isEmpty ? 0 : Permission.consistentRead,
     shared: ALL_PERMISSIONS,
   });
+  const { throttling } = drive;
+  if (throttling !== undefined) {
+    backend.setThrottling({ group: throttling.group ?? name, limits: throttling.limits });
+  }
   if (drive.isEmpty) return backend;
   try {
     const node = await openDriveNode(graph, drive, how.signal);

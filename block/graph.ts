@@ -13,6 +13,7 @@ import { closedDriver } from "./closed.ts";
 import { NO_SECRETS, type SecretSource } from "./crypto/secret_source.ts";
 import type { ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
+import { ThrottleGroups } from "./throttling/groups.ts";
 import { BlockError } from "./errors.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
@@ -80,6 +81,7 @@ export class BlockGraph implements AsyncDisposable {
   readonly temporary: TemporaryFiles | undefined;
   readonly secrets: SecretSource;
   readonly inMachine: boolean;
+  readonly throttleGroups: ThrottleGroups;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #holds = new Map<BlockNode, number>();
   readonly #atClose = new Map<BlockNode, () => Promise<void>>();
@@ -95,6 +97,7 @@ export class BlockGraph implements AsyncDisposable {
     this.temporary = options.temporary;
     this.secrets = options.secrets ?? NO_SECRETS;
     this.inMachine = options.inMachine ?? false;
+    this.throttleGroups = new ThrottleGroups(options.clocks.virtual);
   }
 
   /** All nodes, the oldest first. `query-named-block-nodes` lists them the other way round. */

@@ -41,3 +41,5 @@ export { checkBlockdev, nestOptions } from "./options/tree.ts";
 export * from "./permissions.ts";
 export * from "./policy.ts";
 export * from "./statistics.ts";
+export type { ThrottleGroup } from "./throttling/group.ts";
+export * from "./throttling/limits.ts";

@@ -35,7 +35,7 @@ import type { ArgumentValues, DataFormat } from "./schema/arguments.ts";
 import type { AnyCommand, ResultOf } from "./schema/command.ts";
 import { VmInfo } from "./vm/info.ts";
 import { type QmpData, type QmpName, type QmpResult, qmpServer } from "./vm/qmp.ts";
-import type { VmOptions } from "./vm/options.ts";
+import type { IoLimits, VmOptions } from "./vm/options.ts";
 import { RequestTraces } from "./vm/request_traces.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
@@ -296,6 +296,20 @@ export class Vm implements AsyncDisposable {
 
   blockResize(device: string, sizeBytes: number): Promise<void> {
     return this.execute("block_resize", { device, size: sizeBytes });
+  }
+
+  /** Limits a drive to bytes and requests a second; what is left out, or 0, is not limited. */
+  setIoThrottle(device: string, limits: IoLimits = {}): Promise<void> {
+    const rate = (value = 0) => BigInt(value);
+    return this.execute("block_set_io_throttle", {
+      device,
+      bps: rate(limits.bps),
+      bps_rd: rate(limits.readBps),
+      bps_wr: rate(limits.writeBps),
+      iops: rate(limits.iops),
+      iops_rd: rate(limits.readIops),
+      iops_wr: rate(limits.writeIops),
+    });
   }
 
   /** Runs a command of qemu-io on a drive or node, or on the drive of a device. */

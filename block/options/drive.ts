@@ -9,6 +9,7 @@
 import { type OptionPair, parseBool, parseUnsigned } from "../../base/keyval.ts";
 import type { ReadErrorPolicy, WriteErrorPolicy } from "../policy.ts";
 import { cacheMode } from "./cache_mode.ts";
+import { LIMIT_NAMES, limitsAnything, limitsOf, type ThrottleLimits } from "../throttling/limits.ts";
 import { nestOptions, optionError, type OptionTree, type OptionValue } from "./tree.ts";
 
 const INTERFACES = ["none", "ide", "scsi", "floppy", "pflash", "mtd", "sd", "virtio", "xen"] as const;
@@ -40,13 +41,27 @@ export interface DriveOptions {
   readonly rerror: ReadErrorPolicy;
   /** werror or rerror was given: buses that have none refuse. */
   readonly errorPolicyGiven: "werror" | "rerror" | undefined;
+  /** Limits and their group, whose name is the drive's where none is given; `undefined` where nothing is limited. */
+  readonly throttling: { readonly group: string | undefined; readonly limits: ThrottleLimits } | undefined;
   /** `format=help`: show {@link formatsHelp} and end. */
   readonly helpWanted: boolean;
   /** For stderr, after the program's name and the option. */
   readonly warnings: readonly string[];
 }
 
-const THROTTLE = /^(throttling\..*|(bps|iops)(_rd|_wr)?(_max(_length)?)?|iops_size|group)$/;
+/** Older names of throttling options. */
+const THROTTLE_ALIASES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ["bps", "iops"].flatMap((unit) =>
+      [["", "total"], ["_rd", "read"], ["_wr", "write"]].flatMap(([old, name]) => [
+        [`${unit}${old}`, `throttling.${unit}-${name}`],
+        [`${unit}${old}_max`, `throttling.${unit}-${name}-max`],
+      ])
+    ),
+  ),
+  iops_size: "throttling.iops-size",
+  group: "throttling.group",
+};
 
 /** Takes names out of a list of options, the last of equal ones. */
 class Bag {
@@ -119,7 +134,7 @@ export function parseDrive(pairs: readonly OptionPair[], how: { readonly snapsho
   const aio = takeAio(bag);
   const detectZeroes = takeDetectZeroes(bag);
   const discard = takeDiscard(bag);
-  refuseThrottling(bag);
+  const throttling = takeThrottling(bag);
   bag.takeBool("stats-account-invalid");
   bag.takeBool("stats-account-failed");
   const format = bag.take("format");
@@ -154,6 +169,7 @@ export function parseDrive(pairs: readonly OptionPair[], how: { readonly snapsho
     detectZeroes,
     aio,
     ...policies,
+    throttling,
     helpWanted,
     warnings,
   };
@@ -207,12 +223,16 @@ function takeDiscard(bag: Bag): "ignore" | "unmap" | undefined {
   throw optionError("Invalid discard option", "discard");
 }
 
-function refuseThrottling(bag: Bag): void {
-  for (const { name } of bag.rest) {
-    if (!THROTTLE.test(name)) continue;
-    const value = bag.take(name);
-    if (name !== "group" && value !== "0") throw optionError(`I/O throttling is not available: '${name}'`, name);
+function takeThrottling(bag: Bag): DriveOptions["throttling"] {
+  for (const [old, name] of Object.entries(THROTTLE_ALIASES)) bag.rename(old, name);
+  const group = bag.take("throttling.group");
+  const given: Record<string, number> = {};
+  for (const name of LIMIT_NAMES) {
+    const value = bag.takeNumber(`throttling.${name}`);
+    if (value !== undefined) given[name] = value;
   }
+  const limits = limitsOf(given);
+  return limitsAnything(limits) ? { group, limits } : undefined;
 }
 
 /** The id of a drive that was given none: `"ide0-hd0"`, `"virtio0"`. */

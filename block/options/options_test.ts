@@ -52,6 +52,7 @@ Deno.test("parseDrive: what belongs to the drive and what to the node", () => {
     werror: "stop",
     rerror: "ignore",
     errorPolicyGiven: "werror",
+    throttling: undefined,
     helpWanted: false,
     warnings: [],
   });
@@ -84,7 +85,9 @@ Deno.test("parseDrive: refusals are QEMU's", () => {
     "snapshot=bad": "Parameter 'snapshot' expects 'on' or 'off'",
     "read-only=on,readonly=on": "'read-only' and its alias 'readonly' can't be used at the same time",
     "format=raw,driver=raw": "Cannot specify both 'driver' and 'format'",
-    "bps=1": "I/O throttling is not available: 'bps'",
+    "bps=x": "Parameter 'throttling.bps-total' expects a number",
+    "bps=1,bps_rd=1": "bps/iops/max total values and read/write values cannot be used at the same time",
+    "bps=1,throttling.bps-total=2": "'throttling.bps-total' and its alias 'bps' can't be used at the same time",
   };
   for (const [text, message] of Object.entries(table)) {
     assertEquals([text, messageOf(() => drive(`file=a,${text}`))], [text, message]);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ALL_PERMISSIONS, BlockBackend, type BlockNode, Permission } from "../../block/mod.ts";
+import { ALL_PERMISSIONS, BlockBackend, type BlockNode, Permission, type RateName } from "../../block/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { MonitorError } from "../errors.ts";
 import { backingChain, type ImageInfo, imageInfo, imageInfoText } from "../format/image_info.ts";
@@ -20,6 +20,8 @@ export interface InsertedInfo {
   readonly backingFile: string | undefined;
   readonly backingFileDepth: number;
   readonly detectZeroes: "off" | "on" | "unmap";
+  /** The limits of the drive's group; `undefined` for none. */
+  readonly throttling: BlockBackend["throttling"];
   /** This image, then those behind it; only where asked for. */
   readonly images: readonly ImageInfo[];
 }
@@ -53,7 +55,10 @@ export async function describeDrive(backend: BlockBackend, verbose: boolean): Pr
     locked: device?.isMediumLocked() ?? false,
     trayOpen: backend.isTrayOpen,
     ioStatus: backend.ioStatus,
-    inserted: node === undefined ? undefined : await describeNode(node, verbose, backend.writeCacheEnabled),
+    inserted: node === undefined ? undefined : {
+      ...await describeNode(node, verbose, backend.writeCacheEnabled),
+      throttling: backend.throttling,
+    },
   };
 }
 
@@ -72,6 +77,7 @@ export async function describeNode(node: BlockNode, verbose: boolean, writeback 
     backingFile: backing?.filename,
     backingFileDepth: chain.length - 1,
     detectZeroes: node.detectZeroes,
+    throttling: undefined,
     images,
   };
 }
@@ -141,14 +147,29 @@ function blockText(info: BlockInfo | undefined, inserted: InsertedInfo | undefin
   return inserted === undefined ? out : out + insertedText(inserted);
 }
 
-function insertedText({ cache, backingFile, backingFileDepth, detectZeroes, images }: InsertedInfo): string {
+function insertedText(
+  { cache, backingFile, backingFileDepth, detectZeroes, throttling, images }: InsertedInfo,
+): string {
   let out = `    Cache mode:       ${cache.writeback ? "writeback" : "writethrough"}${cache.direct ? ", direct" : ""}${
     cache.noFlush ? ", ignore flushes" : ""
   }\n`;
   if (backingFile !== undefined) out += `    Backing file:     ${backingFile} (chain depth: ${backingFileDepth})\n`;
   if (detectZeroes !== "off") out += `    Detect zeroes:    ${detectZeroes}\n`;
+  if (throttling !== undefined) out += throttlingText(throttling);
   if (images.length > 0) out += `\nImages:\n${images.map(imageInfoText).join("")}`;
   return out;
+}
+
+function throttlingText({ group, limits }: NonNullable<BlockBackend["throttling"]>): string {
+  const rates = ["bps", "iops"].flatMap((unit) => {
+    const of = (part: string) => limits[`${unit}-${part}` as RateName];
+    const row = (suffix: string, key: "average" | "maximum") =>
+      `${unit}${suffix}=${of("total")[key]} ${unit}_rd${suffix}=${of("read")[key]} ${unit}_wr${suffix}=${
+        of("write")[key]
+      }`;
+    return [row("", "average"), row("_max", "maximum")];
+  });
+  return `    I/O throttling:   ${rates.join(" ")} iops_size=${limits["iops-size"]} group=${group}\n`;
 }
 
 /** Counters of one drive; times in nanoseconds. */

@@ -11,6 +11,7 @@ import { MonitorError } from "../errors.ts";
 import { formatsHelp } from "../format/formats.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
+import { setLimits } from "../qmp/commands/throttle.ts";
 import { driveNamed } from "./block.ts";
 
 export const driveAdd = command({
@@ -134,6 +135,29 @@ export const change = command({
     names: "change",
     parameters: "device [-f] filename [format [read-only-mode]]",
     help: "change a removable medium, optional format, use -f to force the operation",
+  },
+});
+
+export const blockSetIoThrottle = command({
+  name: "block_set_io_throttle",
+  summary: "Limits bytes and requests a second of a drive; zeroes take the limits away.",
+  arguments: {
+    device: arg.device(),
+    bps: arg.int64(),
+    bps_rd: arg.int64(),
+    bps_wr: arg.int64(),
+    iops: arg.int64(),
+    iops_rd: arg.int64(),
+    iops_wr: arg.int64(),
+  },
+  run(context, { device, ...rates }): void {
+    const values = Object.fromEntries(Object.entries(rates).map(([name, value]) => [name, Number(value)]));
+    setLimits(driveNamed(context, device), values, undefined);
+  },
+  hmp: {
+    names: "block_set_io_throttle",
+    parameters: "device bps bps_rd bps_wr iops iops_rd iops_wr",
+    help: "change I/O throttle limits for a block drive",
   },
 });
 

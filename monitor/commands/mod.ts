@@ -17,6 +17,7 @@ import * as tree from "./tree.ts";
 /** Every command that moa has. */
 export const COMMANDS = {
   "block_resize": block.blockResize,
+  "block_set_io_throttle": drives.blockSetIoThrottle,
   "boot_set": machine.bootSet,
   "change": drives.change,
   "commit": drives.commit,

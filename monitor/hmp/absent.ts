@@ -6,7 +6,7 @@
 
 const COMMANDS =
   "announce_self balloon block_job_cancel block_job_complete block_job_pause block_job_resume block_job_set_speed" +
-  " block_set_io_throttle block_stream calc_dirty_rate cancel_vcpu_dirty_limit chardev-add chardev-change" +
+  " block_stream calc_dirty_rate cancel_vcpu_dirty_limit chardev-add chardev-change" +
   " chardev-remove chardev-send-break client_migrate_info closefd cpu device_add device_del drive_backup" +
   " drive_mirror dump-guest-memory dumpdtb exit_preconfig expire_password gdbserver getfd gpa2hpa gpa2hva gva2gpa" +
   " hostfwd_add hostfwd_remove mce memsave migrate migrate_cancel migrate_continue migrate_incoming migrate_pause" +

@@ -47,3 +47,13 @@ export interface VmOptions {
   /** Takes messages for the user, one line each; standard error by default. */
   readonly warn?: (text: string) => void;
 }
+
+/** What {@link import("../vm.ts").Vm.setIoThrottle} limits: bytes (`Bps`) and requests (`Iops`) a second. */
+export interface IoLimits {
+  readonly bps?: number;
+  readonly readBps?: number;
+  readonly writeBps?: number;
+  readonly iops?: number;
+  readonly readIops?: number;
+  readonly writeIops?: number;
+}

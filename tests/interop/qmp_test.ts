@@ -25,6 +25,9 @@ interface Dialogue {
 
 const tray = (verb: string, id: string) => ask(`blockdev-${verb}-tray`, { id });
 const insert = (id: string, node: string) => ask("blockdev-insert-medium", { id, "node-name": node });
+const prompt = (line: string) => ask("human-monitor-command", { "command-line": line });
+const NO_RATES = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 };
+const limit = (data: Readonly<Record<string, unknown>>) => ask("block_set_io_throttle", { ...NO_RATES, ...data });
 const remove = (id: string) => ask("blockdev-remove-medium", { id });
 
 const DIALOGUES: readonly Dialogue[] = [
@@ -119,10 +122,45 @@ const DIALOGUES: readonly Dialogue[] = [
       ask("blockdev-del", { "node-name": "nosuch" }),
       ask("blockdev-del", { "node-name": "r0" }),
       ask("blockdev-del", { "node-name": "n0" }),
-      ask("human-monitor-command", { "command-line": "info status" }),
-      ask("human-monitor-command", { "command-line": "foo bar" }),
+      prompt("info status"),
+      prompt("foo bar"),
       ask("human-monitor-command", { "command-line": "info status", "cpu-index": 1 }),
       "nonsense",
+    ],
+  },
+  {
+    name: "limits of drives and groups",
+    images: ["-f qcow2 disk.qcow2 1M", "-f raw other.raw 1M"],
+    args: [
+      ...["-drive", "file=disk.qcow2,if=none,id=d0,bps=1000,bps_max=2000,throttling.bps-total-max-length=3"],
+      ...["-drive", "file=other.raw,format=raw,if=none,id=e0,iops=10,group=h", "-drive", "if=none,id=cd0"],
+    ],
+    requests: [
+      ask("query-block"),
+      limit({ device: "d0" }),
+      limit({ device: "zz" }),
+      limit({}),
+      limit({ device: "d0", iops: 5, group: "g" }),
+      limit({ device: "e0", iops: 7, group: "g" }),
+      ask("query-block"),
+      limit({ device: "d0", iops: 5, iops_max: 50, iops_max_length: 3, iops_size: 4096 }),
+      limit({ device: "d0", iops: 5, bps_rd: -1 }),
+      limit({ device: "d0", iops: 5, iops_max_length: 3 }),
+      limit({ device: "d0", iops: 5, iops_rd: 3 }),
+      limit({ device: "d0", iops: 5, iops_max: 3 }),
+      limit({ device: "d0", iops_size: 512 }),
+      limit({ device: "cd0", iops: 5 }),
+      ask("query-block"),
+      limit({ device: "d0" }),
+      ask("query-block"),
+      prompt("info block"),
+      prompt("block_set_io_throttle d0 100 0 0 5 0 0"),
+      prompt("block_set_io_throttle d0 100 5 0 5 0 0"),
+      prompt("block_set_io_throttle d0 -1 0 0 0 0 0"),
+      prompt("block_set_io_throttle zz 0 0 0 0 0 0"),
+      prompt("block_set_io_throttle cd0 0 0 0 0 0 0"),
+      prompt("block_set_io_throttle d0 1"),
+      prompt("info block"),
     ],
   },
 ];

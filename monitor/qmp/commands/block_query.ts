@@ -11,6 +11,7 @@ import { backingChain, imageInfo as describeImage } from "../../format/image_inf
 import { bool, empty, list, optional, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import { blockInfo, blockStats, type BlockStatsValue, deviceInfo, type deviceStats } from "../types/block.ts";
+import { limitMembers } from "../types/throttle.ts";
 import type { ImageInfoValue } from "../types/images.ts";
 
 type DeviceInfo = NonNullable<typeof deviceInfo.infer>;
@@ -110,7 +111,10 @@ export const queryBlock = qmpCommand({
         type: "unknown",
         removable: device === undefined || (device.removable ?? false),
         locked: device?.isMediumLocked() ?? false,
-        inserted: node === undefined ? undefined : await describeNode(node, false, backend.writeCacheEnabled),
+        inserted: node === undefined ? undefined : {
+          ...await describeNode(node, false, backend.writeCacheEnabled),
+          ...limitMembers(backend.throttling),
+        },
         tray_open: device?.removable === true ? backend.isTrayOpen : undefined,
         "io-status": device === undefined ? undefined : backend.ioStatus,
       });

@@ -15,7 +15,7 @@ import type { MachineQmpContext } from "../context.ts";
 const oldName = optional(str, ["deprecated"]);
 
 /** The drive of exactly one of a drive's name and a device's id or path. @throws {MonitorError} */
-function driveOf(context: MachineQmpContext, device: string | undefined, id: string | undefined): BlockBackend {
+export function driveOf(context: MachineQmpContext, device: string | undefined, id: string | undefined): BlockBackend {
   if ((device === undefined) === (id === undefined)) throw new MonitorError("Need exactly one of 'device' and 'id'");
   const backend = device !== undefined
     ? context.backends.find(device)

@@ -10,6 +10,7 @@ import * as query from "./block_query.ts";
 import * as machine from "./machine.ts";
 import * as media from "./media.ts";
 import * as nodes from "./nodes.ts";
+import * as throttle from "./throttle.ts";
 import * as protocol from "./protocol.ts";
 
 /** Every command that moa has. */
@@ -47,6 +48,7 @@ export const QMP_COMMANDS = {
   "blockdev-insert-medium": media.blockdevInsertMedium,
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
+  "block_set_io_throttle": throttle.blockSetIoThrottle,
 } as const;
 
 /** The commands' names and types. */
