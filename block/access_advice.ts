@@ -9,9 +9,10 @@ import type { BlockNode } from "./node.ts";
 
 /**
  * `grows`: the file is written from front to back and becomes as long as what is written.
+ * `fills-holes`: large writes go where the file has holes.
  * `large-reads-aside`: large reads are made while the one who asked does other work, here the reading of another image.
  */
-export type AccessAdvice = "grows" | "large-reads-aside";
+export type AccessAdvice = "grows" | "fills-holes" | "large-reads-aside";
 
 /** A driver that takes advice. */
 export interface AdvisedDriver extends BlockDriver {

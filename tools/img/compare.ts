@@ -32,7 +32,7 @@ const DIFFERENT = 1;
 const NOT_OPENED = 2;
 const NO_STATUS = 3;
 const NOT_READ = 4;
-const PIECE_BYTES = 2 * MiB;
+const PIECE_BYTES = MiB;
 /** Microtasks until a request has come from the image down to the kernel. */
 const HAND_OVER_TURNS = 8;
 

@@ -82,6 +82,7 @@ export async function convert(program: Program, args: readonly string[]): Promis
   if (!options.skipCreate) {
     await file.hide(sink);
     if (sink.driver.name === "qcow2") advise(sink, "grows");
+    if (sink.driver.name === "raw") advise(sink, "fills-holes");
   }
   await copyDisk(program, plan);
   file.throwIfInterrupted();

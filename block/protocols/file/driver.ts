@@ -23,6 +23,7 @@ import {
   CDROMCLOSETRAY,
   CDROMEJECT,
   CDS_DISC_OK,
+  FALLOC_FL_KEEP_SIZE,
   O_DIRECT,
   O_RDONLY,
   O_RDWR,
@@ -37,7 +38,7 @@ import { DONE } from "../../done.ts";
 import type { BlockDriver, Extent, ReopenChange, RequestLimits, TruncateOptions, ZeroOptions } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { Permission } from "../../permissions.ts";
-import { RoomAhead } from "./ahead.ts";
+import { gainsFromRoom, RoomAhead } from "./ahead.ts";
 import { type FileEngine, MAX_SLICES } from "./engine.ts";
 import { FileExtents } from "./extents.ts";
 import type { ImageLocks } from "./locks.ts";
@@ -48,6 +49,8 @@ import { resizeFile } from "./resize.ts";
 import { errnoOfResult, requestError, stateError } from "./results.ts";
 import { bouncePool, copyAll, readAll, type TransferTarget, writeAll } from "./transfer.ts";
 
+/** Shorter writes gain less than one more call costs. */
+const LARGE_WRITE_BYTES = 256 * KiB;
 /** Shorter reads take less time than telling another thread of them. */
 const LARGE_READ_BYTES = 256 * KiB;
 
@@ -87,6 +90,8 @@ export class FileDriver implements AdvisedDriver, KernelCopier {
   /** Reads from this length on are made by another thread. */
   #readAsideBytes = Infinity;
   #ahead: RoomAhead | undefined;
+  /** Writes from this length on get their blocks first, in one piece: see ahead.ts. */
+  #roomFirstBytes = Infinity;
 
   constructor(parts: FileDriverParts) {
     const { host, file } = parts;
@@ -164,12 +169,19 @@ export class FileDriver implements AdvisedDriver, KernelCopier {
 
   async #writeOn(at: number, from: IoVector, done: number, how?: { readonly fua?: boolean }): Promise<void> {
     try {
+      if (from.length >= this.#roomFirstBytes) await this.#takeRoom(at, from.length);
       await writeAll(this.#target, at + done, done === 0 ? from : from.slice(done));
     } finally {
       this.#written(at, from.length);
       if (at + from.length > this.#size) this.#size = fileSize(this.#host, this.#file);
     }
     if (how?.fua) await this.flush();
+  }
+
+  /** Why it fails the write itself will tell. */
+  async #takeRoom(at: number, length: number): Promise<void> {
+    const result = await this.#engine.allocate(this.#descriptor, FALLOC_FL_KEEP_SIZE, at, length);
+    if (result < 0) this.#roomFirstBytes = Infinity;
   }
 
   #written(at: number, length: number): void {
@@ -259,8 +271,9 @@ export class FileDriver implements AdvisedDriver, KernelCopier {
 
   advise(advice: AccessAdvice): void {
     if (advice === "large-reads-aside") this.#readAsideBytes = LARGE_READ_BYTES;
-    else if (this.#isRegular && !this.#direct) {
-      this.#ahead ??= RoomAhead.for(this.#host, this.#descriptor, this.#engine);
+    else if (this.#isRegular && !this.#direct && gainsFromRoom(this.#host, this.#descriptor)) {
+      if (advice === "grows") this.#ahead ??= new RoomAhead(this.#engine);
+      else this.#roomFirstBytes = LARGE_WRITE_BYTES;
     }
   }
 
