@@ -23,7 +23,7 @@ function optionsInHelp(help: string): Map<string, Set<string>> {
   for (const line of help.split("\n")) {
     const [, name] = /^ {2}([a-z]+) .*[[(-]/.exec(line) ?? [];
     if (name !== undefined) found.set(name, current = new Set());
-    else if (!line.startsWith("        ")) current = undefined;
+    else if (!line.startsWith("      ")) current = undefined;
     for (const [, option] of line.matchAll(/(?<![\w-])(--?[A-Za-z][\w-]*)/g)) current?.add(option!);
     // dd's operands are options too.
     for (const [, operand] of line.matchAll(/(?<![\w-])([a-z]+)=/g)) if (name === "dd") current?.add(operand!);
@@ -75,6 +75,7 @@ Deno.test({
     const lines = await rows();
     const missing: string[] = [];
     for (const [name, options] of theirs) {
+      for (const option of options) if (!ours.get(name)?.has(option)) missing.push(`our help: ${name} ${option}`);
       for (const option of ours.get(name) ?? []) options.add(option);
       const given = new Set<string>();
       for (const words of lines) {

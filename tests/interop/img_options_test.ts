@@ -66,6 +66,12 @@ Deno.test({
         // Of a bad option for measure the real program says something else, and ends with 0.
         "measure",
         ...["rebase", "resize", "snapshot"].flatMap((name) => [name, `${name} --nosuch`, `${name} -Z`]),
+        "-T foo info base",
+        "--trace enable=foo info base",
+        "--trace=foo",
+        "-T",
+        "-Z info base",
+        "create -qZ f 1M",
         "info --out=json missing",
         "info --back base",
         "info --o base",

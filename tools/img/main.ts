@@ -2,7 +2,7 @@
  * `moa img`, known as `qemu-img`: standard options, then a subcommand, each in a file of its own that is loaded when it
  * is asked for.
  *
- * Left out for now: tracing (`-T`).
+ * Left out: trace events; `-T` says that there is no such one.
  *
  * Source: behaviour of qemu-img 7.2.
  *
@@ -64,12 +64,16 @@ function statusOf(program: Program, error: unknown): number {
 }
 
 async function standardOptions(program: Program, args: readonly string[]): Promise<number> {
-  const end = args.findIndex((word) => !word.startsWith("-"));
-  const { options } = program.getopt(end < 0 ? args : args.slice(0, end), {
-    short: "hV",
-    long: { help: { is: "h", takesValue: false }, version: { is: "V", takesValue: false } },
+  const end = endOfStandardOptions(args);
+  const { options } = program.getopt(args.slice(0, end), {
+    short: "hVT:",
+    long: {
+      help: { is: "h", takesValue: false },
+      version: { is: "V", takesValue: false },
+      trace: { is: "T", takesValue: true },
+    },
   });
-  for (const { is } of options) {
+  for (const { is, value } of options) {
     if (is === "V") {
       program.out((await import("./help.ts")).versionText(program));
       return 0;
@@ -78,6 +82,17 @@ async function standardOptions(program: Program, args: readonly string[]): Promi
       program.out(await (await import("./help.ts")).helpText(program));
       return 0;
     }
+    program.error(`warning: trace event '${value.replace(/^enable=/, "")}' does not exist`);
   }
-  return await main(program, end < 0 ? [] : args.slice(end));
+  // Nothing but a trace option is no mistake to the real program.
+  return end === args.length ? 0 : await main(program, args.slice(end));
+}
+
+/** Where the subcommand is; of the standard options only `-T` takes a further word. */
+function endOfStandardOptions(args: readonly string[]): number {
+  let end = 0;
+  while (end < args.length && args[end]!.startsWith("-")) {
+    end += /^(?:-T|--t(?:race|rac|ra|r)?)$/.test(args[end]!) ? 2 : 1;
+  }
+  return Math.min(end, args.length);
 }
