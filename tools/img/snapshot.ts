@@ -1,7 +1,7 @@
 /**
  * `moa img snapshot`: lists, takes, applies and deletes internal snapshots.
  *
- * A snapshot is named by its tag or its id; a tag is looked for first among ids, as qemu-img does.
+ * A snapshot is named by its tag; where one is applied, by its id before that, as qemu-img does.
  *
  * @module
  */
@@ -104,7 +104,7 @@ async function apply(program: Program, node: BlockNode, name: string): Promise<n
 async function remove(program: Program, node: BlockNode, name: string): Promise<number> {
   const prefix = `Could not delete snapshot '${name}': `;
   const store = node.driver.snapshots;
-  const found = find(store?.list() ?? [], name);
+  const found = store?.list().find((one) => one.name === name);
   if (store === undefined || found === undefined) {
     program.error(`${prefix}snapshot not found`);
     return 1;

@@ -18,6 +18,7 @@ import { optionError } from "./failures.ts";
 import { MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from "./header.ts";
 
 const ENTRY_BYTES = 8;
+const MIN_EXTENDED_CLUSTER_BYTES = 16 * KiB;
 
 /** What of the options bears on the size. */
 interface Shape {
@@ -75,8 +76,14 @@ function shapeOf(options: CreateValues): Shape {
       "Different refcount widths than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)",
     );
   }
+  const extended = options["extended_l2"] === true;
+  if (extended && clusterSize < MIN_EXTENDED_CLUSTER_BYTES) {
+    throw optionError(
+      `Extended L2 entries are only supported with cluster sizes of at least ${MIN_EXTENDED_CLUSTER_BYTES} bytes`,
+    );
+  }
   const full = preallocation === "full" || preallocation === "falloc";
-  return { clusterSize, refcountBits, l2EntryBytes: options["extended_l2"] === true ? 16 : 8, version, full };
+  return { clusterSize, refcountBits, l2EntryBytes: extended ? 16 : 8, version, full };
 }
 
 /** Header, L1, L2 and refcounts of an image whose data clusters are all in use. */
