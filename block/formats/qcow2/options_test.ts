@@ -1,11 +1,11 @@
 /** Runtime options, and the small tables that requests go through. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { KiB, MiB } from "../../../base/units.ts";
+import { KiB, MiB, NS_PER_S } from "../../../base/units.ts";
 import { BlockError } from "../../errors.ts";
 import { decodeEntry, encodeEntry, type StandardMapping } from "./mapping.ts";
 import { AREA, MetadataMap } from "./overlap.ts";
 import { readCount, writeCount } from "./refcounts.ts";
-import { createTestImage, MemoryFile, openTestImage } from "./testing.ts";
+import { createTestImage, fileNode, MemoryFile, openTestImage } from "./testing.ts";
 
 Deno.test("cache options that contradict one another are refused with QEMU's text", async () => {
   const file = await createTestImage({ size: MiB, cluster_size: 4096 });
@@ -72,6 +72,68 @@ Deno.test("freed clusters are discarded in the file as the options say", async (
     await image[Symbol.asyncDispose]();
     assertEquals(file.content()[run.hostOffset!], pass ? 0 : 3);
   }
+});
+
+Deno.test("freed clusters of a data file are discarded there as the options say, once no entry leads to them", async () => {
+  for (const pass of [true, false]) {
+    const data = new MemoryFile();
+    const file = await createTestImage({ size: MiB, data_file: "d" }, new MemoryFile(), data);
+    const dataNode = fileNode(data, "data");
+    const image = await openTestImage(file, { discard: "unmap", "pass-discard-request": pass, dataNode });
+    await image.write(0, new Uint8Array(192 * KiB).fill(3));
+    await image.node.discard(0, 192 * KiB);
+    assertEquals(data.content()[64 * KiB], 3, "the entries on disk may still lead here");
+    // What is written again is in use again.
+    await image.write(64 * KiB, new Uint8Array(512).fill(4));
+    await image.node.flush();
+    assertEquals([0, 64, 128].map((kib) => data.content()[kib * KiB]), pass ? [0, 4, 0] : [3, 4, 3]);
+    await image[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("tables that nobody looks at are dropped after the interval that is asked for", async () => {
+  const file = await createTestImage({ size: MiB });
+  await using image = await openTestImage(file, { "cache-clean-interval": 5 });
+  await image.write(0, new Uint8Array(512));
+  await image.node.flush();
+  const cached = () => image.driver.image.cachedSlice(0) !== undefined;
+  image.clock.advance(5 * NS_PER_S);
+  assertEquals(cached(), true, "it was looked at since the beginning");
+  image.clock.advance(5 * NS_PER_S);
+  image.clock.advance(5 * NS_PER_S);
+  assertEquals(cached(), false);
+  assertEquals((await image.read(0, 512))[0], 0);
+});
+
+Deno.test("autoclear features that nobody knows are cleared by the first opening for writing, and only by that", async () => {
+  const data = fileNode(new MemoryFile(), "data");
+  const file = await createTestImage({ size: MiB, data_file: "d", data_file_raw: true }) as MemoryFile;
+  const bytes = file.content();
+  // Bits 1 (raw external data) and 5.
+  bytes[95]! |= 1 << 5;
+  const marked = new MemoryFile(bytes);
+  const looked = await openTestImage(marked, { readOnly: true, dataNode: data });
+  await looked[Symbol.asyncDispose]();
+  assertEquals(marked.content()[95], 0b100010);
+  const opened = await openTestImage(marked, { dataNode: data });
+  await opened[Symbol.asyncDispose]();
+  assertEquals(marked.content()[95], 0b10);
+});
+
+Deno.test("data files are refused where the image has none, and missed where it has", async () => {
+  const plain = await createTestImage({ size: MiB }) as MemoryFile;
+  const refuse = async (open: () => Promise<unknown>, text: string) =>
+    void assertEquals((await assertRejects(open, BlockError)).message, text);
+  await refuse(
+    () => openTestImage(plain, { "data-file": "d" }),
+    "'data-file' can only be set for images with an external data file",
+  );
+  const raw = plain.content();
+  raw[95]! |= 2;
+  await refuse(() => openTestImage(new MemoryFile(raw)), "data-file-raw requires a data file");
+  const nameless = plain.content();
+  nameless[79]! |= 4;
+  await refuse(() => openTestImage(new MemoryFile(nameless)), "'data-file' is required for this image");
 });
 
 Deno.test("entries come back from their bits, for every cluster size", () => {

@@ -102,6 +102,7 @@ export class OpenImage implements AsyncDisposable {
     readonly fileNode: BlockNode,
     readonly file: BlockDriver,
     readonly warnings: string[],
+    readonly clock: ManualClock,
   ) {}
 
   read(at: number, length: number): Promise<Uint8Array> {
@@ -159,7 +160,7 @@ export async function openTestImage(
     context,
   ) as Qcow2Driver;
   const top = new BlockNode({ name: "node0", driver, discard: rest.discard === "unmap", readOnly });
-  return new OpenImage(driver, top, node, file, warnings);
+  return new OpenImage(driver, top, node, file, warnings, clock);
 }
 
 /** Makes an image in memory. */

@@ -244,7 +244,8 @@ async function eachCluster(
 async function change(image: Qcow2Image, guest: number, old: Mapping, wanted: Mapping, by: FreedBy): Promise<void> {
   if (same(old, wanted)) return;
   await setMapping(image, guest, wanted);
-  if ("host" in old && !("host" in wanted && wanted.host === old.host)) await releaseMapping(image, old, by);
+  const kept = image.entries.hasHost(wanted) && "host" in old && wanted.host === old.host;
+  if (!kept) await releaseMapping(image, old, by);
 }
 
 function same(a: Mapping, b: Mapping): boolean {
