@@ -141,7 +141,8 @@ async function checkBacking(
   let backing: BlockNode;
   try {
     const driver: OptionTree = format === undefined ? {} : { driver: format };
-    backing = await graph.openImage({ filename: resolved, options: { ...driver, "read-only": true } });
+    const options = { ...driver, "read-only": true };
+    backing = await graph.openImage({ filename: resolved, options, metadataOnly: true });
   } catch (error) {
     const text = `${(error as Error).message}\nCould not open backing image.`;
     throw new BlockError({ kind: "state", text, errno: error instanceof BlockError ? error.errno : "EIO" });

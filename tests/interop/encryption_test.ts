@@ -79,6 +79,11 @@ Deno.test({
         `create ${SECRETS} -f qcow2 -o encryption=on,encrypt.format=luks,encrypt.key-secret=s n 1M`,
         `create ${SECRETS} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.cipher-alg=foo n 1M`,
         "create -f qcow2 -o encrypt.format=luks n 1M",
+        // The size of an encrypted backing file is no secret.
+        "create -f qcow2 -b q -F qcow2 overlay",
+        "map overlay",
+        `convert ${SECRETS} --image-opts driver=qcow2,file.filename=overlay,backing.encrypt.key-secret=s -O raw r`,
+        `compare ${SECRETS} ${QCOW2("q", "s")} driver=raw,file.filename=r`,
         `convert -c ${SECRETS} -O qcow2 -o encrypt.format=aes,encrypt.key-secret=s p n`,
         `convert -c ${SECRETS} -O luks -o key-secret=s p n`,
       ],
