@@ -52,6 +52,7 @@ export const qemuIo = command({
       return { ok, texts };
     } finally {
       background.listen(undefined);
+      background.speaker = undefined;
       // A request that is suspended has to be resumed first.
       if (temporary && background.count > 0) leave(background, backend);
       else if (temporary) await backend[Symbol.asyncDispose]();

@@ -11,6 +11,8 @@ export class IoBackground {
   readonly #outstanding = new Set<Promise<void>>();
   #listener: ((text: string) => void) | undefined;
   #kept: string[] = [];
+  /** Takes what is heard at once: the output of the command that runs, or ran last. */
+  speaker: ((text: string) => void) | undefined;
 
   /** How many have not ended. */
   get count(): number {
@@ -27,6 +29,12 @@ export class IoBackground {
   say(text: string): void {
     if (this.#listener === undefined) this.#kept.push(text);
     else this.#listener(text);
+  }
+
+  /** Says something that does not wait for a listener, unless nobody is there at all. */
+  announce(text: string): void {
+    if (this.speaker === undefined) this.say(text);
+    else this.speaker(text);
   }
 
   /** From now on texts go to `listener`, what was kept first; with `undefined` they are kept. */

@@ -37,7 +37,7 @@ export const breakAt: IoCommand = breakpoint(
     immediate: true,
   },
   "Could not set breakpoint",
-  (io, points, [event, tag]) => points.set(event!, tag!, (text) => io.output.print(text)),
+  (io, points, [event, tag]) => points.set(event!, tag!, (text) => io.background.announce(text)),
 );
 
 export const removeBreak: IoCommand = breakpoint(

@@ -141,6 +141,7 @@ export async function runIoLine(io: IoContext, line: string): Promise<boolean> {
   }
   const call = readWords(io, command, name, words);
   if (call === undefined) return false;
+  io.background.speaker = io.output.print;
   try {
     return await command.run(io, call);
   } catch (error) {
