@@ -69,6 +69,8 @@ async function makeRoom(
   if (image.isExternal) {
     const { file } = image.data;
     if (preallocation === "off" && !image.isDataRaw) return await file.truncate(size);
+    // A power failure while the disk got shorter may have left the file longer: what is there must not be seen again.
+    if (file.size > old) await file.truncate(old);
     // All that there is to allocate is in the tables; what the mode asks for is the file's to do.
     const last = await writer.preallocate(start, size);
     if (last > file.size) await file.truncate(last, preallocation === "metadata" ? "off" : preallocation);
