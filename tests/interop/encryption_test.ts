@@ -32,113 +32,120 @@ const IMAGES = [
   "qemu-img create -q -f qcow2 p 1M",
 ];
 
-Deno.test({
-  name: "what is told and refused of encrypted images",
-  ignore,
-  fn: () =>
-    sideBySide({
-      setUp: IMAGES,
-      rows: [
-        "info x",
-        "info q",
-        "info a",
-        "info --output=json q",
-        `info ${SECRETS} --output=json ${LUKS("x")}`,
-        `info ${SECRETS} --image-opts driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.filename=q`,
-        ...["x", "q", "a"].flatMap((
-          name,
-        ) => [`check ${name}`, `map ${name}`, `snapshot -l ${name}`, `compare ${name} x`]),
-        `check ${SECRETS} ${QCOW2("q")}`,
-        `check ${SECRETS} ${QCOW2("a")}`,
-        `check ${SECRETS} ${QCOW2("q", "t")}`,
-        `check ${SECRETS} ${QCOW2("q", "zz")}`,
-        `check ${QCOW2("p")}`,
-        `check --image-opts driver=qcow2,encrypt.format=aes,file.filename=p`,
-        `check ${SECRETS} --image-opts driver=qcow2,encrypt.format=aes,encrypt.key-secret=s,file.filename=q`,
-        `check ${SECRETS} --image-opts driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.filename=a`,
-        `check ${SECRETS} --image-opts driver=qcow2,encrypt.foo=x,encrypt.key-secret=s,file.filename=a`,
-        `map ${SECRETS} --output=json ${LUKS("x")}`,
-        `map ${SECRETS} --output=json ${QCOW2("q")}`,
-        `map ${SECRETS} --output=json ${QCOW2("a")}`,
-        "measure -O luks --size 1M",
-        `measure ${SECRETS} -O qcow2 -o encrypt.format=aes,encrypt.key-secret=s --size 1G`,
-        `measure ${SECRETS} -O qcow2 -o encrypt.format=luks --size 1G`,
-        "create -f luks n 1M",
-        "create -f luks -o key-secret=zz n 1M",
-        ...["cipher-alg", "cipher-mode", "ivgen-alg", "hash-alg", "ivgen-hash-alg"].map((name) =>
-          `create ${SECRETS} -f luks -o key-secret=s,${name}=nosuch n 1M`
-        ),
-        `create ${SECRETS} -f luks -o key-secret=s,cipher-alg=3des n 1M`,
-        `create ${SECRETS} -f luks -b x -F luks n`,
-        "create -f luks -o help n",
-        "create -f qcow2 -o encryption=on n 1M",
-        "create -f qcow2 -o encrypt.format=aes,encrypt.key-secret=zz n 1M",
-        `create ${SECRETS} -f qcow2 -o encrypt.format=aes,encrypt.key-secret=s,encrypt.cipher-alg=aes-128 n 1M`,
-        `create ${SECRETS} -f qcow2 -o encrypt.format=foo,encrypt.key-secret=s n 1M`,
-        `create ${SECRETS} -f qcow2 -o encrypt.key-secret=s n 1M`,
-        `create ${SECRETS} -f qcow2 -o encryption=on,encrypt.format=luks,encrypt.key-secret=s n 1M`,
-        `create ${SECRETS} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.cipher-alg=foo n 1M`,
-        "create -f qcow2 -o encrypt.format=luks n 1M",
-        // The size of an encrypted backing file is no secret.
-        "create -f qcow2 -b q -F qcow2 overlay",
-        "map overlay",
-        `convert ${SECRETS} --image-opts driver=qcow2,file.filename=overlay,backing.encrypt.key-secret=s -O raw r`,
-        `compare ${SECRETS} ${QCOW2("q", "s")} driver=raw,file.filename=r`,
-        `convert -c ${SECRETS} -O qcow2 -o encrypt.format=aes,encrypt.key-secret=s p n`,
-        `convert -c ${SECRETS} -O luks -o key-secret=s p n`,
-      ],
-    }),
-});
+/**
+ * Runs `body` with a shell line that fills a folder with QEMU's images, in which `t` opens slot 1. They are made once: for
+ * each slot that it fills QEMU measures for a second.
+ */
+async function withImages(body: (setUp: readonly string[]) => Promise<void>): Promise<void> {
+  await using folder = await TempFolder.make();
+  for (const line of IMAGES) await must("sh", ["-ec", line], { cwd: folder.path });
+  const slots = await runMoaImg([
+    `amend ${SECRETS} ${LUKS("x")} -o state=active,new-secret=t,iter-time=10`,
+    `amend ${SECRETS} ${QCOW2("q")} -o encrypt.state=active,encrypt.new-secret=t,encrypt.iter-time=10`,
+  ].map((row) => ({ folder: folder.path, args: wordsOf(row) })));
+  assertEquals(slots.map(({ code, stderr }) => [code, stderr]), [[0, ""], [0, ""]]);
+  await body([`cp -a --sparse=always ${folder.path}/. .`]);
+}
+
+/** What is told and refused of encrypted images. */
+const TOLD = [
+  "info x",
+  "info q",
+  "info a",
+  "info --output=json q",
+  `info ${SECRETS} --output=json ${LUKS("x")}`,
+  `info ${SECRETS} --image-opts driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.filename=q`,
+  ...["x", "q", "a"].flatMap((
+    name,
+  ) => [`check ${name}`, `map ${name}`, `snapshot -l ${name}`, `compare ${name} x`]),
+  `check ${SECRETS} ${QCOW2("q")}`,
+  `check ${SECRETS} ${QCOW2("a")}`,
+  `check ${SECRETS} ${QCOW2("q", "t")}`,
+  `check ${SECRETS} ${QCOW2("q", "zz")}`,
+  `check ${QCOW2("p")}`,
+  `check --image-opts driver=qcow2,encrypt.format=aes,file.filename=p`,
+  `check ${SECRETS} --image-opts driver=qcow2,encrypt.format=aes,encrypt.key-secret=s,file.filename=q`,
+  `check ${SECRETS} --image-opts driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.filename=a`,
+  `check ${SECRETS} --image-opts driver=qcow2,encrypt.foo=x,encrypt.key-secret=s,file.filename=a`,
+  `map ${SECRETS} --output=json ${LUKS("x")}`,
+  `map ${SECRETS} --output=json ${QCOW2("q")}`,
+  `map ${SECRETS} --output=json ${QCOW2("a")}`,
+  "measure -O luks --size 1M",
+  `measure ${SECRETS} -O qcow2 -o encrypt.format=aes,encrypt.key-secret=s --size 1G`,
+  `measure ${SECRETS} -O qcow2 -o encrypt.format=luks --size 1G`,
+  "create -f luks n 1M",
+  "create -f luks -o key-secret=zz n 1M",
+  ...["cipher-alg", "cipher-mode", "ivgen-alg", "hash-alg", "ivgen-hash-alg"].map((name) =>
+    `create ${SECRETS} -f luks -o key-secret=s,${name}=nosuch n 1M`
+  ),
+  `create ${SECRETS} -f luks -o key-secret=s,cipher-alg=3des n 1M`,
+  `create ${SECRETS} -f luks -b x -F luks n`,
+  "create -f luks -o help n",
+  "create -f qcow2 -o encryption=on n 1M",
+  "create -f qcow2 -o encrypt.format=aes,encrypt.key-secret=zz n 1M",
+  `create ${SECRETS} -f qcow2 -o encrypt.format=aes,encrypt.key-secret=s,encrypt.cipher-alg=aes-128 n 1M`,
+  `create ${SECRETS} -f qcow2 -o encrypt.format=foo,encrypt.key-secret=s n 1M`,
+  `create ${SECRETS} -f qcow2 -o encrypt.key-secret=s n 1M`,
+  `create ${SECRETS} -f qcow2 -o encryption=on,encrypt.format=luks,encrypt.key-secret=s n 1M`,
+  `create ${SECRETS} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.cipher-alg=foo n 1M`,
+  "create -f qcow2 -o encrypt.format=luks n 1M",
+  // The size of an encrypted backing file is no secret.
+  "create -f qcow2 -b q -F qcow2 overlay",
+  "map overlay",
+  `convert ${SECRETS} --image-opts driver=qcow2,file.filename=overlay,backing.encrypt.key-secret=s -O raw r`,
+  `compare ${SECRETS} ${QCOW2("q", "s")} driver=raw,file.filename=r`,
+  `convert -c ${SECRETS} -O qcow2 -o encrypt.format=aes,encrypt.key-secret=s p n`,
+  `convert -c ${SECRETS} -O luks -o key-secret=s p n`,
+];
+
+/** Key slots: what is changed, and what is refused. */
+const SLOTS = [
+  "amend -f luks -o help",
+  "amend -f qcow2 -o help",
+  ...[
+    "new-secret=t",
+    "state=foo",
+    "state=active,keyslot=6",
+    "state=active,new-secret=t,keyslot=1",
+    "state=active,new-secret=t,keyslot=8",
+    "state=active,new-secret=t,keyslot=-1",
+    "state=active,new-secret=t,old-secret=s",
+    "state=active,new-secret=zz",
+    "state=inactive",
+    "state=inactive,new-secret=t",
+    "state=inactive,iter-time=10,keyslot=1",
+    "state=inactive,keyslot=3",
+    "state=inactive,keyslot=9",
+    "state=inactive,old-secret=u",
+    "state=inactive,keyslot=3,old-secret=s",
+    "state=inactive,keyslot=0,old-secret=t",
+    "size=5M",
+    "nosuch=1",
+    "keyslot=x",
+    "state=inactive,old-secret=t",
+    "state=inactive,old-secret=s",
+    "state=inactive,keyslot=0",
+  ].map((options) => `amend ${SECRETS} ${LUKS("x")} -o ${options}`),
+  "info x",
+  `amend ${SECRETS} ${QCOW2("q")} -o encrypt.keyslot=3`,
+  `amend ${SECRETS} ${QCOW2("q")} -o encrypt.format=aes`,
+  `amend ${SECRETS} ${QCOW2("q")} -o encrypt.state=inactive,encrypt.old-secret=s`,
+  `amend ${SECRETS} ${QCOW2("q")} -o compat=1.1`,
+  `check ${SECRETS} ${QCOW2("q", "t")}`,
+  "info q",
+  `amend ${SECRETS} ${QCOW2("a")} -o encrypt.state=active,encrypt.new-secret=s`,
+  "amend -o encrypt.state=active,encrypt.new-secret=s p",
+  "amend -o encryption=on p",
+];
 
 Deno.test({
-  name: "key slots: what is changed, and what is refused",
+  name: "encrypted images of QEMU's: what is told, changed and refused",
   ignore,
-  fn: () =>
-    sideBySide({
-      setUp: [
-        ...IMAGES,
-        again(`amend ${SECRETS} ${LUKS("x")} -o state=active,new-secret=t,iter-time=10`),
-        again(`amend ${SECRETS} ${QCOW2("q")} -o encrypt.state=active,encrypt.new-secret=t,encrypt.iter-time=10`),
-      ],
-      rows: [
-        "amend -f luks -o help",
-        "amend -f qcow2 -o help",
-        ...[
-          "new-secret=t",
-          "state=foo",
-          "state=active,keyslot=6",
-          "state=active,new-secret=t,keyslot=1",
-          "state=active,new-secret=t,keyslot=8",
-          "state=active,new-secret=t,keyslot=-1",
-          "state=active,new-secret=t,old-secret=s",
-          "state=active,new-secret=zz",
-          "state=inactive",
-          "state=inactive,new-secret=t",
-          "state=inactive,iter-time=10,keyslot=1",
-          "state=inactive,keyslot=3",
-          "state=inactive,keyslot=9",
-          "state=inactive,old-secret=u",
-          "state=inactive,keyslot=3,old-secret=s",
-          "state=inactive,keyslot=0,old-secret=t",
-          "size=5M",
-          "nosuch=1",
-          "keyslot=x",
-          "state=inactive,old-secret=t",
-          "state=inactive,old-secret=s",
-          "state=inactive,keyslot=0",
-        ].map((options) => `amend ${SECRETS} ${LUKS("x")} -o ${options}`),
-        "info x",
-        `amend ${SECRETS} ${QCOW2("q")} -o encrypt.keyslot=3`,
-        `amend ${SECRETS} ${QCOW2("q")} -o encrypt.format=aes`,
-        `amend ${SECRETS} ${QCOW2("q")} -o encrypt.state=inactive,encrypt.old-secret=s`,
-        `amend ${SECRETS} ${QCOW2("q")} -o compat=1.1`,
-        `check ${SECRETS} ${QCOW2("q", "t")}`,
-        "info q",
-        `amend ${SECRETS} ${QCOW2("a")} -o encrypt.state=active,encrypt.new-secret=s`,
-        "amend -o encrypt.state=active,encrypt.new-secret=s p",
-        "amend -o encryption=on p",
-      ],
-      verify: [`check ${SECRETS} ${QCOW2("q", "t")}`],
+  fn: (test) =>
+    withImages(async (setUp) => {
+      await test.step("told", () => sideBySide({ setUp, rows: TOLD }));
+      const verify = [`check ${SECRETS} ${QCOW2("q", "t")}`];
+      await test.step("key slots", () => sideBySide({ setUp, rows: SLOTS, verify }));
     }),
 });
 
@@ -148,8 +155,6 @@ const SHAPES: readonly [format: string, options: string, open: (name: string, se
   ["luks", "key-secret=s,iter-time=10,cipher-alg=aes-192,hash-alg=sha512", LUKS],
   ["luks", "key-secret=s,iter-time=10,cipher-mode=cbc,ivgen-alg=essiv,hash-alg=ripemd160", LUKS],
   ["luks", "key-secret=s,iter-time=10,cipher-mode=ctr,cipher-alg=aes-128", LUKS],
-  ["luks", "key-secret=s,iter-time=10,cipher-mode=cbc,ivgen-alg=plain,preallocation=full", LUKS],
-  ["luks", "key-secret=s,iter-time=10,cipher-mode=ecb,hash-alg=md5", LUKS],
   ["qcow2", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", QCOW2],
   ["qcow2", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,compat=0.10,cluster_size=512", QCOW2],
   ["qcow2", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,extended_l2=on,cluster_size=2M", QCOW2],
@@ -159,7 +164,7 @@ const SHAPES: readonly [format: string, options: string, open: (name: string, se
 ];
 
 /** Those whose key slots are changed too. */
-const AMENDED = [0, 6];
+const AMENDED = [0, 4];
 
 Deno.test({
   name: "moa's images are read, written and checked by QEMU, and the other way round",
