@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { IoVector } from "../../base/io_vector.ts";
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
 import { errnoText } from "../../base/errno.ts";
-import { BlockError, type BlockNode, errnoOf, isAllocatedAbove } from "../../block/mod.ts";
+import { BlockError, type BlockNode, chainStatus, errnoOf, isAllocatedAbove } from "../../block/mod.ts";
 
 /** What is rebased on what. */
 export interface RebasePlan {
@@ -33,13 +33,18 @@ export async function* copyDifferences(plan: RebasePlan): AsyncGenerator<number,
   const oldSize = oldBacking?.size ?? 0;
   const newSize = newBacking?.size ?? 0;
   for (let at = 0; at < total;) {
-    const extent = await overlay.status(at, Math.min(PIECE_BYTES, total - at));
-    let length = Math.min(extent.lengthBytes, PIECE_BYTES, total - at);
+    const extent = await overlay.status(at, total - at);
+    let length = Math.min(extent.lengthBytes, total - at);
     let same = extent.kind !== "unallocated";
     if (!same && keptBelow !== undefined && overlay.backing !== undefined) {
       const above = await isAllocatedAbove(overlay.backing, keptBelow, at, length);
       length = above.lengthBytes;
       same = !above.allocated;
+    }
+    if (!same) {
+      const zeroBytes = Math.min(await zeroesAt(oldBacking, at, length), await zeroesAt(newBacking, at, length));
+      same = zeroBytes > 0;
+      length = same ? zeroBytes : Math.min(length, PIECE_BYTES);
     }
     if (!same) {
       if (at < oldSize) length = Math.min(length, oldSize - at);
@@ -51,6 +56,13 @@ export async function* copyDifferences(plan: RebasePlan): AsyncGenerator<number,
     at += length;
     yield at;
   }
+}
+
+/** How many of the `length` bytes at `at` are surely zero, from the first one on, without reading them. */
+async function zeroesAt(backing: BlockNode | undefined, at: number, length: number): Promise<number> {
+  if (backing === undefined || at >= backing.size) return length;
+  const run = await chainStatus(backing, at, Math.min(length, backing.size - at));
+  return run.kind === "zero" ? run.lengthBytes : 0;
 }
 
 async function readOrZero(
