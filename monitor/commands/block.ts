@@ -17,6 +17,7 @@ export interface InsertedInfo {
   readonly driver: string;
   readonly readOnly: boolean;
   readonly cache: { readonly writeback: boolean; readonly direct: boolean; readonly noFlush: boolean };
+  readonly encrypted: boolean;
   readonly backingFile: string | undefined;
   readonly backingFileDepth: number;
   readonly detectZeroes: "off" | "on" | "unmap";
@@ -73,6 +74,7 @@ export async function describeNode(node: BlockNode, verbose: boolean, writeback 
     file: node.filename,
     driver: node.driver.name,
     readOnly: node.readOnly,
+    encrypted: (await node.driver.info?.())?.encrypted ?? false,
     cache: { writeback, direct: node.cacheDirect, noFlush: node.cacheNoFlush },
     backingFile: backing?.filename,
     backingFileDepth: chain.length - 1,
@@ -136,7 +138,7 @@ function blockText(info: BlockInfo | undefined, inserted: InsertedInfo | undefin
   } else out = inserted?.nodeName ?? info?.qdev ?? "<anonymous>";
   out += inserted === undefined
     ? ": [not inserted]\n"
-    : `: ${inserted.file} (${inserted.driver}${inserted.readOnly ? ", read-only" : ""})\n`;
+    : `: ${inserted.file} (${inserted.driver}${flagsText(inserted)})\n`;
   if (info !== undefined) {
     if (info.qdev !== undefined) out += `    Attached to:      ${info.qdev}\n`;
     if (info.ioStatus !== "ok") out += `    I/O status:       ${info.ioStatus}\n`;
@@ -145,6 +147,10 @@ function blockText(info: BlockInfo | undefined, inserted: InsertedInfo | undefin
     }
   }
   return inserted === undefined ? out : out + insertedText(inserted);
+}
+
+function flagsText({ readOnly, encrypted }: InsertedInfo): string {
+  return (readOnly ? ", read-only" : "") + (encrypted ? ", encrypted" : "");
 }
 
 function insertedText(
