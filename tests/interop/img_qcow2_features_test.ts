@@ -69,9 +69,12 @@ Deno.test({
         "create -f qcow2 -o data_file= x 1M",
         "create -f qcow2 -o data_file=x2 -b plain -F qcow2 over",
         "map --output=json over",
+        "$ qemu-io -c 'write -P 3 0 100k' over >/dev/null",
+        "commit over",
+        "map --output=json over",
         "amend -o data_file=moved e5",
       ],
-      sameBytes: ["e1", "d1", "e2", "d2", "c2", "n2", "n3", "over", "x2", "e5"],
+      sameBytes: ["e1", "d1", "e2", "d2", "c2", "n2", "n3", "plain", "over", "x2", "e5"],
     }),
 });
 

@@ -14,6 +14,8 @@ import { decodeRefcountTable, writeCount } from "./refcounts.ts";
 import type { Writer } from "./write.ts";
 import { discardClusters } from "./zeroes.ts";
 
+/** The encryption method that keeps a header of its own in the image. */
+const LUKS = 2;
 /** Header, refcount table and refcount block. */
 const FIXED_CLUSTERS = 3;
 
@@ -21,7 +23,9 @@ const FIXED_CLUSTERS = 3;
 export async function emptyImage(image: Qcow2Image, writer: Writer): Promise<void> {
   const l1Clusters = divideCeil(image.l1.bytes.length, image.clusterSize);
   const fits = FIXED_CLUSTERS + l1Clusters <= image.refcounts.blockEntries;
-  if (image.header.version >= 3 && image.snapshots.length === 0 && image.extensions.bitmaps === undefined && fits) {
+  const { header, snapshots, extensions } = image;
+  const holdsMore = snapshots.length > 0 || extensions.bitmaps !== undefined || header.cryptMethod === LUKS;
+  if (header.version >= 3 && !holdsMore && !image.isExternal && fits) {
     return await writer.exclusive(0, Infinity, () => layOutAnew(image, l1Clusters));
   }
   await discardAll(image, writer);
