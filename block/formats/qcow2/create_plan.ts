@@ -87,12 +87,12 @@ export interface Plan {
  * @throws {BlockError} of kind `option` or `unsupported`
  */
 export function planImage(values: CreateValues): Plan {
-  const compression = compressionOf(values);
   const version = versionOf(textOf(values, "compat") ?? "1.1");
   const asked = textOf(values, "preallocation") ?? "off";
   if (!isPreallocation(asked)) {
     throw optionError(`Parameter 'preallocation' does not accept value '${asked}'`, "preallocation");
   }
+  const compression = compressionOf(values);
   const { clusterSize, extendedL2 } = shapeOf(values, version);
   const { backingFile, backingFormat } = backingOf(values, asked !== "off" && !extendedL2);
   const lazyRefcounts = values["lazy_refcounts"] === true;
