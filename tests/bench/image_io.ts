@@ -17,7 +17,7 @@ const STEP_BYTES = 69_632;
 const IMAGE_BYTES = 1 * GiB;
 const SEQUENTIAL_BYTES = 2 * MiB;
 /** Not counted: until they have run, V8 has not compiled the path for good. The real program is compiled already. */
-const WARM_UP_REQUESTS = 100_000;
+const WARM_UP_REQUESTS = 50_000;
 
 /** Makes `bench.raw` or `bench.qcow2` in `directory` with the real qemu-img, where it is not there yet. */
 export async function makeImage(directory: string, format: "raw" | "qcow2"): Promise<void> {
@@ -39,7 +39,7 @@ export function imageBenchmarks(directory: string): Benchmark[] {
     const image = `${directory}/bench.${format}`;
     for (const [write, depth, target] of [[false, 1, 1.5], [false, 16, 1.1], [true, 1, 5], [true, 16, 2]] as const) {
       // The real program needs long enough a run for its own start not to count.
-      const requests = write ? 60_000 : 200_000;
+      const requests = write ? 60_000 : 100_000;
       const how = { write, depth, requests, requestBytes: REQUEST_BYTES, stepBytes: STEP_BYTES };
       benchmarks.push({
         name: `${format}: 4 KiB ${write ? "writes" : "reads"} at depth ${depth}`,
