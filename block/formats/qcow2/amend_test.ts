@@ -6,6 +6,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { haveProgram } from "../../../tests/support/programs.ts";
+import { IoVector } from "../../../base/io_vector.ts";
 import { createTestImage, MemoryFile, type OpenImage, openTestImage, runProgram } from "./testing.ts";
 
 const CLUSTER = 4096;
@@ -24,6 +25,33 @@ async function sharedImage(): Promise<{ image: OpenImage; file: MemoryFile; acti
   await image.node.writeZeroes(5 * CLUSTER, CLUSTER);
   await image.write(8 * CLUSTER, new Uint8Array(CLUSTER).fill(3));
   return { image, file, active: await image.read(0, SIZE), kept };
+}
+
+/** A file that keeps each change, so that it can be stopped after any of them. */
+class LoggedFile extends MemoryFile {
+  readonly changes: ((file: MemoryFile) => Promise<void>)[] = [];
+
+  override write(at: number, from: IoVector): Promise<void> {
+    const bytes = new Uint8Array(from.length);
+    from.copyTo(bytes, 0);
+    this.changes.push((file) => file.write(at, IoVector.of(bytes)));
+    return super.write(at, from);
+  }
+
+  override writeZeroes(at: number, length: number): Promise<void> {
+    this.changes.push((file) => file.writeZeroes(at, length));
+    return super.writeZeroes(at, length);
+  }
+
+  override discard(at: number, length: number): Promise<void> {
+    this.changes.push((file) => file.discard(at, length));
+    return super.discard(at, length);
+  }
+
+  override truncate(size: number): Promise<void> {
+    this.changes.push((file) => file.truncate(size));
+    return super.truncate(size);
+  }
 }
 
 async function qemuFindsNothing(file: MemoryFile, what: string): Promise<void> {
@@ -60,6 +88,27 @@ Deno.test("amend: refcounts of every width, and back", async () => {
   await image[Symbol.asyncDispose]();
   await qemuFindsNothing(file, "closed");
 });
+
+for (const change of [{ refcountBits: 64 }, { refcountBits: 2 }, { version: 2 }] as const) {
+  Deno.test(`amend: ${Object.entries(change).join()} stopped after any write leaves a sound image`, async () => {
+    const { image, file, active } = await sharedImage();
+    await image[Symbol.asyncDispose]();
+    const before = file.content();
+    const logged = new LoggedFile(before);
+    const changing = await openTestImage(logged);
+    await changing.driver.amend(change);
+    await changing[Symbol.asyncDispose]();
+    assertEquals(logged.changes.length > 5, true, `${logged.changes.length} changes`);
+    for (let done = 0; done <= logged.changes.length; done++) {
+      const stopped = new MemoryFile(before);
+      for (const apply of logged.changes.slice(0, done)) await apply(stopped);
+      await using look = await openTestImage(stopped, { readOnly: true });
+      const result = await look.driver.check({ fix: "none" });
+      assertEquals([result.corruptions, result.failure], [0, undefined], `after ${done}: ${result.messages}`);
+      assertEquals(await look.read(0, SIZE), active, `after ${done}`);
+    }
+  });
+}
 
 Deno.test("amend: version 2 keeps what each state reads, and shares nothing wrongly", async () => {
   const { image, file, active, kept } = await sharedImage();
