@@ -28,6 +28,8 @@ export interface MonitorContext {
   readonly uuid: string;
   /** Under QEMU's name: its text to the letter. */
   readonly strict: boolean;
+  /** Writes a file for the user. @throws MonitorError */
+  writeFile(filename: string, text: string): Promise<void>;
   /** Ends the program: `quit`. */
   quit(): void;
 }

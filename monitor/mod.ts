@@ -5,6 +5,8 @@
  */
 export { allCommands, COMMANDS, type Commands } from "./commands/mod.ts";
 export type { BlockInfo, BlockList, BlockStats, InsertedInfo } from "./commands/block.ts";
+export type { ExplainStep, Explanation } from "./commands/explain.ts";
+export type { GraphBox, GraphDrawing, GraphLine } from "./commands/graph.ts";
 export type { IoAnswer, IoText } from "./commands/qemu_io.ts";
 export { type DriveAddition, type DriveMaker, MachineDriveMaker } from "./drive_maker.ts";
 export { MonitorError } from "./errors.ts";

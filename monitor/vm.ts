@@ -22,6 +22,8 @@ import {
 } from "../machine/mod.ts";
 import { allCommands, COMMANDS, type Commands } from "./commands/mod.ts";
 import type { ReadOnlyMode } from "./commands/drives.ts";
+import type { Explanation } from "./commands/explain.ts";
+import type { GraphDrawing } from "./commands/graph.ts";
 import type { IoAnswer } from "./commands/qemu_io.ts";
 import type { MemoryDump, PortRead } from "./commands/memory.ts";
 import type { LogAnswer } from "./commands/trace.ts";
@@ -38,6 +40,7 @@ import { type QmpData, type QmpName, type QmpResult, qmpServer } from "./vm/qmp.
 import type { IoLimits, VmOptions } from "./vm/options.ts";
 import { RequestTraces } from "./vm/request_traces.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
+import { writeTextFile } from "./write_file.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 import { next, until, type WaitOptions } from "./vm/waits.ts";
 import { wishesOf } from "./vm/wishes.ts";
@@ -103,9 +106,10 @@ export class Vm implements AsyncDisposable {
       machine,
       drives: parts.drives ?? new MachineDriveMaker(machine),
       log: this.log,
-      registry: allCommands(),
+      registry: allCommands({ strict: parts.strict ?? false }),
       uuid: parts.uuid ?? NO_UUID,
       strict: parts.strict ?? false,
+      writeFile: writeTextFile,
       // What goes wrong there is told by `closed`.
       quit: () => void this.quit().catch(() => {}),
     }, () => requests.refresh());
@@ -296,6 +300,16 @@ export class Vm implements AsyncDisposable {
 
   blockResize(device: string, sizeBytes: number): Promise<void> {
     return this.execute("block_resize", { device, size: sizeBytes });
+  }
+
+  /** Drives and nodes, and who uses what for what; below one of them where it is named. */
+  graph(device = ""): Promise<GraphDrawing> {
+    return this.execute("graph", { words: device });
+  }
+
+  /** Where the bytes at `offset` of a drive or node come from, layer by layer. */
+  explain(device: string, offset: number): Promise<Explanation> {
+    return this.execute("explain", { device, offset: BigInt(offset) });
   }
 
   /** Limits a drive to bytes and requests a second; what is left out, or 0, is not limited. */

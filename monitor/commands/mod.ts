@@ -3,9 +3,12 @@
  *
  * @module
  */
+import type { AnyCommand } from "../schema/command.ts";
 import { CommandRegistry } from "../schema/registry.ts";
 import * as block from "./block.ts";
 import * as drives from "./drives.ts";
+import * as explain from "./explain.ts";
+import * as graph from "./graph.ts";
 import * as help from "./help.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
@@ -26,6 +29,8 @@ export const COMMANDS = {
   "drive_add": drives.driveAdd,
   "drive_del": drives.driveDel,
   "eject": drives.eject,
+  "explain": explain.explain,
+  "graph": graph.graph,
   "help": help.help,
   "i": memory.portRead,
   "info": help.info,
@@ -62,7 +67,8 @@ export const COMMANDS = {
 /** The commands' names and types. */
 export type Commands = typeof COMMANDS;
 
-/** A registry of all commands. */
-export function allCommands(): CommandRegistry {
-  return new CommandRegistry(Object.values(COMMANDS));
+/** A registry of all commands; `strict`: without those that QEMU has not. */
+export function allCommands(how: { readonly strict: boolean }): CommandRegistry {
+  const commands: readonly AnyCommand[] = Object.values(COMMANDS);
+  return new CommandRegistry(commands.filter(({ hmp }) => !how.strict || hmp?.isOwn !== true));
 }

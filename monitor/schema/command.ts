@@ -28,6 +28,8 @@ export interface HmpTwin<A extends Arguments, R> {
   readonly help: string;
   /** Names that other tables show, `info block`. */
   readonly group?: "info";
+  /** moa's own: not there under QEMU's name. */
+  readonly isOwn?: boolean;
   /** What stands before an error's text; QEMU has `Error: ` for most commands. */
   readonly errorPrefix?: string;
   /** Left out where success says nothing. */
