@@ -6,7 +6,7 @@
 import { errnoText } from "../../base/errno.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import { BlockError, errnoOf } from "../../block/mod.ts";
+import { BlockError, type BlockNode, errnoOf } from "../../block/mod.ts";
 import {
   type IoCall,
   type IoCommand,
@@ -297,6 +297,24 @@ export const write: IoCommand = {
   },
 };
 
+/** Compressed data comes in whole clusters, and goes only where there is no cluster yet. @throws {BlockError} */
+async function refuseCompressed(node: BlockNode, offset: number, lengthBytes: number): Promise<void> {
+  if (node.driver.writeCompressed === undefined) return;
+  const cluster = (await node.driver.info?.())?.clusterSizeBytes ?? 1;
+  const end = offset + lengthBytes;
+  if (offset % cluster !== 0 || (end % cluster !== 0 && end !== node.size)) {
+    throw new BlockError({ kind: "io", operation: "write", errno: "EINVAL" });
+  }
+  for (let at = offset; at < end;) {
+    const run = await node.status(at, Math.min(end, node.size) - at);
+    if (run.kind === "data" || (run.kind === "zero" && run.hostOffset !== undefined)) {
+      throw new BlockError({ kind: "io", operation: "write", errno: "EIO" });
+    }
+    if (run.lengthBytes === 0) return;
+    at += run.lengthBytes;
+  }
+}
+
 /** What `write` is to do; `undefined` where its source file could not be read. */
 async function writer(
   io: IoContext,
@@ -324,6 +342,7 @@ async function writer(
     return async () => {
       const { node } = io.backend;
       if (node === undefined) throw new BlockError({ kind: "io", operation: "write", errno: "ENOMEDIUM" });
+      await refuseCompressed(node, offset, lengthBytes);
       await node.writeCompressed(offset, data);
     };
   }
