@@ -12,6 +12,8 @@ import { ioError } from "../../errors.ts";
 import { type Compression, pack, unpack } from "./compressed.ts";
 
 const MAX_THREADS = 4;
+/** Jobs that a thread has at once, so that it need not wait for the next one to come. */
+const JOBS_AHEAD = 3;
 
 /** What a thread is asked: `length` is there where a cluster of so many bytes is to be unpacked. */
 export interface PackRequest {
@@ -36,9 +38,10 @@ interface Job {
 
 interface Thread {
   readonly worker: Worker;
-  job: Job | undefined;
-  /** Memory of its last request: garbage of every cluster would fill many megabytes before anybody collects it. */
-  spare: Uint8Array<ArrayBuffer> | undefined;
+  /** What it was sent and has not answered, in order. */
+  readonly jobs: Job[];
+  /** Memory of its last requests: garbage of every cluster would fill many megabytes before anybody collects it. */
+  readonly spares: Uint8Array<ArrayBuffer>[];
 }
 
 /** The threads of one image; closed with it. */
@@ -73,19 +76,22 @@ export class PackPool {
     if (this.#broken) return here(request);
     return new Promise((done) => {
       this.#waiting.push({ request, done });
-      this.#next(this.#threads.find(({ job }) => job === undefined) ?? this.#start());
+      this.#next(this.#threads.find(({ jobs }) => jobs.length === 0) ?? this.#start() ?? this.#leastBusy());
     });
+  }
+
+  #leastBusy(): Thread | undefined {
+    return this.#threads.toSorted((a, b) => a.jobs.length - b.jobs.length)[0];
   }
 
   #start(): Thread | undefined {
     if (this.#threads.length >= Math.min(MAX_THREADS, navigator.hardwareConcurrency)) return undefined;
     try {
       const worker = new Worker(assetUrl("packWorker"), { type: "module" });
-      const thread: Thread = { worker, job: undefined, spare: undefined };
+      const thread: Thread = { worker, jobs: [], spares: [] };
       worker.onmessage = ({ data }: MessageEvent<PackMessage>) => {
-        const { job } = thread;
-        thread.job = undefined;
-        thread.spare = data.request;
+        const job = thread.jobs.shift();
+        if (data.request !== undefined) thread.spares.push(data.request);
         job?.done(data.answer);
         this.#next(thread);
       };
@@ -102,23 +108,27 @@ export class PackPool {
   }
 
   #next(thread: Thread | undefined): void {
-    if (thread === undefined || thread.job !== undefined) return;
-    const job = this.#waiting.shift();
-    if (job === undefined) return;
-    thread.job = job;
-    const { request } = job;
-    // What is sent is a copy: the job can be done here when threads turn out not to work.
+    while (thread !== undefined && thread.jobs.length < JOBS_AHEAD) {
+      const job = this.#waiting.shift();
+      if (job === undefined) return;
+      thread.jobs.push(job);
+      this.#send(thread, job.request);
+    }
+  }
+
+  /** What is sent is a copy: the job can be done here when threads turn out not to work. */
+  #send(thread: Thread, request: PackRequest): void {
     if (request.length !== undefined) return thread.worker.postMessage(request);
-    const own = thread.spare?.length === request.bytes.length ? thread.spare : new Uint8Array(request.bytes.length);
+    const spare = thread.spares.pop();
+    const own = spare?.length === request.bytes.length ? spare : new Uint8Array(request.bytes.length);
     own.set(request.bytes);
-    thread.spare = undefined;
     thread.worker.postMessage({ ...request, bytes: own }, [own.buffer]);
   }
 
   /** Does here what the threads were to do. */
   #giveUp(): void {
     this.#broken = true;
-    const jobs = this.#threads.flatMap(({ job }) => job ?? []);
+    const jobs = this.#threads.flatMap((thread) => thread.jobs);
     this.close();
     for (const { request, done } of [...jobs, ...this.#waiting.splice(0)]) done(here(request));
   }
@@ -136,7 +146,8 @@ const CLUSTERS_BEFORE_THREADS = 256;
 export class Packers {
   readonly #method: () => Compression;
   #pool: PackPool | undefined;
-  #unpacked = 0;
+  /** Clusters that were unpacked so far. */
+  unpacked = 0;
 
   constructor(method: () => Compression) {
     this.#method = method;
@@ -146,9 +157,9 @@ export class Packers {
     return this.#pool ??= new PackPool(this.#method());
   }
 
-  /** Whether threads are to unpack one more cluster of a large read: the first ones are not worth a thread's start. */
+  /** Whether threads are to unpack the clusters of a large read: the first ones are not worth a thread's start. */
   unpacksAside(): boolean {
-    return ++this.#unpacked > CLUSTERS_BEFORE_THREADS;
+    return this.unpacked >= CLUSTERS_BEFORE_THREADS;
   }
 
   /** Ends the threads; nothing is under way. */

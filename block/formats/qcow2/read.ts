@@ -14,12 +14,26 @@ import { findRun, type Run } from "./runs.ts";
 /** Reads `into.length` bytes at guest offset `at`; the VM state's offsets are allowed too. */
 export async function readGuest(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
   image.ensureWorking("read");
-  const aside = into.length > image.clusterSize;
+  if (into.length > image.clusterSize && image.packers.unpacksAside()) return await readAside(image, at, into);
   for (let done = 0; done < into.length;) {
     const run = await findRun(image, at + done, into.length - done);
-    await readRun(image, run, at + done, into.slice(done, run.length), aside);
+    await readRun(image, run, at + done, into.slice(done, run.length), false);
     done += run.length;
   }
+}
+
+/** A large read: its compressed clusters are unpacked by threads, all at once. */
+async function readAside(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
+  const parts: Promise<void>[] = [];
+  for (let done = 0; done < into.length;) {
+    const run = await findRun(image, at + done, into.length - done);
+    const part = readRun(image, run, at + done, into.slice(done, run.length), true);
+    part.catch(() => {});
+    parts.push(part);
+    done += run.length;
+  }
+  const ended = await Promise.allSettled(parts);
+  for (const part of ended) if (part.status === "rejected") throw part.reason;
 }
 
 /** `aside`: it is a part of a large read, one of a disk that is copied perhaps: threads unpack it. */
@@ -36,7 +50,8 @@ async function readRun(image: Qcow2Image, run: Run, at: number, into: IoVector, 
     case "compressed": {
       image.file.node.debugEvent("read_compressed");
       const packed = await image.file.readBytes(mapping.host, mapping.length);
-      const cluster = aside && image.packers.unpacksAside()
+      image.packers.unpacked++;
+      const cluster = aside
         ? await image.packers.pool.unpack(packed, image.clusterSize)
         : unpack(image.compression, packed, image.clusterSize);
       const from = at % image.clusterSize;
