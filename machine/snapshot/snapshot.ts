@@ -50,7 +50,9 @@ export async function saveSnapshot(machine: Machine, tag?: string): Promise<Snap
       const snapshot = await settled(
         disk,
         () => disk.store.create({ ...about, vmStateBytes: isKeeper ? vmStateBytes : 0 }),
-      );
+      ).catch((cause) => {
+        throw new MachineError(`Could not create snapshot '${name}' on '${disk.name}'`, { cause });
+      });
       if (isKeeper) taken = snapshot;
     }
     return taken!;
