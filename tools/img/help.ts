@@ -3,12 +3,15 @@
  *
  * @module
  */
+import { PACKAGE_VERSION, qemuVersionText } from "../../base/version.ts";
 import { builtinDrivers } from "../../block/mod.ts";
 import type { Program } from "../common/program.ts";
 
 /** The version of QEMU that moa answers as, and the program behind it. */
 export function versionText(program: Program): string {
-  return program.strict ? `${program.name} version 7.2.0 (moa)\n` : "moa img, as qemu-img version 7.2.0\n";
+  return program.strict
+    ? `${program.name} version ${qemuVersionText()} (${PACKAGE_VERSION})\n`
+    : `${PACKAGE_VERSION}, whose img answers as qemu-img version ${qemuVersionText()}\n`;
 }
 
 /** What the real program does not have. */

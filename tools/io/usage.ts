@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PACKAGE_VERSION, qemuVersionText } from "../../base/version.ts";
 import type { Program } from "../common/program.ts";
 
 /** The options, as getopt takes them. */
@@ -31,7 +32,9 @@ export const SPEC = {
 
 /** The text of `-V`. */
 export function versionText(program: Program): string {
-  return program.strict ? `${program.name} version 7.2.0 (moa)\n` : "moa io, as qemu-io version 7.2.0\n";
+  return program.strict
+    ? `${program.name} version ${qemuVersionText()} (${PACKAGE_VERSION})\n`
+    : `${PACKAGE_VERSION}, whose io answers as qemu-io version ${qemuVersionText()}\n`;
 }
 
 /** The text of `--help`. */
