@@ -195,7 +195,10 @@ export interface CheckResult {
   readonly allocatedClusters?: number;
   readonly fragmentedClusters?: number;
   readonly compressedClusters?: number;
-  /** The check could not be finished: why, and what else is to be said of it (one or more lines). */
+  /**
+   * The check could not be finished: why, and what else is to be said of it (one or more lines). `checkErrors` is not 0
+   * then.
+   */
   readonly failure?: { readonly errno: Errno; readonly report?: string };
 }
 

@@ -68,7 +68,7 @@ async function examine(image: Qcow2Image, fix: Fix): Promise<CheckResult> {
   return {
     ...result,
     totalClusters: divideCeil(image.header.size, image.clusterSize),
-    ...(failure === undefined ? {} : { failure }),
+    ...(failure === undefined ? {} : { failure, checkErrors: Math.max(1, result.checkErrors) }),
   };
 }
 
