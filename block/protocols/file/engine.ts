@@ -27,6 +27,9 @@ export interface FileEngine {
   close(): void;
 }
 
+/** Copying so much takes longer than waking another thread. */
+const LARGE_WRITE_BYTES = 128 * 1024;
+
 /** Slices in one system call. */
 export const MAX_SLICES = 1024;
 
@@ -47,7 +50,9 @@ export class RingEngine implements FileEngine {
 
   write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
     const operation = slices.length === 1 ? RingOperation.write : RingOperation.writev;
-    return this.#ring.request({ operation, descriptor, offset: at, slices });
+    // Where the kernel can do it at once it would, and this thread would copy it all.
+    const elsewhere = slices[0]!.length >= LARGE_WRITE_BYTES;
+    return this.#ring.request({ operation, descriptor, offset: at, slices, elsewhere });
   }
 
   flush(descriptor: number): Promise<number> {
