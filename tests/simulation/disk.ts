@@ -9,6 +9,7 @@
  */
 import type { Random } from "../../base/random.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
+import { type FileContent, Pages } from "./pages.ts";
 
 /** The content of a sector after a write; only `isWrite` makes a file longer. */
 interface Version {
@@ -24,42 +25,35 @@ interface UnderWay {
   readonly bytes: Uint8Array;
 }
 
-/** What a write did, as plants see it. */
-export interface WriteSeen {
-  readonly at: number;
-  readonly length: number;
-}
-
 /** One file. */
 export class SimulatedDisk {
-  #durable: Uint8Array;
+  readonly #durable: Pages;
   #durableSize: number;
-  #bytes: Uint8Array;
+  readonly #bytes: Pages;
   #size: number;
   #order = 0;
   readonly #versions = new Map<number, Version[]>();
   #sizes: { order: number; size: number }[] = [];
   readonly #underWay = new Set<UnderWay>();
 
-  constructor(content: Uint8Array = new Uint8Array(0)) {
-    const room = Math.max(1 << 16, content.length);
-    this.#bytes = new Uint8Array(room);
-    this.#bytes.set(content);
-    this.#durable = this.#bytes.slice();
-    this.#size = this.#durableSize = content.length;
+  constructor(content: FileContent = { pages: new Pages(), size: 0 }) {
+    this.#bytes = content.pages.copy();
+    this.#durable = content.pages.copy();
+    this.#size = this.#durableSize = content.size;
   }
 
   get size(): number {
     return this.#size;
   }
 
-  /** What readers see; a view, to be used at once. */
-  get volatile(): Uint8Array {
-    return this.#bytes.subarray(0, this.#size);
+  /** What readers see, apart from what is written later. */
+  content(): FileContent {
+    return { pages: this.#bytes.copy(), size: this.#size };
   }
 
-  read(at: number, length: number): Uint8Array {
-    return this.#bytes.subarray(at, at + length);
+  /** Bytes as readers see them; zeroes beyond the end. */
+  read(at: number, into: Uint8Array): void {
+    this.#bytes.read(at, into);
   }
 
   /** A write is asked for; power may be lost in the middle of it from now on. */
@@ -73,8 +67,7 @@ export class SimulatedDisk {
   end(write: UnderWay, length: number = write.bytes.length, late = 0): void {
     this.#underWay.delete(write);
     if (length === 0) return;
-    this.#reserve(write.at + length);
-    this.#bytes.set(write.bytes.subarray(0, length), write.at);
+    this.#bytes.write(write.at, write.bytes.subarray(0, length));
     this.#changed(write.at, length, true, late);
     if (write.at + length > this.#size) this.#resized(write.at + length);
   }
@@ -83,13 +76,12 @@ export class SimulatedDisk {
   erase(at: number, length: number): void {
     const inside = Math.min(length, this.#size - at);
     if (inside <= 0) return;
-    this.#bytes.fill(0, at, at + inside);
+    this.#bytes.clear(at, at + inside);
     this.#changed(at, inside, false, 0);
   }
 
   truncate(size: number): void {
     if (size < this.#size) this.erase(size, this.#size - size);
-    this.#reserve(size);
     this.#resized(size);
   }
 
@@ -98,25 +90,16 @@ export class SimulatedDisk {
     this.#sizes.push({ order: ++this.#order, size });
   }
 
-  #reserve(size: number): void {
-    if (size <= this.#bytes.length) return;
-    const room = Math.max(size, this.#bytes.length * 2);
-    const grown = (old: Uint8Array) => {
-      const bytes = new Uint8Array(room);
-      bytes.set(old);
-      return bytes;
-    };
-    this.#bytes = grown(this.#bytes);
-    this.#durable = grown(this.#durable);
-  }
-
   #changed(at: number, length: number, isWrite: boolean, late: number): void {
     const order = ++this.#order;
-    for (let sector = Math.floor(at / SECTOR_BYTES); sector * SECTOR_BYTES < at + length; sector++) {
-      const bytes = this.#bytes.slice(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
-      const versions = this.#versions.get(sector);
+    const first = Math.floor(at / SECTOR_BYTES);
+    const count = Math.ceil((at + length) / SECTOR_BYTES) - first;
+    const all = this.#bytes.slice(first * SECTOR_BYTES, count * SECTOR_BYTES);
+    for (let i = 0; i < count; i++) {
+      const bytes = all.subarray(i * SECTOR_BYTES, (i + 1) * SECTOR_BYTES);
+      const versions = this.#versions.get(first + i);
       const version = { order, bytes, isWrite, late };
-      if (versions === undefined) this.#versions.set(sector, [version]);
+      if (versions === undefined) this.#versions.set(first + i, [version]);
       else versions.push(version);
     }
   }
@@ -133,7 +116,7 @@ export class SimulatedDisk {
       while (covered < versions.length && versions[covered]!.order <= mark && versions[covered]!.late === 0) covered++;
       for (const version of versions) if (version.order <= mark && version.late > 0) version.late--;
       if (covered === 0) continue;
-      this.#durable.set(versions[covered - 1]!.bytes, sector * SECTOR_BYTES);
+      this.#durable.write(sector * SECTOR_BYTES, versions[covered - 1]!.bytes);
       if (covered === versions.length) this.#versions.delete(sector);
       else versions.splice(0, covered);
     }
@@ -142,33 +125,30 @@ export class SimulatedDisk {
   }
 
   /** What power loss at this moment leaves. */
-  afterPowerLoss(random: Random): Uint8Array {
+  afterPowerLoss(random: Random): FileContent {
     const survives = this.#chooseSurvivors(random);
-    const image = this.#durable.slice();
+    const left = this.#durable.copy();
     const sizes = [this.#durableSize, ...this.#sizes.map(({ size }) => size)];
     let size = sizes[random.below(sizes.length)]!;
     for (const [sector, versions] of this.#versions) {
       const version = versions.findLast(({ order }) => survives(order));
       if (version === undefined) continue;
-      image.set(version.bytes, sector * SECTOR_BYTES);
+      left.write(sector * SECTOR_BYTES, version.bytes);
       if (version.isWrite) size = Math.max(size, Math.min((sector + 1) * SECTOR_BYTES, this.#size));
     }
+    left.cut(size);
     const torn = [...this.#underWay].filter(() => random.below(2) === 0);
-    let end = size;
-    for (const { at, bytes } of torn) end = Math.max(end, at + bytes.length);
-    const left = new Uint8Array(end);
-    left.set(image.subarray(0, Math.min(size, image.length)));
     for (const { at, bytes } of torn) {
       for (let done = 0; done < bytes.length;) {
         const length = Math.min(SECTOR_BYTES - (at + done) % SECTOR_BYTES, bytes.length - done);
         if (random.below(2) === 0) {
-          left.set(bytes.subarray(done, done + length), at + done);
+          left.write(at + done, bytes.subarray(done, done + length));
           size = Math.max(size, at + done + length);
         }
         done += length;
       }
     }
-    return left.subarray(0, size);
+    return { pages: left, size };
   }
 
   /** Which writes have reached the disk: all or none, one, all but one, the first ones, or sector by sector at random. */

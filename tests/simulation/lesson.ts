@@ -3,10 +3,12 @@
  *
  * @module
  */
-import type { Features } from "./features.ts";
+import { type Features, NAMES, PLAIN } from "./features.ts";
+import { bytesOf, type FileContent } from "./pages.ts";
 import type { PlantedBug } from "./plants.ts";
 import { run } from "./run.ts";
 import { simulate } from "./simulate.ts";
+import { DISK_NAME } from "./world.ts";
 
 /** The lesson, line by line, and the image that the bug costs. */
 export interface Lesson {
@@ -14,26 +16,12 @@ export interface Lesson {
   readonly image: Uint8Array | undefined;
 }
 
-/** A plain disk, so that nothing but the bug is to be seen. */
-const PLAIN: Features = {
-  compat: "1.1",
-  clusterBytes: 512,
-  refcountBits: 16,
-  lazyRefcounts: false,
-  backing: "none",
-  compressed: false,
-  snapshots: false,
-  resize: false,
-  preallocation: "off",
-  discard: "unmap",
-  caches: "ample",
-  depth: 1,
-  faults: "none",
-};
+/** A plain disk of small clusters, so that nothing but the bug is to be seen. */
+const SMALL: Features = { ...PLAIN, clusterBytes: 512, discard: "unmap" };
 
 /** Finds the planted bug, and tells its story. */
 export async function lesson(bug: PlantedBug): Promise<Lesson> {
-  const { failure, seeds, coverage } = await simulate({ seeds: 500, planted: bug, features: PLAIN });
+  const { failure, seeds, coverage } = await simulate({ seeds: 500, planted: bug, features: SMALL });
   if (failure === undefined) return { lines: [`${bug.name} was not found`], image: undefined };
   const { plan, outcome } = failure;
   const { plant: _plant, ...sound } = plan;
@@ -47,14 +35,20 @@ export async function lesson(bug: PlantedBug): Promise<Lesson> {
         ordinal(seeds)
       }, after ${coverage.crashPoints} power failures that went well.`,
       `It takes:    ${plan.steps.map(({ kind }) => kind).join(", ") || "nothing but opening"}; then power is lost.`,
-      `The disk:    ${Object.entries(plan.features).map(([name, value]) => `${name} ${value}`).join(", ")}`,
+      `The disk:    ${NAMES.map((name) => `${name} ${plan.features[name]}`).join(", ")}`,
       "What is left:",
       ...damage,
       `Without the bug the same moment is ${without.failure === undefined ? "harmless" : "no better"}.`,
       `Again:       deno task simulate --plant ${bug.name} --replay '${failure.replay}'`,
     ],
-    image: outcome.files?.get("disk.qcow2"),
+    image: bytesOfDisk(outcome.files),
   };
+}
+
+/** The guest's disk among the files that power loss left. */
+export function bytesOfDisk(files: ReadonlyMap<string, FileContent> | undefined): Uint8Array | undefined {
+  const content = files?.get(DISK_NAME);
+  return content === undefined ? undefined : bytesOf(content);
 }
 
 function ordinal(number: number): string {

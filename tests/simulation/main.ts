@@ -6,7 +6,8 @@
  * --start S          the first of them (1)
  * --pairs N          how many of the rarest pairs of features are listed (12)
  * --replay 'LINE'    one run, as a failure has printed it
- * --plant NAME       with a bug: refcount-late, order-swapped, data-late, flush-dropped
+ * --plant NAME       with a bug: refcount-late, order-swapped, data-late, flush-dropped, table-given-away,
+ *                    racing-allocation
  * --lesson           one planted bug (refcount-late, or that of --plant): the rule, and the image that it costs
  * --image PATH       where the damaged image goes (needs --allow-write)
  * ```
@@ -14,7 +15,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { lesson } from "./lesson.ts";
+import { bytesOfDisk, lesson } from "./lesson.ts";
 import { plantedBug } from "./plants.ts";
 import { parseReplay } from "./replay.ts";
 import { run } from "./run.ts";
@@ -48,7 +49,7 @@ async function main(args: string[]): Promise<number> {
     const plan = parseReplay(values.replay, planted === undefined ? undefined : () => planted.make());
     const { failure, points, files } = await run(plan);
     console.log(failure === undefined ? `${points} crash points, nothing is wrong` : `FAILED: ${failure.message}`);
-    await save(files?.get("disk.qcow2"));
+    await save(bytesOfDisk(files));
     return failure === undefined ? 0 : 1;
   }
   const { coverage, failure, seeds } = await simulate({
@@ -59,7 +60,7 @@ async function main(args: string[]): Promise<number> {
   console.log(`${seeds} seeds; ${coverage.report(Number(values.pairs ?? 12)).join("\n")}`);
   if (failure === undefined) return 0;
   console.log(explain(failure, planted).join("\n"));
-  await save(failure.outcome.files?.get("disk.qcow2"));
+  await save(bytesOfDisk(failure.outcome.files));
   return 1;
 }
 

@@ -41,6 +41,14 @@ export interface SnapshotModel {
   readonly sectors: readonly Values[];
   /** It is being taken or deleted: it may be there or not. */
   readonly uncertain: boolean;
+  /** Bytes of VM state that it keeps; those of `vmStateBytes`. */
+  readonly vmStateLength: number;
+}
+
+/** The machine's state that is kept with snapshot `name`. */
+export function vmStateBytes(name: string, length: number): Uint8Array {
+  const value = Number(name.slice(1));
+  return new Uint8Array(length).map((_, i) => value * 31 + i % 251);
 }
 
 /** What may be found after power was lost. */

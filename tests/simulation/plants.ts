@@ -1,12 +1,14 @@
 /**
- * Hosts that break one rule on purpose. A simulation that does not find each of them finds nothing.
+ * Hosts and images that break one rule on purpose. A simulation that does not find each of them finds nothing.
  *
- * They stand in for mistakes in the image format's code: a write that misses the flush behind it is, for the disk, what
+ * Hosts stand in for mistakes in the image format's code: a write that misses the flush behind it is, for the disk, what
  * a swapped order is. Which structure a write belongs to is read from the file itself ([QCOW2] "Header").
  *
  * @module
  */
 import { SECTOR_BYTES } from "../../base/units.ts";
+import type { BlockDriver } from "../../block/mod.ts";
+import { Qcow2Driver } from "../../block/formats/qcow2/driver.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { Plant } from "./host.ts";
 import { valueOf } from "./model.ts";
@@ -19,29 +21,35 @@ export interface PlantedBug {
 }
 
 const QCOW2_MAGIC = 0x514649fb;
+const HEADER_BYTES = 104;
+const MOST_TABLE_BYTES = 4096;
 
 type Kind = "header" | "refcounts" | "refcount table" | "L1 table" | "data" | "other table";
 
 /** What a write to `disk` changes. */
 function kindOf(disk: SimulatedDisk, at: number, bytes: Uint8Array): Kind | undefined {
-  const file = disk.volatile;
-  if (file.length < 104) return undefined;
-  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  if (disk.size < HEADER_BYTES) return undefined;
+  const view = viewOf(disk, 0, HEADER_BYTES);
   if (view.getUint32(0) !== QCOW2_MAGIC) return undefined;
-  const number = (offset: number) => offset + 8 <= file.length ? Number(view.getBigUint64(offset)) : 0;
   const clusterSize = 2 ** view.getUint32(20);
   if (at < clusterSize) return "header";
-  const table = number(48);
+  const table = Number(view.getBigUint64(48));
   const tableBytes = view.getUint32(56) * clusterSize;
   if (at >= table && at < table + tableBytes) return "refcount table";
-  for (let offset = table; offset < table + tableBytes; offset += 8) {
-    const block = number(offset);
-    if (block === 0) continue;
-    if (at >= block && at < block + clusterSize) return "refcounts";
+  const blocks = viewOf(disk, table, Math.min(tableBytes, MOST_TABLE_BYTES));
+  for (let i = 0; i < blocks.byteLength; i += 8) {
+    const block = Number(blocks.getBigUint64(i));
+    if (block !== 0 && at >= block && at < block + clusterSize) return "refcounts";
   }
-  const l1 = number(40);
+  const l1 = Number(view.getBigUint64(40));
   if (at >= l1 && at < l1 + view.getUint32(36) * 8) return "L1 table";
   return holdsData(bytes) ? "data" : "other table";
+}
+
+function viewOf(disk: SimulatedDisk, at: number, length: number): DataView {
+  const bytes = new Uint8Array(length);
+  disk.read(at, bytes);
+  return new DataView(bytes.buffer);
 }
 
 /** Whether a guest's sector is among them, of those that a write of the model makes. */
@@ -85,7 +93,38 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       return { dropFlush: () => ++count % 3 === 0 };
     },
   },
+  {
+    name: "table-given-away",
+    rule: "A cluster that holds a table is never handed out for anything else.",
+    make: () => {
+      let count = 0;
+      return {
+        opened: (driver) => {
+          const { allocator, l1 } = imageOf(driver);
+          const allocate = allocator.allocate.bind(allocator);
+          allocator.allocate = async (clusters) => {
+            const table = Array.from({ length: l1.length }, (_, i) => l1.l2Offset(i)).find((offset) => offset !== 0);
+            return clusters === 1 && table !== undefined && ++count % 5 === 0 ? table : await allocate(clusters);
+          };
+        },
+      };
+    },
+  },
+  {
+    name: "racing-allocation",
+    rule: "Who takes clusters does so alone: two requests at a time never take the same.",
+    make: () => ({
+      opened: (driver) => {
+        imageOf(driver).lock.run = async (body) => await body();
+      },
+    }),
+  },
 ];
+
+function imageOf(driver: BlockDriver): Qcow2Driver["image"] {
+  if (driver instanceof Qcow2Driver) return driver.image;
+  throw new Error(`${driver.name} is no qcow2`);
+}
 
 /** The planted bug of that name. @throws where there is none */
 export function plantedBug(name: string): PlantedBug {

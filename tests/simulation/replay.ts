@@ -4,22 +4,24 @@
  * @module
  */
 import { SeededRandom } from "../../base/random.ts";
-import { type Coverage, type FeatureName, FEATURES, type Features, isPossible, rareFeatures } from "./features.ts";
+import { MiB } from "../../base/units.ts";
+import { type Coverage, FEATURES, type Features, isPossible, NAMES, PLAIN, rareFeatures } from "./features.ts";
 import type { Plant } from "./host.ts";
-import { type Outcome, type Plan, run } from "./run.ts";
-import { type Step, writeSteps } from "./workload.ts";
+import type { Plan } from "./machine.ts";
+import { type Outcome, run } from "./run.ts";
+import { formatSteps, parseSteps, type Step, writeSteps } from "./workload.ts";
 
 const STEPS = 60;
 /** Power is lost at about one in so many moments. */
 const SPARSE = 5;
+/** With huge clusters each of them takes long. */
+const SPARSE_HUGE = 60;
 const MOST_ATTEMPTS = 120;
 
 /** A run that failed, as short as could be found. */
 export interface Failure {
   readonly plan: Plan;
   readonly outcome: Outcome;
-  /** Which of the seed's steps were kept. */
-  readonly kept: readonly number[];
   /** The whole run's steps. */
   readonly steps: readonly Step[];
   readonly replay: string;
@@ -28,11 +30,8 @@ export interface Failure {
 /** The run of a seed; where `wanted` does not say which, its features are those that were seen least so far. */
 export function planOf(seed: number, coverage: Coverage, wanted?: Features): Plan {
   const features = wanted ?? rareFeatures(new SeededRandom(seed), coverage);
-  return { seed, features, steps: stepsOf(seed, features), sparse: SPARSE };
-}
-
-function stepsOf(seed: number, features: Features): Step[] {
-  return writeSteps(new SeededRandom(seed + 0.5 * 2 ** 40), features, STEPS);
+  const steps = writeSteps(new SeededRandom(seed + 0.5 * 2 ** 40), features, STEPS);
+  return { seed, features, steps, sparse: features.clusterBytes > MiB ? SPARSE_HUGE : SPARSE };
 }
 
 /** Leaves out what is not needed for `plan` to fail. */
@@ -63,37 +62,41 @@ export async function shrink(plan: Plan, mostAttempts: number = MOST_ATTEMPTS): 
   const outcome = await run(short);
   const best = outcome.failure === undefined ? { ...plan, steps, sparse } : short;
   const shown = outcome.failure === undefined ? found ?? outcome : outcome;
-  return { plan: best, outcome: shown, kept, steps: plan.steps, replay: describe(best, kept) };
+  return { plan: best, outcome: shown, steps: plan.steps, replay: describe(best) };
 }
 
-/** A plan in one line, without spaces but between its parts. */
-function describe(plan: Plan, kept: readonly number[]): string {
-  const features = Object.entries(plan.features).map(([name, value]) => `${name}=${String(value).replace(" ", "_")}`);
+/** A plan in one line, without spaces but between its parts; what is plain is left out. */
+function describe(plan: Plan): string {
+  const features = NAMES.filter((name) => plan.features[name] !== PLAIN[name])
+    .map((name) => `${name}=${String(plan.features[name]).replace(" ", "_")}`);
   const point = plan.point === undefined ? `sparse=${plan.sparse}` : `point=${plan.point}`;
-  return `seed=${plan.seed} ${features.join(" ")} steps=${kept.join(",")} ${point}`;
+  return [`seed=${plan.seed}`, ...features, point, `steps=${formatSteps(plan.steps)}`].join(" ");
 }
 
 /** The plan that `describe` wrote down. @throws where it is none */
 export function parseReplay(line: string, plant?: () => Plant): Plan {
   const parts = new Map(line.trim().split(/\s+/).map((part) => part.split("=") as [string, string]));
-  const features: Record<string, unknown> = {};
-  for (const name of Object.keys(FEATURES) as FeatureName[]) {
-    const text = parts.get(name)?.replace("_", " ");
-    const value = FEATURES[name].find((one) => String(one) === text);
+  const text = (name: string) => {
+    const value = parts.get(name);
+    parts.delete(name);
+    return value;
+  };
+  const chosen: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const wanted = text(name)?.replace("_", " ") ?? String(PLAIN[name]);
+    const value = FEATURES[name].find((one) => String(one) === wanted);
     if (value === undefined) throw new Error(`replay: ${name} is none of ${FEATURES[name].join(", ")}`);
-    features[name] = value;
+    chosen[name] = value;
   }
-  const chosen = features as unknown as Features;
-  if (!isPossible(chosen)) throw new Error("replay: no image has these features");
-  const seed = Number(parts.get("seed"));
-  const all = stepsOf(seed, chosen);
-  const steps = (parts.get("steps") ?? "").split(",").filter((text) => text !== "").map((text) => all[Number(text)]!);
-  const point = parts.get("point");
+  const features = chosen as unknown as Features;
+  if (!isPossible(features)) throw new Error("replay: no image has these features");
+  const [seed, steps, sparse, point] = [text("seed"), text("steps"), text("sparse"), text("point")];
+  if (seed === undefined || parts.size > 0) throw new Error(`replay: a seed, and no ${[...parts.keys()].join(", ")}`);
   return {
-    seed,
-    features: chosen,
-    steps,
-    sparse: Number(parts.get("sparse") ?? SPARSE),
+    seed: Number(seed),
+    features,
+    steps: parseSteps(steps ?? ""),
+    sparse: Number(sparse ?? SPARSE),
     ...(point === undefined ? {} : { point: Number(point) }),
     ...(plant === undefined ? {} : { plant }),
   };

@@ -7,11 +7,13 @@
 import { IoVector } from "../../base/io_vector.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import type { BlockNode, CheckResult } from "../../block/mod.ts";
+import { BlockError, type BlockNode, type CheckResult } from "../../block/mod.ts";
+import { type BitmapExpectation, bitmapProblem, bitmapsOf, type FoundBitmap } from "./bitmaps.ts";
 import type { Features } from "./features.ts";
 import { SimulatedHost } from "./host.ts";
-import { type Expectation, type SnapshotModel, valueOf, type Values } from "./model.ts";
-import { openDisk, openGraph, openOptions } from "./world.ts";
+import { type Expectation, type SnapshotModel, valueOf, type Values, vmStateBytes } from "./model.ts";
+import type { FileContent } from "./pages.ts";
+import { DATA_NAME, openDisk, openGraph, openOptions } from "./world.ts";
 
 /** Something that must not happen. */
 export class Violation extends Error {}
@@ -20,11 +22,16 @@ export class Violation extends Error {}
 export interface Moment {
   /** Its number in the run. */
   readonly point: number;
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly files: ReadonlyMap<string, FileContent>;
   readonly expectation: Expectation;
   readonly features: Features;
   /** Version 2 has no dirty bit: marks may lag behind references of a snapshot that was not finished. */
   readonly marksMayLag: boolean;
+  /** The image was being made: it may not open yet, or have no size yet. */
+  readonly isBeingMade: boolean;
+  readonly bitmaps: BitmapExpectation;
+  /** Power was lost after the disk had been closed: nothing was under way. */
+  readonly closed: boolean;
 }
 
 /** What was found. */
@@ -32,15 +39,17 @@ export interface Found {
   readonly values: readonly number[];
   readonly snapshots: readonly string[];
   readonly leaks: number;
+  readonly bitmaps: readonly FoundBitmap[];
 }
 
 const MARK = /^ERROR OFLAG_COPIED/;
 
 /** Fails unless all is as it must be. @throws {Violation} */
 export async function verify(moment: Moment): Promise<Found> {
+  if (moment.isBeingMade) return await verifyHalfMade(moment);
   const random = new SeededRandom(moment.point + 7);
   const host = new SimulatedHost(moment.files);
-  const again: Map<string, Uint8Array>[] = [];
+  const again: Map<string, FileContent>[] = [];
   // Opening repairs; power may be lost in that, too.
   if (random.below(8) === 0) {
     host.changed = () => {
@@ -50,12 +59,28 @@ export async function verify(moment: Moment): Promise<Found> {
   const found = await verifyOnce(moment, host, random.below(8) === 0);
   for (const files of again) {
     try {
-      await verifyOnce({ ...moment, files }, new SimulatedHost(files), false);
+      await verifyOnce({ ...moment, files, closed: false }, new SimulatedHost(files), false);
     } catch (error) {
       throw new Violation(`power lost again during recovery: ${(error as Error).message}`);
     }
   }
   return found;
+}
+
+/** An image that was being made is refused, or it is a sound one: with no size, or with all that is to be in it. */
+async function verifyHalfMade(moment: Moment): Promise<Found> {
+  const { expectation } = moment;
+  const host = new SimulatedHost(moment.files);
+  try {
+    await using graph = openGraph(host);
+    await openDisk(graph, { driver: "qcow2", "read-only": true });
+  } catch (error) {
+    if (error instanceof BlockError) return { values: [], snapshots: [], leaks: 0, bitmaps: [] };
+    throw new Violation(`an image that was being made is no reason for ${(error as Error)?.stack ?? error}`);
+  }
+  const sectors = expectation.sectors.map((values) => values.includes(0) ? values : [0, ...values]);
+  const sizes = [0, ...expectation.sizes];
+  return await verifyOnce({ ...moment, expectation: { ...expectation, sectors, sizes } }, host, false);
 }
 
 async function verifyOnce(moment: Moment, host: SimulatedHost, repairToo: boolean): Promise<Found> {
@@ -71,7 +96,11 @@ async function verifyOnce(moment: Moment, host: SimulatedHost, repairToo: boolea
       throw new Violation(`the disk has ${values.length} sectors, not ${expectation.sizes.join(" or ")}`);
     }
     const snapshots = node.driver.snapshots!.list().map(({ name }) => name);
-    found = { values, snapshots, leaks };
+    const bitmaps = bitmapsOf(node);
+    const problem = bitmapProblem(bitmaps, moment.bitmaps, moment.closed);
+    if (problem !== undefined) throw new Violation(problem);
+    if (features.dataFile === "raw" && !moment.isBeingMade) verifyRawData(host, values, expectation.sectors);
+    found = { values, snapshots, leaks, bitmaps };
     host.changed = () => {};
     if (repairToo) {
       const result = await node.driver.check!({ fix: "all" });
@@ -124,6 +153,16 @@ export function readValues(bytes: Uint8Array, first: number, allowed: readonly V
   return values;
 }
 
+/** The data file alone, read as a raw image, holds the disk; what was discarded there may be anything. */
+function verifyRawData(host: SimulatedHost, values: readonly number[], allowed: readonly Values[]): void {
+  const bytes = new Uint8Array(values.length * SECTOR_BYTES);
+  host.files.get(DATA_NAME)!.read(0, bytes);
+  values.forEach((value, sector) => {
+    if (value === 0) bytes.fill(0, sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
+  });
+  readValues(bytes, 0, allowed, "the raw data file: ");
+}
+
 async function verifySnapshots(
   host: SimulatedHost,
   expected: readonly SnapshotModel[],
@@ -136,9 +175,14 @@ async function verifySnapshots(
   await using graph = openGraph(host);
   const node = await opened(openDisk(graph, { driver: "qcow2", "read-only": true }));
   const { snapshots } = node.driver;
-  for (const { id, name } of snapshots!.list()) {
+  for (const { id, name, vmStateBytes: length } of snapshots!.list()) {
     const model = expected.find((one) => one.name === name);
     if (model === undefined) throw new Violation(`snapshot ${name} is there, though it was deleted or never taken`);
+    const state = new Uint8Array(model.vmStateLength);
+    if (state.length > 0) await snapshots!.readVmState!(id, 0, IoVector.of(state));
+    if (length !== state.length || !vmStateBytes(name, length).every((byte, i) => byte === state[i])) {
+      throw new Violation(`snapshot ${name} has lost its VM state`);
+    }
     await snapshots!.load!(id);
     const values = await readDisk(node, model.sectors, `snapshot ${name}: `);
     if (values.length !== model.sectors.length) throw new Violation(`snapshot ${name} has ${values.length} sectors`);

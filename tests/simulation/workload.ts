@@ -21,6 +21,9 @@ export type StepKind =
   | "delete"
   | "resize"
   | "commit"
+  | "amend"
+  | "repair"
+  | "bitmap"
   | "reopen"
   | "lose power";
 
@@ -40,12 +43,15 @@ const WEIGHTS: readonly [kind: StepKind, weight: number, needs?: (features: Feat
   ["zero and unmap", 3],
   ["discard", 4],
   ["flush", 5],
-  ["compress", 4, ({ compressed }) => compressed],
+  ["compress", 4, ({ compression }) => compression !== "none"],
   ["snapshot", 3, ({ snapshots }) => snapshots],
   ["apply", 2, ({ snapshots }) => snapshots],
   ["delete", 2, ({ snapshots }) => snapshots],
   ["resize", 3, ({ resize }) => resize],
   ["commit", 2, ({ backing }) => backing !== "none"],
+  ["amend", 2, ({ amend }) => amend],
+  ["repair", 1],
+  ["bitmap", 3, ({ bitmaps }) => bitmaps],
   ["reopen", 1],
   ["lose power", 1],
 ];
@@ -58,5 +64,20 @@ export function writeSteps(random: Random, features: Features, count: number): S
     let left = random.below(total);
     const [kind] = possible.find(([, weight]) => (left -= weight) < 0)!;
     return { kind, a: random.uint32(), b: random.uint32() };
+  });
+}
+
+/** Steps in a form that survives a change of the weights above: `kind:a:b,...`. */
+export function formatSteps(steps: readonly Step[]): string {
+  return steps.map(({ kind, a, b }) => `${kind.replaceAll(" ", "_")}:${a.toString(36)}:${b.toString(36)}`).join(",");
+}
+
+/** What {@link formatSteps} wrote. @throws where it did not */
+export function parseSteps(text: string): Step[] {
+  return text.split(",").filter((step) => step !== "").map((step) => {
+    const [name, a, b] = step.split(":");
+    const kind = WEIGHTS.find(([kind]) => kind === name?.replaceAll("_", " "))?.[0];
+    if (kind === undefined) throw new Error(`replay: ${step} is no step`);
+    return { kind, a: Number.parseInt(a ?? "", 36), b: Number.parseInt(b ?? "", 36) };
   });
 }

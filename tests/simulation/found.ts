@@ -1,0 +1,76 @@
+/**
+ * Runs that once found a mistake, as short as they could be made; each is run again with every test.
+ *
+ * @module
+ */
+
+/** What must hold, and the line that replays the run in which it did not. */
+export const FOUND: readonly [what: string, replay: string][] = [
+  [
+    "lazily kept refcounts reach the disk before the table is placed anew",
+    "seed=8 refcountBits=4 lazyRefcounts=true compression=zlib snapshots=true preallocation=full caches=too_small depth=12 faults=ENOSPC sparse=1 steps=",
+  ],
+  [
+    "a dirty bit that could not be written is not taken for set",
+    "seed=31 clusterBytes=512 refcountBits=64 lazyRefcounts=true backing=raw compression=zlib snapshots=true discard=pass_none depth=12 faults=EIO sparse=1 steps=" +
+    "write:1omejt5:dpuutp,zero_and_unmap:76q60n:15vdm9e",
+  ],
+  [
+    "a longer disk does not show the backing file, not even for a moment",
+    "seed=9 clusterBytes=4096 lazyRefcounts=true backing=qcow2 resize=true discard=pass_none faults=EIO sparse=1 steps=" +
+    "resize:60eo0u:1vaz6sk,resize:z0d72o:1f8y6b2",
+  ],
+  [
+    "a longer disk does not show what its last cluster held",
+    "seed=36 compat=0.10 compression=zlib resize=true preallocation=falloc depth=4 faults=ENOSPC sparse=1 steps=" +
+    "compress:1ntkgnw:1c2g2ah,resize:9brpa6:uneuds,zero_and_unmap:1eqh4o3:1jrtk6e," +
+    "resize:1ie6gw2:22xuv3",
+  ],
+  [
+    "a disk can be made longer after power was lost while it was",
+    "seed=5 clusterBytes=4096 refcountBits=2 resize=true preallocation=falloc discard=pass_none caches=too_small faults=EIO sparse=1 steps=" +
+    "write:ztpin3:16nt0ts,resize:1b2f3km:sybg2h,write:14an1uz:1kcp6sd,flush:pkka4i:8t6in0," +
+    "write:qjoiyj:k2kw04,write:52qfdg:8tphmy,write_through:1str6a8:ax6r31,write:i0ss1j:ug237o," +
+    "write:1fp3tau:1lg02rr,write:1ef5qel:181voi4,resize:w0kosk:16n9fej,resize:cobdtm:him78o",
+  ],
+  [
+    "preallocated clusters do not show what was deleted",
+    "seed=107 clusterBytes=4096 refcountBits=8 lazyRefcounts=true compression=zlib resize=true preallocation=metadata discard=pass_all caches=too_small depth=12 sparse=1 steps=" +
+    "resize:1gauge0:1upnutx,compress:1xng4wn:17xtxb6,write:xkkfz0:18qxew8,resize:5px21o:11ypsvi",
+  ],
+  [
+    "preallocated clusters lie inside the file",
+    "seed=138 clusterBytes=1024 refcountBits=64 lazyRefcounts=true snapshots=true resize=true preallocation=metadata discard=pass_none caches=too_small depth=4 faults=ENOSPC sparse=1 steps=" +
+    "read:16glxmf:p1elu9,read:z6egcz:1jd7t7,zero:bri2ow:10uc4gf,read:16sq0fn:1njlrik," +
+    "write:157s4lb:fz90fk,write:149ufxk:1n9voww,resize:1c1joos:e1ls2d",
+  ],
+  [
+    "a snapshot that is refused for narrow refcounts leaves no leaks",
+    "seed=357 clusterBytes=512 refcountBits=2 lazyRefcounts=true backing=qcow2 snapshots=true discard=pass_none caches=too_small faults=ENOSPC sparse=1 steps=" +
+    "write:tp5dfi:frefg9,snapshot:19mqkst:1o20t2g,discard:19wb366:1xf2215,snapshot:am8pbf:109cge7," +
+    "apply:1me9c65:8tcxtf",
+  ],
+  [
+    "a snapshot that failed and yet is there keeps its content",
+    "seed=338 clusterBytes=2048 refcountBits=8 lazyRefcounts=true compression=zlib snapshots=true resize=true preallocation=metadata discard=pass_all caches=too_small depth=4 faults=EIO sparse=1 steps=" +
+    "compress:1famio1:105b10h,lose_power:f7k4h4:eurub2,snapshot:1czpwqa:690uyw,write:1dvm3d5:1mm1t0g",
+  ],
+  [
+    "applying a snapshot of a longer disk does not show what was cut off since",
+    "seed=60167 clusterBytes=4096 refcountBits=32 compression=zlib snapshots=true resize=true preallocation=falloc faults=EIO sparse=1 steps=" +
+    "write:h373wd:8l1zre,write:1xd7g9y:cv3p69,write:15lomad:mrwku7,write:1i9gkjv:19r27zf," +
+    "write:1dqszsm:vjdxo7,write:16vg7gu:1szxsh7,reopen:ydsgpz:5x3hi7,snapshot:178xz1r:yn0g25," +
+    "write:1is6h10:1tsplxg,write:1rk1ojf:pzp7su,resize:efbzb3:7m8nxq,apply:cpjckf:mxxmot",
+  ],
+  [
+    "a commit in which more than one thing fails ends in a block error",
+    "seed=7860 compat=0.10 clusterBytes=2048 backing=raw compression=zlib depth=4 faults=EIO sparse=2 steps=" +
+    "write:1xl6tx3:s0bgnd,commit:j7db15:4rzzfx,write:1dszh5v:8dn14o,write_through:1ubadd4:opnac1," +
+    "write:cqh6sl:1d4bgvd,zero:2e7yie:xp462o,compress:1aqkzje:fhilmt,write:118xggv:qyrl0e," +
+    "read:7ldfho:zdy75g,read:jd9n8j:hfh368,write:1p2k6mo:tsd486,compress:138rinh:1u4c4fe," +
+    "read:5702n1:1c5i4i,zero_and_unmap:ran1we:pzr6wv,zero:kmsden:jzan38,zero:1092lv:tzwfhi," +
+    "flush:wyeblv:14n4bnq,zero_and_unmap:1hw4nzo:a771il,write:1bimy9g:1rakvf5,write:vpdzpe:ftr08z," +
+    "write:26v1eh:1t98lgf,write:ppog1k:1fxb8nc,write:10bcsn8:vy33xv,write_through:6zmjj7:1hy3fwq," +
+    "write:y3f1wx:1d4jado,compress:dhi9lk:1pmc79i,commit:56gqis:h3an52",
+  ],
+];
