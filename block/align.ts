@@ -9,7 +9,7 @@
  */
 import { alignDown, alignUp } from "../base/bits.ts";
 import { IoVector } from "../base/io_vector.ts";
-import type { BlockDriver, ZeroOptions } from "./driver.ts";
+import type { BlockDriver, Extent, ZeroOptions } from "./driver.ts";
 import { BlockError, errnoOf } from "./errors.ts";
 
 /** The largest bounce buffer. */
@@ -151,4 +151,12 @@ export async function discardUnaligned(driver: BlockDriver, at: number, length: 
     }
     from = to;
   }
+}
+
+/** What is left of `extent` without its first `skippedBytes`, and no longer than `lengthBytes`. */
+export function clipExtent(extent: Extent, skippedBytes: number, lengthBytes: number): Extent {
+  const length = Math.max(1, Math.min(extent.lengthBytes - skippedBytes, lengthBytes));
+  if (skippedBytes === 0 && length === extent.lengthBytes) return extent;
+  if (extent.hostOffset === undefined) return { ...extent, lengthBytes: length };
+  return { ...extent, lengthBytes: length, hostOffset: extent.hostOffset + skippedBytes };
 }

@@ -15,7 +15,7 @@ import { alignDown, alignUp } from "../base/bits.ts";
 import { assert } from "../base/assert.ts";
 import type { IoVector } from "../base/io_vector.ts";
 import { SECTOR_BYTES } from "../base/units.ts";
-import { discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
+import { clipExtent, discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
 import type { DirtyBitmap } from "./bitmap.ts";
 import { copyOnRead } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
@@ -60,12 +60,13 @@ export class BlockNode {
   writeHighestOffset = 0;
   /** Requests that have entered and not ended. */
   inFlight = 0;
+  /** Nodes from here down to the deepest one, as it was when the driver was opened. */
+  depth = 1;
   /** Grows with every write; a flush with nothing new below it is left out. */
   writeGeneration = 0;
 
   #driver: BlockDriver;
   #detectZeroes: "off" | "on" | "unmap";
-  #depth = 1;
   #alignBytes = 1;
   #maxTransferBytes = Infinity;
   #maxSlices = Infinity;
@@ -138,15 +139,10 @@ export class BlockNode {
     return named ? alignDown(size, SECTOR_BYTES) : alignUp(size, SECTOR_BYTES);
   }
 
-  /** Nodes from here down to the deepest one, as it was when the driver was opened. */
-  get depth(): number {
-    return this.#depth;
-  }
-
   /** Joins the driver that was opened for this node; or, at its end, the closed one. */
   attachDriver(driver: BlockDriver): void {
     this.#driver = driver;
-    this.#depth = 1 + this.children.reduce((deepest, { node }) => Math.max(deepest, node.depth), 0);
+    this.depth = 1 + this.children.reduce((deepest, { node }) => Math.max(deepest, node.depth), 0);
     this.#debugs = driver.debugEvent !== undefined;
     driver.bitmapStore?.join(this.bitmaps);
     this.#watch();
@@ -296,12 +292,7 @@ export class BlockNode {
       const inside = Math.min(length, size - at);
       const start = alignDown(at, this.#alignBytes);
       const extent = await this.#driver.status(start, alignUp(at + inside, this.#alignBytes) - start);
-      const skipped = at - start;
-      const lengthBytes = Math.max(1, Math.min(extent.lengthBytes - skipped, inside));
-      if (skipped === 0 && lengthBytes === extent.lengthBytes) return extent;
-      return extent.hostOffset === undefined
-        ? { ...extent, lengthBytes }
-        : { ...extent, lengthBytes, hostOffset: extent.hostOffset + skipped };
+      return clipExtent(extent, at - start, inside);
     } finally {
       if (--this.inFlight === 0) this.#becameIdle();
     }
