@@ -39,6 +39,16 @@ export function parseObject(text: string): ObjectRequest {
   return helpWanted ? { kind: "help", text: objectHelp(properties["qom-type"]) } : { kind: "object", properties };
 }
 
+/** A registry with what each text describes, as behind `--object`; texts that ask for help are left out. @throws as those */
+export function registryOf(texts: readonly string[]): ObjectRegistry {
+  const objects = new ObjectRegistry();
+  for (const text of texts) {
+    const wanted = parseObject(text);
+    if (wanted.kind === "object") objects.add(wanted.properties);
+  }
+  return objects;
+}
+
 /** The list of types or, for one that moa has, that of its properties. */
 export function objectHelp(type?: unknown): string {
   const known = OBJECT_TYPES.find(({ name }) => name === type);

@@ -23,6 +23,7 @@ import {
   type L1Entry,
   type L2Entry,
   Permission,
+  registryOf,
   type SnapshotInfo,
   type TableInspection,
 } from "../../block/mod.ts";
@@ -32,6 +33,8 @@ export interface OpenImageOptions {
   /** The format; guessed from the first bytes where absent. */
   readonly format?: string;
   readonly readOnly?: boolean;
+  /** Each as behind `--object`: `"secret,id=s0,file=passphrase"`, for images that are encrypted. */
+  readonly objects?: readonly string[];
   /** Do not lock the image: another process may be writing it. */
   readonly forceShare?: boolean;
   /** Takes warnings, one line each; standard error where absent. */
@@ -43,16 +46,17 @@ export interface MappedExtent extends Extent {
   readonly at: number;
 }
 
-function hostGraph(warn: (line: string) => void): BlockGraph {
+function hostGraph(warn: (line: string) => void, objects: readonly string[] = []): BlockGraph {
   const realtime = new HostClock();
   const clocks: Clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
-  return new BlockGraph({ clocks, random: new HostRandom(), warn, notice: warn });
+  return new BlockGraph({ clocks, random: new HostRandom(), warn, notice: warn, secrets: registryOf(objects) });
 }
 
 /**
  * Makes an image, as `qemu-img create`: what was at `filename` before is gone.
  *
- * `values` are creation options under QEMU's names; sizes in bytes. Returns the options as they have settled.
+ * `values` are creation options under QEMU's names; sizes in bytes. `options.objects` holds the secret that an encrypted
+ * image is made with. Returns the options as they have settled.
  *
  * @throws BlockError in the words of qemu-img
  *
@@ -71,9 +75,12 @@ function hostGraph(warn: (line: string) => void): BlockGraph {
  * await Deno.remove(filename);
  * ```
  */
-export async function createImage(request: CreateRequest): Promise<CreateValues> {
+export async function createImage(
+  request: CreateRequest,
+  options: Pick<OpenImageOptions, "objects"> = {},
+): Promise<CreateValues> {
   requirePermissions("script");
-  await using graph = hostGraph(warnOnStandardError);
+  await using graph = hostGraph(warnOnStandardError, options.objects);
   return await createInGraph(graph, request).catch(tell);
 }
 
@@ -91,7 +98,7 @@ export async function openImage(
 }
 
 async function openHeld(image: string | BlockdevOptions, options: OpenImageOptions): Promise<OpenedImage> {
-  const graph = hostGraph(options.warn ?? warnOnStandardError);
+  const graph = hostGraph(options.warn ?? warnOnStandardError, options.objects);
   await using undo = new AsyncDisposableStack();
   undo.use(graph);
   const flags = {

@@ -5,7 +5,7 @@
  */
 import { type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
 import { MiB } from "../../base/units.ts";
-import { ObjectRegistry, parseObject } from "../../block/mod.ts";
+import { registryOf } from "../../block/mod.ts";
 import type { DriveWish, MachineWishes } from "../../machine/mod.ts";
 import type { VmOptions } from "./options.ts";
 
@@ -35,15 +35,6 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.name === undefined ? {} : { name: options.name }),
   };
-}
-
-function registryOf(texts: readonly string[]): ObjectRegistry {
-  const objects = new ObjectRegistry();
-  for (const text of texts) {
-    const wanted = parseObject(text);
-    if (wanted.kind === "object") objects.add(wanted.properties);
-  }
-  return objects;
 }
 
 function place(index: number, media: "disk" | "cdrom", file: string): DriveWish {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { createImage, openImage, Vm } from "../../mod.ts";
 import { runMoaSystem, type SystemRequest } from "../support/moa_system.ts";
 import { runMoaImg } from "../support/moa_img.ts";
 import { haveProgram, run } from "../support/programs.ts";
@@ -27,6 +28,28 @@ const ROWS = [
   "-object secret,id=s,data=x",
   "-object secret,help",
 ];
+
+Deno.test("a script makes and opens encrypted images and drives with objects", async () => {
+  await using folder = await TempFolder.make();
+  const filename = `${folder.path}/image`;
+  const objects = ["secret,id=s,data=abc"];
+  const values = { "encrypt.format": "luks", "encrypt.key-secret": "s", "encrypt.iter-time": 1 };
+  await createImage({ filename, format: "qcow2", size: 1 << 20, values }, { objects });
+  const data = new Uint8Array(512).fill(7);
+  const described = {
+    driver: "qcow2",
+    file: { driver: "file", filename },
+    encrypt: { format: "luks", "key-secret": "s" },
+  } as const;
+  {
+    await using image = await openImage(described, { objects });
+    await image.write(1000, data);
+  }
+  await assertRejects(() => openImage(described), Error, "No secret with id 's'");
+  const drives = [`file=${filename},if=none,id=d,encrypt.key-secret=s`];
+  await using vm = await Vm.start({ objects, drives, paused: true });
+  assertStringIncludes(await vm.monitor("info block d"), "(qcow2, encrypted)");
+});
 
 Deno.test({
   name: "encrypted drives are refused as QEMU refuses them, and opened with their secret",
