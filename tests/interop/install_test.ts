@@ -60,7 +60,7 @@ Deno.test("starters: installed, used, moved, installed again", async (t) => {
   await t.step("threads find their program beside the bundle", async () => {
     const [bundle] = (await names(`${folder}/.moa`)).map((id) => `${folder}/.moa/${id}`);
     const worker = new Worker(new URL(`file://${encodeURI(`${bundle}/assets/packWorker.js`)}`), { type: "module" });
-    const packed = new Promise<Uint8Array>((resolve) => worker.onmessage = ({ data }) => resolve(data));
+    const packed = new Promise<Uint8Array>((resolve) => worker.onmessage = ({ data }) => resolve(data.answer));
     worker.postMessage({ method: "zlib", bytes: new Uint8Array(65536) });
     assert((await packed).length < 1000);
     worker.terminate();
