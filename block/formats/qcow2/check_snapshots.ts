@@ -22,8 +22,7 @@ export async function checkSnapshotTable(image: Qcow2Image, findings: Findings, 
   const { header } = image;
   const mend = fix === "all";
   const repair: TableRepair = { say: (line) => findings.messages.push(line), recordsCut: 0, extraCut: 0 };
-  image.snapshots = [];
-  image.snapshotTableBytes = 0;
+  // What an open image knows of its snapshots stays known where the table cannot be read now.
   const recorded = header.snapshotCount;
   if (header.snapshotCount > MAX_SNAPSHOTS && mend) {
     findings.messages.push(`Discarding ${header.snapshotCount - MAX_SNAPSHOTS} overhanging snapshots`);
