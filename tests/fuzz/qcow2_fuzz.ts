@@ -4,8 +4,8 @@
  * What must hold: whatever is done ends, in success or in a {@link BlockError}; an image that was only looked at is not
  * written; a repair that says that all is well has left an image in which a check finds nothing; memory stays bounded.
  *
- * `deno run -P=test tests/fuzz/qcow2_fuzz.ts [--seed=N] [--runs=N]` prints a line for each finding, and exits with 1 where
- * there is one. A line names its seed, which reproduces it alone.
+ * `deno run -P=test tests/fuzz/qcow2_fuzz.ts [--target=NAME] [--seed=N] [--runs=N]` prints a line for each finding, and
+ * exits with 1 where there is one. A line names its target and seed, which reproduce it alone.
  *
  * @module
  */
@@ -14,6 +14,7 @@ import { IoVector } from "../../base/io_vector.ts";
 import { type Random, SeededRandom } from "../../base/random.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import {
+  addBitmap,
   BlockBackend,
   BlockError,
   BlockGraph,
@@ -22,13 +23,18 @@ import {
   createImage,
   type CreateValues,
   type DriverTable,
+  type OptionTree,
 } from "../../block/mod.ts";
+import { ObjectRegistry } from "../../block/objects/mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { damage } from "./qcow2_mutations.ts";
+import { type Target, targetNamed, TARGETS } from "./targets.ts";
 
 /** What is fuzzed, and how far. */
 export interface FuzzOptions {
   readonly runs: number;
+  /** What kind of images, damaged where. */
+  readonly target: Target;
   /** The first seed; 1 where absent. */
   readonly seed?: number;
   /** The drivers to try: a test of the fuzzer itself gives it a broken one. */
@@ -37,19 +43,12 @@ export interface FuzzOptions {
 
 /** Something that must not happen. */
 export interface Finding {
+  readonly target: string;
   readonly seed: number;
   readonly damage: string;
   readonly problem: string;
 }
 
-/** What the images are made of before they are damaged. */
-const TEMPLATES: readonly CreateValues[] = [
-  { cluster_size: 512 },
-  { cluster_size: 4096, lazy_refcounts: true },
-  { cluster_size: 4096, compat: "0.10" },
-  { cluster_size: 65536, refcount_bits: 64 },
-  { cluster_size: 512, refcount_bits: 1 },
-];
 const DISK_BYTES = 256 * KiB;
 /** More than this is not read at a time, nor much more allowed to stay in memory. */
 const READ_BYTES = 64 * KiB;
@@ -64,7 +63,9 @@ class Problem extends Error {}
 function openGraph(drivers: DriverTable): BlockGraph {
   const clock = new HostClock();
   const clocks = { virtual: clock, realtime: clock, host: clock };
-  return new BlockGraph({ clocks, random: new SeededRandom(1), drivers, warn: () => {} });
+  const secrets = new ObjectRegistry();
+  secrets.add({ "qom-type": "secret", id: "sec0", data: "pass" });
+  return new BlockGraph({ clocks, random: new SeededRandom(1), drivers, warn: () => {}, secrets });
 }
 
 /** Lets block errors pass; everything else is a problem. */
@@ -88,8 +89,13 @@ async function attempt<T>(what: string, body: () => Promise<T>): Promise<T | und
   }
 }
 
-async function openBackend(graph: BlockGraph, path: string, readOnly: boolean): Promise<BlockBackend> {
-  const options = { driver: "qcow2", "read-only": readOnly } as const;
+async function openBackend(
+  graph: BlockGraph,
+  path: string,
+  readOnly: boolean,
+  how: OptionTree,
+): Promise<BlockBackend> {
+  const options = { driver: "qcow2", "read-only": readOnly, ...how };
   const node = await graph.openImage({ filename: path, options });
   const backend = new BlockBackend({ graph, readOnly });
   await backend.insertMedium(node);
@@ -164,11 +170,11 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** One damaged image, from opening to the last check. @throws {Problem} */
-async function exercise(path: string, random: Random, drivers: DriverTable): Promise<void> {
+async function exercise(path: string, random: Random, drivers: DriverTable, how: OptionTree): Promise<void> {
   const before = await Deno.readFile(path);
   {
     await using graph = openGraph(drivers);
-    const backend = await attempt("open", () => openBackend(graph, path, true));
+    const backend = await attempt("open", () => openBackend(graph, path, true, how));
     if (backend !== undefined) await look(backend, random);
     await attempt("close", async () => await backend?.[Symbol.asyncDispose]());
   }
@@ -176,10 +182,11 @@ async function exercise(path: string, random: Random, drivers: DriverTable): Pro
   let clean = false;
   {
     await using graph = openGraph(drivers);
-    const backend = await attempt("open", () => openBackend(graph, path, false));
-    // A dirty image is repaired when it is opened, which may come to nothing; any other is left alone.
-    const dirty = ((before[79] ?? 0) & 1) !== 0;
-    if (backend === undefined && !dirty && !equal(await Deno.readFile(path), before)) {
+    const backend = await attempt("open", () => openBackend(graph, path, false, how));
+    // A dirty image is repaired when it is opened, and bitmaps are marked in use, which may come to nothing; any other is
+    // left alone.
+    const mayChange = ((before[79] ?? 0) & 1) !== 0 || ((before[95] ?? 0) & 1) !== 0;
+    if (backend === undefined && !mayChange && !equal(await Deno.readFile(path), before)) {
       throw new Problem("an image that could not be opened is another now");
     }
     if (backend !== undefined) {
@@ -190,36 +197,41 @@ async function exercise(path: string, random: Random, drivers: DriverTable): Pro
       await attempt("close", () => backend[Symbol.asyncDispose]());
     }
   }
-  if (clean) await checkAgain(path, drivers);
+  if (clean) await checkAgain(path, drivers, how);
 }
 
-async function checkAgain(path: string, drivers: DriverTable): Promise<void> {
+async function checkAgain(path: string, drivers: DriverTable, how: OptionTree): Promise<void> {
   await using graph = openGraph(drivers);
-  await using backend = await openBackend(graph, path, true);
+  await using backend = await openBackend(graph, path, true, how);
   const found = await backend.node!.driver.check!({ fix: "none" });
   if (found.corruptions + found.leaks + found.checkErrors === 0) return;
   throw new Problem(`after a repair that found all well: ${found.messages.slice(0, 5).join("; ")}`);
 }
 
-async function makeTemplate(path: string, values: CreateValues): Promise<Uint8Array> {
+async function makeTemplate(path: string, values: CreateValues): Promise<void> {
   await using graph = openGraph(builtinDrivers);
   await createImage(graph, { filename: path, format: "qcow2", size: DISK_BYTES, values });
-  await using backend = await openBackend(graph, path, false);
+  await using backend = await openBackend(graph, path, false, optionsFor(values));
   const { driver } = backend.node!;
-  const clusterSize = Number(values["cluster_size"]);
+  const clusterSize = Number(values["cluster_size"] ?? 64 * KiB);
   for (let at = 0; at < DISK_BYTES; at += 80 * KiB) {
     await backend.write(at, IoVector.of(new Uint8Array(12 * KiB).fill(at / KiB)));
   }
   const bytes = new Uint8Array(clusterSize).map((_, i) => i % 11);
-  for (const at of [128 * KiB, 192 * KiB]) await driver.writeCompressed!(at, IoVector.of(bytes));
-  if (values["refcount_bits"] !== 1) {
+  const isPlain = values["data_file"] === undefined && values["encrypt.format"] === undefined;
+  if (isPlain) { for (const at of [128 * KiB, 192 * KiB]) await driver.writeCompressed!(at, IoVector.of(bytes)); }
+  if (values["compat"] !== "0.10") await addBitmap(backend.node!, { name: "kept", persistent: true });
+  if (values["refcount_bits"] !== 1 && values["data_file"] === undefined) {
     await driver.vmState!.write(0, IoVector.of(new Uint8Array(600).fill(9)));
     await driver.snapshots!.create({ ...SNAPSHOT, name: "old", vmStateBytes: 600 });
     await backend.write(0, IoVector.of(new Uint8Array(8 * KiB).fill(3)));
   }
   await backend.writeZeroes(40 * KiB, 8 * KiB);
-  await backend.flush();
-  return await Deno.readFile(path);
+}
+
+/** What opens an image that was made with `values`. */
+function optionsFor(values: CreateValues): OptionTree {
+  return values["encrypt.format"] === undefined ? {} : { encrypt: { format: "luks", "key-secret": "sec0" } };
 }
 
 /** Runs the fuzzer; `[]` where all is well. It stops at the first three findings. */
@@ -227,19 +239,24 @@ export async function fuzzQcow2(options: FuzzOptions): Promise<Finding[]> {
   const drivers = options.drivers ?? builtinDrivers;
   await using folder = await TempFolder.make();
   const path = folder.file("image");
-  const templates: Uint8Array[] = [];
-  for (const [index, values] of TEMPLATES.entries()) {
-    templates.push(await makeTemplate(folder.file(`template${index}`), values));
+  const { target } = options;
+  const templates: { sound: Uint8Array; how: OptionTree }[] = [];
+  for (const [index, image] of target.images.entries()) {
+    const name = folder.file(`template${index}`);
+    const values = image["data_file"] === undefined ? image : { ...image, data_file: `${name}.data` };
+    await makeTemplate(name, values);
+    templates.push({ sound: await Deno.readFile(name), how: optionsFor(values) });
   }
   const findings: Finding[] = [];
   const first = options.seed ?? 1;
   for (let seed = first; seed < first + options.runs && findings.length < 3; seed++) {
     const random = new SeededRandom(seed);
-    const { bytes, what } = damage(random, templates[seed % templates.length]!);
+    const { sound, how } = templates[seed % templates.length]!;
+    const { bytes, what } = damage(random, sound, target.regions);
     await Deno.writeFile(path, bytes);
-    const found = (problem: string) => findings.push({ seed, damage: what, problem });
+    const found = (problem: string) => findings.push({ target: target.name, seed, damage: what, problem });
     try {
-      await exercise(path, random, drivers);
+      await exercise(path, random, drivers, how);
       const { rss } = Deno.memoryUsage();
       if (rss > MAX_MEMORY_BYTES) found(`takes ${Math.round(rss / MiB)} MiB of memory`);
     } catch (error) {
@@ -252,7 +269,18 @@ export async function fuzzQcow2(options: FuzzOptions): Promise<Finding[]> {
 
 if (import.meta.main) {
   const option = (name: string) => Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
-  const findings = await fuzzQcow2({ runs: Number(option("runs") ?? 1000), seed: Number(option("seed") ?? 1) });
-  for (const { seed, damage, problem } of findings) console.log(`seed ${seed}: ${damage}\n  ${problem}`);
-  Deno.exit(findings.length === 0 ? 0 : 1);
+  const wanted = option("target");
+  let problems = 0;
+  for (const target of wanted === undefined ? TARGETS : [targetNamed(wanted)]) {
+    const findings = await fuzzQcow2({
+      target,
+      runs: Number(option("runs") ?? 1000),
+      seed: Number(option("seed") ?? 1),
+    });
+    for (const { seed, damage, problem } of findings) {
+      console.log(`${target.name} seed ${seed}: ${damage}\n  ${problem}`);
+    }
+    problems += findings.length;
+  }
+  Deno.exit(problems === 0 ? 0 : 1);
 }

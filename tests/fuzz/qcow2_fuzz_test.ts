@@ -7,7 +7,11 @@
 import { openDescriptors } from "../support/fds.ts";
 import { assertEquals, assertMatch } from "@std/assert";
 import { type BlockDriver, builtinDrivers, type DriverDefinition, type DriverTable } from "../../block/mod.ts";
+import { CORPUS } from "./corpus.ts";
 import { fuzzQcow2 } from "./qcow2_fuzz.ts";
+import { targetNamed, TARGETS } from "./targets.ts";
+
+const QCOW2 = targetNamed("qcow2");
 
 /** moa's drivers with another qcow2. */
 function withQcow2(change: (driver: BlockDriver, sound: DriverDefinition) => BlockDriver): DriverTable {
@@ -36,8 +40,16 @@ function override(driver: BlockDriver, methods: Partial<BlockDriver>): BlockDriv
 }
 
 Deno.test("fuzzing: damaged qcow2 images end in success or in block errors, and are left alone when only looked at", async () => {
-  assertEquals(await fuzzQcow2({ runs: 150 }), []);
+  for (const target of TARGETS) {
+    assertEquals(await fuzzQcow2({ target, runs: target.name === "qcow2" ? 120 : 30 }), []);
+  }
 });
+
+for (const { target, seed, what } of CORPUS) {
+  Deno.test(`fuzzing: ${what}`, async () => {
+    assertEquals(await fuzzQcow2({ target: targetNamed(target), runs: 1, seed }), []);
+  });
+}
 
 Deno.test("fuzzing sees an exception that is no block error", async () => {
   const drivers = withQcow2((driver) =>
@@ -47,7 +59,7 @@ Deno.test("fuzzing sees an exception that is no block error", async () => {
         new DataView(new ArrayBuffer(8)).getUint32(at) === 0 ? driver.status(at, length) : never(),
     })
   );
-  const [finding] = await fuzzQcow2({ runs: 20, drivers });
+  const [finding] = await fuzzQcow2({ target: QCOW2, runs: 20, drivers });
   assertMatch(finding?.problem ?? "", /RangeError/);
 });
 
@@ -62,7 +74,7 @@ Deno.test("fuzzing sees an image that was written while it was only looked at", 
       },
     })
   );
-  const [finding] = await fuzzQcow2({ runs: 20, drivers });
+  const [finding] = await fuzzQcow2({ target: QCOW2, runs: 20, drivers });
   assertMatch(finding?.problem ?? "", /only looked at/);
 });
 
@@ -75,7 +87,7 @@ Deno.test("fuzzing sees a repair that claims more than it did", async () => {
       },
     })
   );
-  const [finding] = await fuzzQcow2({ runs: 60, drivers });
+  const [finding] = await fuzzQcow2({ target: QCOW2, runs: 60, drivers });
   assertMatch(finding?.problem ?? "", /after a repair/);
 });
 

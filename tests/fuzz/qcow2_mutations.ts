@@ -34,7 +34,47 @@ export function regionsOf(bytes: Uint8Array): Region[] {
   table("refcount table", refcounts, 64);
   for (let i = 0; i < 8; i++) table("refcount block", number(refcounts + i * 8), clusterSize, 2);
   if (view.getUint32(60) > 0) table("snapshot table", number(64), 160, 4);
+  for (const { type, at } of extensionsOf(view)) {
+    if (type === BITMAPS_EXTENSION) {
+      const directory = number(at + 16);
+      table("bitmap directory", directory, number(at + 8), 4);
+      table("bitmap table", number(directory), 64);
+    } else if (type === ENCRYPTION_EXTENSION) table("encryption header", number(at), 592, 4);
+  }
+  for (const at of compressedClusters(view, l1, clusterSize)) table("compressed cluster", at, 64, 1);
   return regions;
+}
+
+const BITMAPS_EXTENSION = 0x23852875;
+const ENCRYPTION_EXTENSION = 0x0537be77;
+
+/** The header's extensions, by where their data is. */
+function extensionsOf(view: DataView): { type: number; at: number }[] {
+  const found: { type: number; at: number }[] = [];
+  if (view.getUint32(4) < 3) return found;
+  for (let at = view.getUint32(100); at + 8 <= view.byteLength;) {
+    const type = view.getUint32(at);
+    if (type === 0) break;
+    found.push({ type, at: at + 8 });
+    at += 8 + Math.ceil(view.getUint32(at + 4) / 8) * 8;
+  }
+  return found;
+}
+
+/** Where compressed clusters lie, of those that the first L2 table leads to. */
+function compressedClusters(view: DataView, l1: number, clusterSize: number): number[] {
+  const found: number[] = [];
+  const isExtended = view.getUint32(4) >= 3 && (view.getBigUint64(72) & 16n) !== 0n;
+  for (let index = 0; index < view.getUint32(36); index++) {
+    const l2 = Number(view.getBigUint64(l1 + index * 8) & OFFSET_MASK);
+    if (l2 === 0) continue;
+    for (let at = l2; at < l2 + clusterSize; at += isExtended ? 16 : 8) {
+      const entry = view.getBigUint64(at);
+      const offsetBits = BigInt(62 - (view.getUint32(20) - 8));
+      if ((entry >> 62n) === 1n) found.push(Number(entry & ((1n << offsetBits) - 1n)));
+    }
+  }
+  return found;
 }
 
 function pick<T>(random: Random, from: readonly T[]): T {
@@ -65,15 +105,24 @@ function temptingNumber(random: Random, regions: readonly Region[], clusterSize:
   }
 }
 
-/** Damages `sound` in one to four places, sometimes cuts it off; tells what it did. */
-export function damage(random: Random, sound: Uint8Array): { bytes: Uint8Array<ArrayBuffer>; what: string } {
+/**
+ * Damages `sound` in one to four places, sometimes cuts it off; tells what it did.
+ *
+ * @param only the structures that are damaged, by the beginning of their names
+ */
+export function damage(
+  random: Random,
+  sound: Uint8Array,
+  only?: readonly string[],
+): { bytes: Uint8Array<ArrayBuffer>; what: string } {
   const bytes = Uint8Array.from(sound);
   const view = new DataView(bytes.buffer);
   const regions = regionsOf(sound);
+  const victims = only === undefined ? regions : regions.filter(({ name }) => only.some((one) => name.startsWith(one)));
   const clusterSize = 2 ** view.getUint32(20);
   const done: string[] = [];
   for (let n = 1 + random.below(4); n > 0; n--) {
-    const region = pick(random, regions);
+    const region = pick(random, victims);
     const width = region.entryBytes ?? pick(random, [1, 4, 8]);
     // The first entries are the used ones.
     const within = random.below(random.below(2) === 0 ? region.length : Math.min(region.length, 8 * width));
