@@ -175,6 +175,8 @@ export const USAGE: readonly string[] = [
   "-f",
   "--nosuch",
   "-x",
+  "-r|-xr|a",
+  "--read-only|-rxU",
   "-c|length|a|b",
 ];
 

@@ -22,10 +22,10 @@ export interface OptionSpec {
   readonly long: Readonly<Record<string, LongOption>>;
 }
 
-/** One option as it came, or what is wrong; `word` is the word that QEMU shows in its message. */
+/** One option as it came, or what is wrong: `word` is the word that QEMU shows in its message, `letter` the bad letter. */
 export type FoundOption =
   | { readonly kind: "option"; readonly is: string; readonly value: string }
-  | { readonly kind: "unknown" | "missing"; readonly word: string };
+  | { readonly kind: "unknown" | "missing"; readonly word: string; readonly letter?: string };
 
 /** All options in order, then the operands. */
 export interface ParsedArguments {
@@ -33,8 +33,11 @@ export interface ParsedArguments {
   readonly operands: readonly string[];
 }
 
-/** Reads `args`; stops at the first thing that is wrong, which is then the last of `options`. */
-export function getopt(args: readonly string[], spec: OptionSpec): ParsedArguments {
+/**
+ * Reads `args`; stops at the first thing that is wrong, which is then the last of `options`. `command` is the word before
+ * them: of a bad letter that is not its word's last, QEMU shows the word before.
+ */
+export function getopt(args: readonly string[], spec: OptionSpec, command = ""): ParsedArguments {
   const options: FoundOption[] = [];
   const operands: string[] = [];
   const words = [...args];
@@ -44,8 +47,10 @@ export function getopt(args: readonly string[], spec: OptionSpec): ParsedArgumen
       break;
     }
     if (word.startsWith("--")) options.push(longOption(word, words, spec));
-    else if (word.startsWith("-") && word !== "-") options.push(...shortOptions(word, words, spec));
-    else operands.push(word);
+    else if (word.startsWith("-") && word !== "-") {
+      const before = args[args.length - words.length - 2] ?? command;
+      options.push(...shortOptions(word, words, spec, before));
+    } else operands.push(word);
     if (options.at(-1)?.kind !== "option" && options.length > 0) break;
   }
   return { options, operands };
@@ -64,12 +69,15 @@ function longOption(word: string, words: string[], spec: OptionSpec): FoundOptio
   return given === undefined ? { kind: "missing", word } : { kind: "option", is, value: given };
 }
 
-function shortOptions(word: string, words: string[], spec: OptionSpec): FoundOption[] {
+function shortOptions(word: string, words: string[], spec: OptionSpec, before: string): FoundOption[] {
   const found: FoundOption[] = [];
   for (let i = 1; i < word.length; i++) {
     const letter = word[i]!;
     const at = letter === ":" ? -1 : spec.short.indexOf(letter);
-    if (at < 0) return [...found, { kind: "unknown", word }];
+    if (at < 0) {
+      const shown = i + 1 < word.length && before !== "" ? before : word;
+      return [...found, { kind: "unknown", word: shown, letter }];
+    }
     if (spec.short[at + 1] !== ":") {
       found.push({ kind: "option", is: letter, value: "" });
       continue;

@@ -29,6 +29,8 @@ export class Program {
   readonly strict: boolean;
   /** What `--object` made: secrets that the images of this command line need. */
   objects: ObjectRegistry | undefined;
+  /** The subcommand that runs. */
+  command = "";
   /** The folder that the process was started in, where this is one. */
   readonly startFolder: string | undefined;
 
@@ -91,7 +93,7 @@ export class Program {
     readonly options: readonly (FoundOption & { kind: "option" })[];
     readonly operands: readonly string[];
   } {
-    const parsed = getopt(args, spec);
+    const parsed = getopt(args, spec, this.command);
     const good: (FoundOption & { kind: "option" })[] = [];
     for (const option of parsed.options) {
       if (option.kind === "option") good.push(option);

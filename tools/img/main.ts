@@ -45,6 +45,7 @@ export async function main(program: Program, args: readonly string[]): Promise<n
       }
       program.usage(`Command not found: ${first}`);
     }
+    program.command = first;
     return await (await load())(program, args.slice(1));
   } catch (error) {
     return statusOf(program, error);

@@ -140,12 +140,11 @@ function readOptions(
 /** What getopt_long(3) itself says. */
 function complaint(option: FoundOption & { readonly kind: "unknown" | "missing" }): string {
   const { kind, word } = option;
-  if (word.startsWith("--")) {
+  if (option.letter === undefined && word.startsWith("--")) {
     return kind === "unknown" ? `unrecognized option '${word}'` : `option '${word}' requires an argument`;
   }
   if (kind === "missing") return `option requires an argument -- '${word.at(-1)}'`;
-  const letter = [...word.slice(1)].find((one) => one === ":" || !SPEC.short.includes(one));
-  return `invalid option -- '${letter}'`;
+  return `invalid option -- '${option.letter}'`;
 }
 
 function fail(program: Program): never {
