@@ -73,4 +73,34 @@ export const FOUND: readonly [what: string, replay: string][] = [
     "write:26v1eh:1t98lgf,write:ppog1k:1fxb8nc,write:10bcsn8:vy33xv,write_through:6zmjj7:1hy3fwq," +
     "write:y3f1wx:1d4jado,compress:dhi9lk:1pmc79i,commit:56gqis:h3an52",
   ],
+  [
+    "what is left of an image that was being made is no image, or a sound one",
+    "seed=1 clusterBytes=16384 refcountBits=1 lazyRefcounts=true preallocation=metadata sparse=1 steps=",
+  ],
+  [
+    "a header of another version leads to the backing file all the time",
+    "seed=35 compat=0.10 backing=qcow2 compression=zlib snapshots=true resize=true amend=true " +
+    "discard=pass_none overlapCheck=constant sparse=1 steps=" +
+    "write:77mzf3:19ycy8r,write:amj760:1cxhkpv,commit:1k2wshw:kxzavf,zero_and_unmap:15u8rg4:gkpxk3," +
+    "write:1wxn5fi:3yxmqd,amend:1ki6w3c:5tcgw",
+  ],
+  [
+    "a header can be read while its version goes down",
+    "seed=5 compat=0.10 clusterBytes=16384 backing=raw snapshots=true resize=true amend=true " +
+    "discard=unmap caches=too_small overlapCheck=all depth=4 faults=short sparse=1 steps=" +
+    "amend:w0kosk:16n9fej,amend:cobdtm:him78o",
+  ],
+  [
+    "a header field that was written, though its write failed, is put back",
+    "seed=82 clusterBytes=16384 lazyRefcounts=true backing=qcow2 compression=zstd extendedL2=true " +
+    "bitmaps=true snapshots=true amend=true preallocation=metadata discard=pass_all overlapCheck=constant " +
+    "faults=EIO point=159 steps=" +
+    "lose_power:re3gl7:z7c7p5,write:1uw3puh:to4f5o,write:1sdnoqw:1qm13a8,write:1xzoill:11cv2s8," +
+    "write:11xma9n:okjgu8,write:1f3fgqs:fi4g25,write:h8oind:1fmfq8f,commit:15a3al7:ify3by," +
+    "write:1n4ay6i:40s8bn,write_through:py4vd:1sfmx7u,snapshot:1v9yrdj:15mtn9w,apply:1t4479:14vxri9," +
+    "compress:k1227u:77gdop,zero_and_unmap:1ab1gkx:17nkikm,write_through:1bhph73:xzja58," +
+    "write:u8mz81:gcd2ux,write:hkkb71:nxyvvy,commit:42ajoq:1m8nvot,amend:1opsago:xjtupt," +
+    "apply:k39a33:1ekl36p,zero_and_unmap:1bznufy:1udris8,snapshot:19svrmj:ptxcu2," +
+    "snapshot:1gdx59j:q9swlm,zero:1tzm9vj:1yqxxa3",
+  ],
 ];

@@ -231,7 +231,9 @@ class Run implements Machine {
   tolerate(error: unknown): void {
     const { faults } = this.features;
     const errno = error instanceof BlockError ? error.errno : undefined;
-    if (errno === faults && error instanceof BlockError && error.failure.kind !== "corrupt") {
+    // Where a header field could neither be written nor put back, the image lets nothing through any more.
+    const isStopped = faults === "EIO" && errno === "ENOMEDIUM";
+    if ((errno === faults || isStopped) && error instanceof BlockError && error.failure.kind !== "corrupt") {
       this.unharmed = false;
       return;
     }

@@ -9,7 +9,7 @@ import { haveProgram } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { bytesOf, Pages } from "./pages.ts";
-import { Coverage } from "./features.ts";
+import { Coverage, PLAIN } from "./features.ts";
 import { FOUND } from "./found.ts";
 import { lesson } from "./lesson.ts";
 import { PLANTED_BUGS, plantedBug } from "./plants.ts";
@@ -42,7 +42,10 @@ for (const bug of PLANTED_BUGS) {
 }
 
 Deno.test("simulation: a seed gives one run", async () => {
-  const plan = { ...planOf(11, new Coverage()), plant: () => plantedBug("data-late").make() };
+  const plan = {
+    ...planOf(11, new Coverage(), { ...PLAIN, clusterBytes: 512, depth: 4 }),
+    plant: () => plantedBug("data-late").make(),
+  };
   const { failure, points } = await run(plan);
   assert(failure !== undefined);
   assertEquals(await run(plan).then((outcome) => [outcome.failure, outcome.points]), [failure, points]);

@@ -14,6 +14,7 @@ import { nextTurn } from "../../../base/turn.ts";
 import { formatError, hex } from "./failures.ts";
 import { ioError } from "../../errors.ts";
 import { MAX_REFCOUNT_TABLE_BYTES, writeUint64 } from "./header.ts";
+import { writeHeaderField } from "./header_update.ts";
 import type { FreedBy, Qcow2Image } from "./image.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
 import { AREA } from "./overlap.ts";
@@ -360,7 +361,7 @@ export class Allocator {
     const field = new Uint8Array(12);
     writeUint64(new DataView(field.buffer), 0, tableOffset);
     new DataView(field.buffer).setUint32(8, plan.tableClusters);
-    await file.write(48, field);
+    await writeHeaderField(this.#image, 48, field);
     // What is in memory follows the file at once: a flush that fails must not part them.
     refcounts.table = decodeRefcountTable(bytes);
     refcounts.tableOffset = tableOffset;

@@ -47,6 +47,28 @@ export async function rewriteHeader(image: Qcow2Image, beforeChange: () => void 
   if (copy !== undefined) await file.write(copy, after.subarray(copy));
 }
 
+/**
+ * Writes a field of the header, such as one that leads to a table.
+ *
+ * A write that failed may have reached the disk all the same. So the old bytes are put back; where that fails as well,
+ * nobody knows which table counts, and nothing works any more.
+ */
+export async function writeHeaderField(image: Qcow2Image, at: number, bytes: Uint8Array): Promise<void> {
+  const { file } = image;
+  const before = await file.readBytes(at, bytes.length);
+  try {
+    await file.write(at, bytes);
+  } catch (error) {
+    try {
+      await file.write(at, before);
+      await file.flush();
+    } catch {
+      image.broken = true;
+    }
+    throw error;
+  }
+}
+
 function changedSectors(before: Uint8Array, after: Uint8Array): number[] {
   const changed: number[] = [];
   for (let at = 0; at < after.length; at += SECTOR_BYTES) {

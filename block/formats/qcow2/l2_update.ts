@@ -8,6 +8,7 @@
  * @module
  */
 import { MAX_L1_BYTES } from "./header.ts";
+import { writeHeaderField } from "./header_update.ts";
 import { writeUint64 } from "./header.ts";
 import { ioError } from "../../errors.ts";
 import type { FreedBy, Qcow2Image } from "./image.ts";
@@ -127,7 +128,7 @@ export async function switchL1(image: Qcow2Image, offset: number, bytes: Uint8Ar
   const view = new DataView(field.buffer);
   view.setUint32(0, bytes.length / ENTRY_BYTES);
   writeUint64(view, 4, offset);
-  await image.file.write(36, field);
+  await writeHeaderField(image, 36, field);
   image.header.l1Entries = bytes.length / ENTRY_BYTES;
   image.header.l1Offset = offset;
   image.l1.replace(offset, bytes);

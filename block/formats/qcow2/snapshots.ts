@@ -10,6 +10,7 @@ import type { SnapshotInfo } from "../../driver.ts";
 import { ioError } from "../../errors.ts";
 import { formatError, hex, stateError } from "./failures.ts";
 import { MAX_SNAPSHOTS, writeUint64 } from "./header.ts";
+import { writeHeaderField } from "./header_update.ts";
 import type { Qcow2Image } from "./image.ts";
 import { L1Table } from "./l1_table.ts";
 import { growL1 } from "./l2_update.ts";
@@ -162,7 +163,7 @@ export async function viewSnapshot(image: Qcow2Image, id: string): Promise<void>
 export async function writeSize(image: Qcow2Image, size: number): Promise<void> {
   const field = new Uint8Array(8);
   writeUint64(new DataView(field.buffer), 0, size);
-  await image.file.write(24, field);
+  await writeHeaderField(image, 24, field);
   image.header.size = size;
   await image.file.flush();
 }
