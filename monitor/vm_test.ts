@@ -148,6 +148,9 @@ Deno.test("quit at a prompt ends the machine", async () => {
 Deno.test("every command has a method", () => {
   const methods: Record<keyof typeof COMMANDS, string | undefined> = {
     "block_resize": "blockResize",
+    "block_set_io_throttle": "setIoThrottle",
+    "explain": "explain",
+    "graph": "graph",
     "boot_set": "bootSet",
     "change": "change",
     "commit": "commit",
