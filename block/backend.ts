@@ -227,6 +227,10 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
     this.#device?.resized();
   }
 
+  childReplaced(_edge: BlockEdge, node: BlockNode | undefined): void {
+    this.#node = node;
+  }
+
   /** Says what the device is to do with a request that failed, as werror and rerror have it, and tells the machine. */
   reportError(operation: "read" | "write", error: unknown): ErrorAction {
     const errno = errnoOf(error);

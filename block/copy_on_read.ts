@@ -10,8 +10,27 @@ import { alignDown, alignUp } from "../base/bits.ts";
 import { IoVector } from "../base/io_vector.ts";
 import { readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
 import type { BlockDriver } from "./driver.ts";
+import type { RequestTracker } from "./request.ts";
 
 const MAX_COPY_BYTES = 1024 * 1024;
+
+/** The same with no write of `requests` in between: what is read first must not go over what a guest writes. */
+export async function copyOnReadAlone(
+  driver: BlockDriver,
+  requests: RequestTracker,
+  at: number,
+  into: IoVector,
+  changed: () => void,
+): Promise<void> {
+  const request = requests.begin(at, into.length);
+  try {
+    const unit = Math.max(driver.limits.alignBytes, driver.limits.zeroAlignBytes ?? 1);
+    await requests.serialise(request, alignDown(at, unit), alignUp(at + into.length, unit));
+    await copyOnRead(driver, at, into, changed);
+  } finally {
+    requests.end(request);
+  }
+}
 
 /** Reads as the driver does and allocates what was not; `changed` is told of each write. */
 export async function copyOnRead(

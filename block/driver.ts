@@ -18,6 +18,7 @@ import type { KeySlotChange } from "./crypto/key_slot_options.ts";
 import type { SecretSource } from "./crypto/secret_source.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
+import type { PermissionPair } from "./permissions.ts";
 
 /** What requests a driver takes; the node splits and aligns others. All in bytes. */
 export interface RequestLimits {
@@ -122,6 +123,12 @@ export interface BlockDriver extends AsyncDisposable {
   invalidate?(): Promise<void>;
   /** What all users of the node together do with it and let others do: bits of `Permission`. Throws to refuse. */
   setPermissions?(used: number, shared: number): Promise<void>;
+  /** What the driver asks of its child in `role`, where the common rules do not fit it. */
+  childPermissions?(role: string, asked: PermissionPair): PermissionPair;
+  /** Takes another node (or none) as its child in `role`; no request is in flight. Roles that it cannot: false. */
+  replaceChild?(role: string, node: BlockNode | undefined): boolean;
+  /** A filter that a job has put in by itself: what users see is the node below it. */
+  readonly isImplicit?: boolean;
   /** The driver opened for reading only where it was asked for more, as `auto-read-only` allows. */
   readonly readOnly?: boolean;
   /** A point with a name was reached (`"l2_load"`): blkdebug's rules hang on these. */

@@ -15,6 +15,7 @@ import type { ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { ThrottleGroups } from "./throttling/groups.ts";
 import { BlockError } from "./errors.ts";
+import { JobSet } from "./jobs/job_set.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
 import { applyPermissions, type BlockEdge, type EdgeOwner, restorePermissions } from "./permissions.ts";
@@ -82,6 +83,7 @@ export class BlockGraph implements AsyncDisposable {
   readonly secrets: SecretSource;
   readonly inMachine: boolean;
   readonly throttleGroups: ThrottleGroups;
+  readonly jobs: JobSet;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #holds = new Map<BlockNode, number>();
   readonly #atClose = new Map<BlockNode, () => Promise<void>>();
@@ -98,6 +100,7 @@ export class BlockGraph implements AsyncDisposable {
     this.secrets = options.secrets ?? NO_SECRETS;
     this.inMachine = options.inMachine ?? false;
     this.throttleGroups = new ThrottleGroups(options.clocks.virtual);
+    this.jobs = new JobSet(this, options.clocks.realtime);
   }
 
   /** All nodes, the oldest first. `query-named-block-nodes` lists them the other way round. */
@@ -259,6 +262,7 @@ export class BlockGraph implements AsyncDisposable {
   /** Closes all nodes, users first. @throws the first error that a driver met; all are closed all the same. */
   async [Symbol.asyncDispose](): Promise<void> {
     const failures: unknown[] = [];
+    await this.jobs.cancelAll();
     this.#holds.clear();
     while (this.#nodes.size > 0) {
       const nodes = this.nodes;

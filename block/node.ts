@@ -17,7 +17,7 @@ import type { IoVector } from "../base/io_vector.ts";
 import { SECTOR_BYTES } from "../base/units.ts";
 import { clipExtent, discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
 import type { DirtyBitmap } from "./bitmap.ts";
-import { copyOnRead } from "./copy_on_read.ts";
+import { copyOnReadAlone } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
 import { DONE } from "./done.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
@@ -352,6 +352,17 @@ export class BlockNode {
     return () => void this.#copyOnRead--;
   }
 
+  /** Reads, and copies what of it lies only in the backing node into this one. */
+  copyUp(at: number, into: IoVector): Promise<void> {
+    this.inFlight++;
+    return this.#endRead(this.#readCopying(at, into));
+  }
+
+  /** Part of rewire.ts: takes another node as its child; what was flushed before says nothing any more. */
+  childReplaced({ role }: BlockEdge, node: BlockNode | undefined): void {
+    if (this.#driver.replaceChild?.(role, node) === true) this.writeGeneration++;
+  }
+
   /** Holds new requests back at every backend above and returns when none is in flight here or above. */
   async drainedBegin(): Promise<void> {
     this.quiesce();
@@ -481,15 +492,8 @@ export class BlockNode {
     await zeroUnaligned(this.#driver, at, length, unmap === (how.unmap ?? false) ? how : { ...how, unmap });
   }
 
-  async #readCopying(at: number, into: IoVector): Promise<void> {
+  #readCopying(at: number, into: IoVector): Promise<void> {
     if (this.readOnly) return readUnaligned(this.#driver, at, into);
-    const request = this.#requests.begin(at, into.length);
-    try {
-      const unit = Math.max(this.#alignBytes, this.#driver.limits.zeroAlignBytes ?? 1);
-      await this.#requests.serialise(request, alignDown(at, unit), alignUp(at + into.length, unit));
-      await copyOnRead(this.#driver, at, into, () => this.writeGeneration++);
-    } finally {
-      this.#requests.end(request);
-    }
+    return copyOnReadAlone(this.#driver, this.#requests, at, into, () => this.writeGeneration++);
   }
 }

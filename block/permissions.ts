@@ -45,13 +45,16 @@ export interface EdgeOwner {
   unquiesce(): void;
   settle(): Promise<void>;
   childResized?(child: BlockNode): void;
+  /** Another node takes the place of the one below `edge`, or none; all is drained. Without it, none can. */
+  childReplaced?(edge: BlockEdge, node: BlockNode | undefined): void;
 }
 
 /** A user of a node: the link from what stands above it. */
 export interface BlockEdge {
   readonly role: string;
   readonly owner: EdgeOwner;
-  readonly node: BlockNode;
+  /** Changes only where another node takes its place (rewire.ts). */
+  node: BlockNode;
   /** What the owner does with the node: bits of {@link Permission}. */
   used: number;
   /** What the owner lets others do. */
@@ -89,6 +92,8 @@ export function childPermissions(
 
 function ownPermissions(node: BlockNode, role: string, asked: PermissionPair): PermissionPair {
   const { consistentRead, write, writeUnchanged, resize } = Permission;
+  const special = node.driver.childPermissions?.(role, asked);
+  if (special !== undefined) return special;
   if (role === "backing") {
     const shared = consistentRead | writeUnchanged | ((asked.shared & write) !== 0 ? write | resize : 0);
     return { used: asked.used & consistentRead, shared };

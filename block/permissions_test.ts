@@ -62,7 +62,7 @@ Deno.test("permissions: what formats and overlays ask of their children", async 
   await using graph = testGraph();
   const node = await graph.open(MEMORY);
   const asked = { used: consistentRead | write, shared: consistentRead | writeUnchanged };
-  const format = { plain: false, readOnly: false } as BlockNode;
+  const format = { plain: false, readOnly: false, driver: node.driver } as BlockNode;
   const child = { forceShare: false } as BlockNode;
   assertEquals(childPermissions(format, child, "file", asked), {
     used: consistentRead | write | resize,

@@ -305,6 +305,7 @@ export class Machine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    await this.graph.jobs.cancelAll();
     await this.exclusive(async () => {
       await this.accelerator.stop();
       await this.#rest();

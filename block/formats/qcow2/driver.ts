@@ -26,6 +26,7 @@ import type {
   VmStateStore,
   ZeroOptions,
 } from "../../driver.ts";
+import type { BlockNode } from "../../node.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { BlockError } from "../../errors.ts";
 import { amendImage } from "./amend.ts";
@@ -213,6 +214,12 @@ export class Qcow2Driver implements BlockDriver {
         throw error;
       }
     });
+  }
+
+  replaceChild(role: string, node: BlockNode | undefined): boolean {
+    if (role !== "backing") return false;
+    this.#image.backing = node;
+    return true;
   }
 
   async invalidate(): Promise<void> {

@@ -1,0 +1,190 @@
+/**
+ * `backup`: the target becomes what the source was when the job began, while the guest writes on.
+ *
+ * A filter over the source copies what the guest is about to write over; the job copies the rest. What is copied at all
+ * is said by the mode: everything, what the source itself holds, what a dirty bitmap has, or only what is written over.
+ *
+ * The user's bitmap is busy meanwhile and goes on recording. At the end it holds what a next incremental backup needs: what
+ * was written since this one began, and where this one failed, what it had before as well.
+ *
+ * @module
+ */
+import { DirtyBitmap } from "../bitmap.ts";
+import { chainStatus } from "../chain.ts";
+import { BlockError } from "../errors.ts";
+import type { BlockGraph } from "../graph.ts";
+import type { BlockNode } from "../node.ts";
+import { ALL_PERMISSIONS, childPermissions, Permission } from "../permissions.ts";
+import { drained, insertFilter, removeFilter } from "../rewire.ts";
+import { CopyBeforeWrite } from "./backup_top.ts";
+import { CopyError, defaultUnit, PARALLEL_PIECES, PIECE_BYTES, PieceBuffers } from "./copy.ts";
+import type { Job, JobOptions } from "./job.ts";
+import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
+
+/** What becomes of a bitmap: always, never, or where the job went well it forgets what was copied. */
+export type BitmapMode = "on-success" | "never" | "always";
+
+/** How to back up. */
+export interface BackupOptions extends JobOptions {
+  readonly source: BlockNode;
+  readonly target: BlockNode;
+  readonly sync: "full" | "top" | "none" | "bitmap";
+  readonly bitmap?: DirtyBitmap | undefined;
+  readonly bitmapMode?: BitmapMode | undefined;
+  readonly compress?: boolean | undefined;
+  readonly onSourceError?: JobErrorPolicy | undefined;
+  readonly onTargetError?: JobErrorPolicy | undefined;
+  readonly filterNodeName?: string | undefined;
+  /** Held by whoever made the target for this job alone: let go at the end. */
+  readonly releaseTarget?: boolean;
+}
+
+/** Makes and starts the job; the moment that is copied is that of its start. @throws {BlockError} */
+export async function startBackup(graph: BlockGraph, options: BackupOptions): Promise<Job> {
+  return await drained([options.source], async () => {
+    const work = new Backup(graph, options);
+    const job = await graph.jobs.create(work, options, (made) => work.setUp(made));
+    job.start();
+    return job;
+  });
+}
+
+class Backup implements JobWork {
+  readonly type = "backup";
+  readonly #graph: BlockGraph;
+  readonly #options: BackupOptions;
+  #top: CopyBeforeWrite | undefined;
+  #filter: BlockNode | undefined;
+  /** What the guest wrote since the job began. */
+  #since: DirtyBitmap | undefined;
+  #succeeded = false;
+  /** What was to be copied when the job began. */
+  #totalBytes = 0;
+
+  constructor(graph: BlockGraph, options: BackupOptions) {
+    this.#graph = graph;
+    this.#options = options;
+  }
+
+  async setUp(job: Job): Promise<void> {
+    const graph = this.#graph;
+    const { source, target, filterNodeName, bitmap, compress } = this.#options;
+    if (source.size !== target.size) throw stateError("Source and target image have different sizes");
+    if (compress === true && target.driver.writeCompressed === undefined) {
+      throw stateError(`Compression is not supported for this drive ${target.name}`);
+    }
+    try {
+      const unit = Math.max(65536, await defaultUnit(target), target.driver.limits.optimalTransferBytes ?? 0);
+      const left = new DirtyBitmap({ sizeBytes: source.size, granularityBytes: unit });
+      this.#top = new CopyBeforeWrite(source, {
+        target,
+        left,
+        how: { buffers: new PieceBuffers(), compress: compress ?? false },
+        isImplicit: filterNodeName === undefined,
+      });
+      this.#filter = await insertFilter(graph, source, { name: filterNodeName, driver: this.#top });
+      const nothing = { used: 0, shared: ALL_PERMISSIONS };
+      const { used, shared } = childPermissions(this.#filter, target, "target", nothing);
+      this.#filter.children.push(await graph.attach(this.#filter, target, "target", used, shared));
+      await job.use(source, "main node", Permission.consistentRead, ALL_PERMISSIONS & ~Permission.resize);
+      for (const node of [source, target, this.#filter]) job.block(node);
+      await this.#markAll(left);
+      this.#totalBytes = left.dirtyBytes;
+      if (bitmap !== undefined) {
+        bitmap.busy = true;
+        const { granularityBytes } = bitmap;
+        this.#since = new DirtyBitmap({ sizeBytes: source.size, granularityBytes });
+        source.bitmaps.push(this.#since);
+      }
+    } catch (error) {
+      await this.clean(job);
+      throw error;
+    }
+  }
+
+  /** Marks what is to be copied, as things stand now. */
+  async #markAll(left: DirtyBitmap): Promise<void> {
+    const { source, sync, bitmap } = this.#options;
+    if (sync === "bitmap") left.merge(bitmap!);
+    else if (sync !== "top") left.set(0, source.size);
+    else {
+      for (let at = 0; at < source.size;) {
+        const found = await chainStatus(source, at, source.size - at);
+        if (found.depth === 0 && found.present) left.set(at, found.lengthBytes);
+        at += found.lengthBytes;
+      }
+    }
+  }
+
+  async *run(job: Job): AsyncGenerator<JobStep, void, void> {
+    const top = this.#top!;
+    const { sync, source } = this.#options;
+    const total = this.#totalBytes;
+    job.progress.total = sync === "none" || sync === "full" ? source.size : total;
+    if (sync === "none") {
+      for (;;) yield { until: new Promise<never>(() => {}) };
+    }
+    for (let done = false; !done;) {
+      const before = top.left.dirtyBytes;
+      done = await this.#copySome(job, top);
+      job.progress.done = Math.min(job.progress.total, total - top.left.dirtyBytes);
+      if (!done) yield { bytes: Math.max(0, before - top.left.dirtyBytes) };
+    }
+    // What writes of the guest have begun to copy is waited for.
+    await top.copy(0, source.size);
+    await this.#options.target.flush();
+    this.#succeeded = true;
+  }
+
+  /** Copies some pieces side by side; true where nothing is left. */
+  async #copySome(job: Job, top: CopyBeforeWrite): Promise<boolean> {
+    const parts: Promise<unknown>[] = [];
+    const most = job.speed > 0 ? 1 : PARALLEL_PIECES;
+    for (let at = 0; parts.length < most;) {
+      const range = top.left.nextDirty(at, undefined, PIECE_BYTES);
+      if (range === undefined) break;
+      at = range.at + range.length;
+      parts.push(top.copy(range.at, at));
+    }
+    if (parts.length === 0) return true;
+    for (const outcome of await Promise.allSettled(parts)) {
+      if (outcome.status === "fulfilled") continue;
+      const { reason } = outcome;
+      const operation = reason instanceof CopyError ? reason.operation : "read";
+      const cause = reason instanceof CopyError ? reason.cause : reason;
+      const { onSourceError = "report", onTargetError = "report" } = this.#options;
+      if (job.failed(operation, operation === "read" ? onSourceError : onTargetError, cause) === "report") throw cause;
+      return false;
+    }
+    return false;
+  }
+
+  async clean(job: Job): Promise<void> {
+    const { source, target, releaseTarget } = this.#options;
+    const filter = this.#filter;
+    this.#filter = undefined;
+    this.#settleBitmap();
+    await drained([source], async () => {
+      if (filter !== undefined) await removeFilter(this.#graph, filter);
+      await job.release();
+    });
+    if (releaseTarget === true) await this.#graph.release(target);
+  }
+
+  #settleBitmap(): void {
+    const since = this.#since;
+    if (since === undefined) return;
+    this.#since = undefined;
+    const { source, bitmap, bitmapMode = "on-success" } = this.#options;
+    source.bitmaps.splice(source.bitmaps.indexOf(since), 1);
+    bitmap!.busy = false;
+    if (bitmapMode === "never" || (bitmapMode === "on-success" && !this.#succeeded)) return;
+    bitmap!.clear();
+    bitmap!.merge(since);
+    if (!this.#succeeded) bitmap!.merge(this.#top!.left);
+  }
+}
+
+function stateError(text: string): BlockError {
+  return new BlockError({ kind: "state", text });
+}

@@ -1,0 +1,48 @@
+/**
+ * A job's limit in bytes a second, on the real clock.
+ *
+ * Work is paid for after it is done: each piece moves the moment at which the next one may begin. What was saved up
+ * while there was nothing to do is not kept, so that no burst follows a pause.
+ *
+ * @module
+ */
+import type { Clock, Timer } from "../../base/clocks.ts";
+import { NS_PER_S } from "../../base/units.ts";
+
+/** How fast a job may go. */
+export class SpeedLimit {
+  readonly #clock: Clock;
+  #bytesPerSecond = 0;
+  #nextNs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** 0 for no limit. */
+  get bytesPerSecond(): number {
+    return this.#bytesPerSecond;
+  }
+
+  /** Takes over a new limit; what was waited for under the old one is forgotten. */
+  set bytesPerSecond(value: number) {
+    this.#bytesPerSecond = value;
+    this.#nextNs = 0;
+  }
+
+  /** Says that `bytes` were done. */
+  spend(bytes: number): void {
+    if (this.#bytesPerSecond === 0) return;
+    this.#nextNs = Math.max(this.#nextNs, this.#clock.nowNs()) + bytes / this.#bytesPerSecond * NS_PER_S;
+  }
+
+  /** Nanoseconds until the next piece may begin; 0 for at once. */
+  get delayNs(): number {
+    return this.#bytesPerSecond === 0 ? 0 : Math.max(0, this.#nextNs - this.#clock.nowNs());
+  }
+
+  /** Calls `wake` when the next piece may begin. */
+  alarm(wake: () => void): Timer {
+    return this.#clock.setTimer(this.#clock.nowNs() + this.delayNs, wake);
+  }
+}

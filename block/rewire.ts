@@ -1,0 +1,155 @@
+/**
+ * Changing the graph while guests use it: another node in the place of one, a filter put in and taken out, another
+ * backing node.
+ *
+ * Whoever is concerned is drained meanwhile: requests in flight end before, new ones wait. What permissions refuse is
+ * put back as it was.
+ *
+ * Left out: children other than backing nodes and what filters lie over; formats keep the files they were opened on.
+ *
+ * @module
+ */
+import { BlockError } from "./errors.ts";
+import type { BlockDriver } from "./driver.ts";
+import type { BlockGraph } from "./graph.ts";
+import { BlockNode } from "./node.ts";
+import {
+  ALL_PERMISSIONS,
+  applyPermissions,
+  type BlockEdge,
+  childPermissions,
+  cumulative,
+  restorePermissions,
+} from "./permissions.ts";
+
+/** Runs `work` while nobody sends requests to any of `nodes`. */
+export async function drained<T>(nodes: readonly BlockNode[], work: () => Promise<T>): Promise<T> {
+  const begun: BlockNode[] = [];
+  try {
+    for (const node of nodes) {
+      begun.push(node);
+      await node.drainedBegin();
+    }
+    return await work();
+  } finally {
+    for (const node of begun.reverse()) node.drainedEnd();
+  }
+}
+
+/**
+ * Has those users of `from` that `moves` says use `to` from now on; by default all but `to` itself.
+ * @throws {BlockError} where a user cannot change over, or permissions stand against it; nothing has changed then
+ */
+export async function replaceNode(
+  from: BlockNode,
+  to: BlockNode,
+  moves: (edge: BlockEdge) => boolean = () => true,
+): Promise<void> {
+  await drained([from, to], async () => {
+    const edges = from.parents.filter((edge) => edge.owner as unknown !== to && moves(edge));
+    for (const { owner, role } of edges) {
+      if (owner instanceof BlockNode ? takesAnother(owner, role) : owner.childReplaced !== undefined) continue;
+      const text = `${owner.description} cannot take another node as its '${role}' child`;
+      throw new BlockError({ kind: "unsupported", feature: "replace", text });
+    }
+    for (const edge of edges) move(edge, to);
+    try {
+      await applyPermissions(from);
+      await applyPermissions(to);
+    } catch (error) {
+      for (const edge of edges) move(edge, from);
+      await restorePermissions(to);
+      await restorePermissions(from);
+      throw error;
+    }
+  });
+}
+
+/** Whether a node's driver can change over. */
+function takesAnother(node: BlockNode, role: string): boolean {
+  return role === "backing" && node.driver.replaceChild !== undefined;
+}
+
+/** Both nodes are drained, so that the owner of the edge stays told. */
+function move(edge: BlockEdge, to: BlockNode): void {
+  const { parents } = edge.node;
+  parents.splice(parents.indexOf(edge), 1);
+  edge.node = to;
+  to.parents.push(edge);
+  edge.owner.childReplaced?.(edge, to);
+}
+
+/** A filter that is to be put in. */
+export interface FilterOptions {
+  /** Its name; without one the graph makes one, and users see the node below. */
+  readonly name?: string | undefined;
+  readonly driver: BlockDriver;
+}
+
+/** Puts a filter over `node`: all its users go through it. Held until {@link removeFilter}. @throws {BlockError} */
+export async function insertFilter(graph: BlockGraph, node: BlockNode, options: FilterOptions): Promise<BlockNode> {
+  const filter = new BlockNode({
+    name: options.name ?? graph.nextName(),
+    kind: "filter",
+    readOnly: node.readOnly,
+    cacheDirect: node.cacheDirect,
+    cacheNoFlush: node.cacheNoFlush,
+    discard: true,
+    filename: node.filename,
+    traces: graph.traces,
+  });
+  filter.exactFilename = node.exactFilename;
+  filter.fullOptions = node.fullOptions;
+  graph.enter(filter);
+  graph.hold(filter);
+  try {
+    filter.children.push(await graph.attach(filter, node, "backing", 0, ALL_PERMISSIONS));
+    filter.attachDriver(options.driver);
+    await replaceNode(node, filter);
+    return filter;
+  } catch (error) {
+    await graph.release(filter);
+    throw error;
+  }
+}
+
+/** Takes a filter out again: its users go to the node below. */
+export async function removeFilter(graph: BlockGraph, filter: BlockNode): Promise<void> {
+  const below = filter.children[0]!.node;
+  await replaceNode(filter, below);
+  await graph.release(filter);
+}
+
+/**
+ * Makes `backing` (or none) the backing node of `overlay`; the one before is closed where nobody else uses it.
+ * @throws {BlockError} where the format cannot, or permissions stand against it; nothing has changed then
+ */
+export async function setBacking(
+  graph: BlockGraph,
+  overlay: BlockNode,
+  backing: BlockNode | undefined,
+): Promise<void> {
+  if (!takesAnother(overlay, "backing")) {
+    const text = `Driver '${overlay.driver.name}' of node '${overlay.name}' does not support backing files`;
+    throw new BlockError({ kind: "unsupported", feature: "backing", text });
+  }
+  await drained(backing === undefined ? [overlay] : [overlay, backing], async () => {
+    const before = overlay.children.findIndex((edge) => edge.role === "backing");
+    const old = overlay.children[before];
+    if (old?.node === backing) return;
+    if (backing !== undefined) {
+      const { used, shared } = childPermissions(overlay, backing, "backing", cumulative(overlay));
+      overlay.children.push(await graph.attach(overlay, backing, "backing", used, shared));
+    }
+    if (old !== undefined) overlay.children.splice(before, 1);
+    overlay.childReplaced({ ...(old ?? overlay.children.at(-1)!), role: "backing" }, backing);
+    if (old !== undefined) await graph.detach(old);
+  });
+}
+
+/** What users mean by a node: filters that jobs put in by themselves are not seen. */
+export function visibleNode(node: BlockNode): BlockNode {
+  let visible = node;
+  while (visible.driver.isImplicit === true) visible = visible.children[0]!.node;
+  return visible;
+}
