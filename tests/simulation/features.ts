@@ -51,8 +51,8 @@ export function isPossible(features: Features): boolean {
   return preallocation === "off" || backing === "none" || extendedL2;
 }
 
-/** A power loss in an image of huge clusters costs a hundred others: one in so many of these has to do. */
-const HUGE_SHARE = 10;
+/** A power loss in an image of huge clusters costs fifty others: one where those have so many has to do. */
+const HUGE_SHARE = 40;
 
 /** Crash points by pair of values. */
 export class Coverage {
@@ -74,7 +74,7 @@ export class Coverage {
       .sort((a, b) => a.points * a.weight - b.points * b.weight);
   }
 
-  /** Crash points of the rarest pair, those with huge clusters ten times. */
+  /** Crash points of the rarest pair, those with huge clusters forty times. */
   get least(): number {
     const { points, weight } = this.pairs[0]!;
     return points * weight;
@@ -85,7 +85,9 @@ export class Coverage {
     const { pairs } = this;
     const few = pairs.filter(({ points, weight }) => points * weight < 200).length;
     return [
-      `${this.crashPoints} crash points, ${pairs.length} pairs of features, ${few} of them with fewer than 200 (2 MiB clusters: 20); rarest:`,
+      `${this.crashPoints} crash points, ${pairs.length} pairs of features, ${few} of them with fewer than 200 (2 MiB clusters: ${
+        200 / HUGE_SHARE
+      }); rarest:`,
       ...pairs.slice(0, rarest).map(({ pair, points }) => `${String(points).padStart(8)}  ${pair}`),
     ];
   }
