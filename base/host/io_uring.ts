@@ -4,7 +4,9 @@
  * Requests of one turn of the event loop are submitted together. Results are looked for right after that (what the page
  * cache has is done by then), then at each turn of the event loop (a fast disk answers one request sooner than anybody
  * wakes up), then at turns that each wait at most 60 us in the kernel, then by one call on Deno's pool of threads that
- * waits for the next result. So the event loop is kept alive while requests are in flight, and only then.
+ * waits for the next result. So the event loop is kept alive while requests are in flight, and only then. The first few
+ * requests are waited for by that call at once: what turns the event loop takes several milliseconds to load, longer than
+ * all requests of a short command.
  *
  * Left out: fixed files and buffers, polling for completions in the driver (IOPOLL), linked requests, cancellation.
  *
@@ -42,6 +44,8 @@ const FEW = 2;
 /** Turns after those that each wait a little for a result, before a thread waits for it. */
 const PATIENT_TURNS = 16;
 const WAIT_NS = 60_000;
+/** Waits of a new ring that are left to a thread. */
+const FIRST_WAITS = 8;
 
 /** Operations by their numbers in the kernel's interface. */
 export const RingOperation = { readv: 1, writev: 2, fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
@@ -108,6 +112,7 @@ export class Ring {
   #inFlight = 0;
   #submitSoon = false;
   #watching = false;
+  #firstWaits = FIRST_WAITS;
   /** A thread waits for results. */
   #parked = false;
   #closed = false;
@@ -322,7 +327,8 @@ export class Ring {
         const before = this.#inFlight + this.#prepared;
         if (before > FEW) turns = Math.max(turns, EAGER_TURNS);
         const eager = turns < EAGER_TURNS;
-        const patient = turns++ < EAGER_TURNS + PATIENT_TURNS;
+        const patient = this.#firstWaits === 0 && turns++ < EAGER_TURNS + PATIENT_TURNS;
+        if (this.#firstWaits > 0) this.#firstWaits--;
         if (patient) await nextTurn();
         else await this.#waitOnPool();
         if (this.#closed) return;

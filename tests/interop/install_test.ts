@@ -109,11 +109,14 @@ Deno.test("install refuses what it would spoil, and changes nothing", async () =
   assertMatch((await install(temp.path, [], { HOME: "" })).stderr, /^install: HOME is not set: name a folder\n$/);
 });
 
-/** Sends SIGUSR1 for as long as the program lives, from when the shell that it is at first has come to its first line. */
+/**
+ * Sends SIGUSR1 for as long as the program lives, from when the shell that it is at first has come to its first line.
+ * That it has ended may be seen, or else the shell has noticed while it waited for a grep.
+ */
 const FLOOD = `
 ./bin/qemu-img create -q -f qcow2 a 1M &
 until grep -Eq '^SigIgn:.*[2367abef]..$' /proc/$!/status; do :; done
-until grep -q '^State:.Z' /proc/$!/status; do kill -USR1 $!; done
+until grep -q '^State:.Z' /proc/$!/status 2>&-; do kill -USR1 $! 2>&- || break; done
 wait $!
 echo status $?
 `;
