@@ -48,7 +48,7 @@ export type { OptionTree, OptionValue } from "./options/tree.ts";
 export { checkBlockdev, nestOptions } from "./options/tree.ts";
 export * from "./permissions.ts";
 export * from "./policy.ts";
-export { drained, insertFilter, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
+export { drained, insertFilter, refreshName, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
 export * from "./statistics.ts";
 export type { ThrottleGroup } from "./throttling/group.ts";
 export * from "./throttling/limits.ts";

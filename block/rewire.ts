@@ -13,6 +13,8 @@ import { BlockError } from "./errors.ts";
 import type { BlockDriver } from "./driver.ts";
 import type { BlockGraph } from "./graph.ts";
 import { BlockNode } from "./node.ts";
+import { resolveAgainst } from "./options/filename.ts";
+import { formatJson } from "./options/json.ts";
 import {
   ALL_PERMISSIONS,
   applyPermissions,
@@ -144,7 +146,22 @@ export async function setBacking(
     if (old !== undefined) overlay.children.splice(before, 1);
     overlay.childReplaced({ ...(old ?? overlay.children.at(-1)!), role: "backing" }, backing);
     if (old !== undefined) await graph.detach(old);
+    await refreshName(overlay);
   });
+}
+
+/** Names a node anew after its backing node, or what its header says of that, has changed. */
+export async function refreshName(node: BlockNode): Promise<void> {
+  const backing = node.backing === undefined ? undefined : visibleNode(node.backing);
+  const header = (await node.driver.info?.())?.backingFile;
+  const place = node.child("file")?.exactFilename ?? "";
+  const meant = header === undefined || place === "" ? header : resolveAgainst(place, header);
+  const { backing: _before, ...own } = node.fullOptions;
+  const isMeant = backing?.filename === meant;
+  node.fullOptions = isMeant ? own : { ...own, backing: backing === undefined ? null : backing.fullOptions };
+  const isPlain = isMeant && Object.keys(own).every((name) => name === "driver" || name === "file");
+  node.exactFilename = isPlain ? place : "";
+  node.filename = node.exactFilename || `json:${formatJson(node.fullOptions)}`;
 }
 
 /** What users mean by a node: filters that jobs put in by themselves are not seen. */

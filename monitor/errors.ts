@@ -14,7 +14,7 @@ export class MonitorError extends Error {
   /** Messages that are told before it, each with whatever stands before messages. */
   readonly preceding: readonly string[];
   /** QMP's class of the error. */
-  readonly errorClass: "GenericError" | "CommandNotFound" | "DeviceNotFound";
+  readonly errorClass: "GenericError" | "CommandNotFound" | "DeviceNotFound" | "DeviceNotActive";
 
   constructor(
     message: string,

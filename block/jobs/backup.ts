@@ -41,7 +41,12 @@ export interface BackupOptions extends JobOptions {
 
 /** Makes and starts the job; the moment that is copied is that of its start. @throws {BlockError} */
 export async function startBackup(graph: BlockGraph, options: BackupOptions): Promise<Job> {
-  return await drained([options.source], async () => {
+  const { source, target, compress } = options;
+  if (source.size !== target.size) throw stateError("Source and target image have different sizes");
+  if (compress === true && target.driver.writeCompressed === undefined) {
+    throw stateError(`Compression is not supported for this drive ${target.name}`);
+  }
+  return await drained([source], async () => {
     const work = new Backup(graph, options);
     const job = await graph.jobs.create(work, options, (made) => work.setUp(made));
     job.start();
@@ -69,10 +74,6 @@ class Backup implements JobWork {
   async setUp(job: Job): Promise<void> {
     const graph = this.#graph;
     const { source, target, filterNodeName, bitmap, compress } = this.#options;
-    if (source.size !== target.size) throw stateError("Source and target image have different sizes");
-    if (compress === true && target.driver.writeCompressed === undefined) {
-      throw stateError(`Compression is not supported for this drive ${target.name}`);
-    }
     try {
       const unit = Math.max(65536, await defaultUnit(target), target.driver.limits.optimalTransferBytes ?? 0);
       const left = new DirtyBitmap({ sizeBytes: source.size, granularityBytes: unit });

@@ -13,6 +13,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { nextTurn } from "../../base/turn.ts";
+import { errnoText } from "../../base/errno.ts";
 import { BlockError, errnoOf } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockEdge, EdgeOwner } from "../permissions.ts";
@@ -135,7 +136,6 @@ export class Job implements EdgeOwner {
 
   /** Lets go of all nodes; those that nobody else uses are closed. */
   async release(): Promise<void> {
-    this.#blocked.clear();
     for (const edge of this.#edges.splice(0).reverse()) await this.#set.graph.detach(edge);
   }
 
@@ -183,7 +183,7 @@ export class Job implements EdgeOwner {
   async cancel(force: boolean): Promise<void> {
     this.accept("cancel");
     // It is over in a moment, and cannot be stopped any more.
-    if (this.#ending !== undefined) return await this.#ending;
+    if (this.#ending !== undefined) return;
     if (!force && this.#userPaused && this.#isAtWork) {
       throw stateError(`The block job for device '${this.id}' is currently paused`);
     }
@@ -205,7 +205,7 @@ export class Job implements EdgeOwner {
 
   async finalize(): Promise<void> {
     this.accept("finalize");
-    if (this.#ending !== undefined) return await this.#ending;
+    if (this.#ending !== undefined) return;
     await (this.#ending = this.#finish());
   }
 
@@ -311,7 +311,7 @@ export class Job implements EdgeOwner {
     const steps = this.work.run(this);
     try {
       while (!this.#cancelled) {
-        await this.#pausePoint();
+        await this.#mayGoOn();
         if (this.#cancelled) break;
         this.#setBusy(true);
         let next: IteratorResult<JobStep, void>;
@@ -331,13 +331,19 @@ export class Job implements EdgeOwner {
   async #between(step: JobStep): Promise<void> {
     if ("until" in step) return await this.#woken(step.until);
     this.#speed.spend(step.bytes);
-    while (this.#speed.delayNs > 0 && !this.#cancelled && !this.isPaused) {
+    await nextTurn();
+  }
+
+  /** Returns when the job is neither paused nor ahead of its limit, or was cancelled. */
+  async #mayGoOn(): Promise<void> {
+    do {
+      await this.#pausePoint();
+      if (this.#speed.delayNs === 0) continue;
       const woken = Promise.withResolvers<void>();
       const timer = this.#speed.alarm(() => woken.resolve());
       await this.#woken(woken.promise);
       timer.cancel();
-    }
-    await nextTurn();
+    } while (!this.#cancelled && (this.isPaused || this.#speed.delayNs > 0));
   }
 
   async #pausePoint(): Promise<void> {
@@ -361,18 +367,19 @@ export class Job implements EdgeOwner {
       return await this.#fail(error);
     }
     await this.#end(undefined);
-    this.#set.events.emit("BLOCK_JOB_COMPLETED", this.#facts());
+    const told = this.error === undefined ? {} : { error: this.error };
+    this.#set.events.emit("BLOCK_JOB_COMPLETED", { ...this.#facts(), ...told });
     this.#over();
   }
 
   /** The other end: cancelled where there is no error. */
   async #fail(error: unknown): Promise<void> {
     this.#go("aborting");
-    if (error !== undefined && !this.#cancelled) this.error = textOf(error);
+    const cancelled = this.#cancelled;
+    this.error = cancelled ? errnoText("ECANCELED") : textOf(error);
     await this.#end(() => this.work.abort?.(this));
-    const told = this.error === undefined ? {} : { error: this.error };
-    const name = this.#cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED";
-    this.#set.events.emit(name, { ...this.#facts(), ...told });
+    if (cancelled) this.#set.events.emit("BLOCK_JOB_CANCELLED", this.#facts());
+    else this.#set.events.emit("BLOCK_JOB_COMPLETED", { ...this.#facts(), error: this.error });
     this.#over();
   }
 
@@ -382,12 +389,13 @@ export class Job implements EdgeOwner {
       try {
         await part?.();
       } catch (error) {
-        if (!this.#cancelled) this.error ??= textOf(error);
+        this.error ??= textOf(error);
       }
     }
   }
 
   #over(): void {
+    this.#blocked.clear();
     this.#go("concluded");
     if (this.autoDismiss) this.dismiss();
     this.#conclude.resolve();

@@ -107,9 +107,11 @@ export class JobSet {
   /** Cancels all jobs and waits for them: before their disks are closed. */
   async cancelAll(): Promise<void> {
     for (const job of this.list()) {
-      await job.cancel(true).catch(() => {});
-      // What has concluded only waits to be dismissed.
-      if (job.status !== "concluded") await job.concluded;
+      if (job.status !== "concluded") {
+        await job.cancel(true).catch(() => {});
+        await job.concluded;
+      }
+      if (job.status === "concluded") job.dismiss();
     }
   }
 }

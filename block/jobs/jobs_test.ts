@@ -23,6 +23,12 @@ async function turnsUntil(holds: () => boolean): Promise<void> {
   }
 }
 
+/** Waits for a mirror to be ready. */
+async function ready(job: Job): Promise<void> {
+  await turnsUntil(() => job.isReady || job.error !== undefined);
+  assertEquals(job.error, undefined);
+}
+
 /** The real program finds no fault with an image, and sees what the model says. */
 async function checkOutside(temp: TempFolder, name: string, model: Uint8Array): Promise<void> {
   if (!haveImg) return;
@@ -90,7 +96,7 @@ Deno.test("commit: the layer that the guest writes goes into the base, and the g
     guest.begin(40);
     const base = layer(guest, 2);
     const job = await startMirror(graph, { id: "j", source: guest.node, target: base, sync: "full", type: "commit" });
-    await turnsUntil(() => job.isReady);
+    await ready(job);
     const { writes } = guest;
     await turnsUntil(() => guest.writes > writes + 5);
     await job.complete();
@@ -115,7 +121,7 @@ for (const copyMode of ["background", "write-blocking"] as const) {
       guest.begin(40);
       const target = await newTarget(graph, temp);
       const job = await startMirror(graph, { id: "j", source: guest.node, target, sync: "full", copyMode });
-      await turnsUntil(() => job.isReady);
+      await ready(job);
       const { writes } = guest;
       await turnsUntil(() => guest.writes > writes + 5);
       await job.complete();
@@ -138,7 +144,7 @@ Deno.test("mirror: cancelled when it is ready, the target is the disk of that mo
   const target = await newTarget(graph, temp);
   const before = guest.node;
   const job = await startMirror(graph, { id: "j", source: before, target, sync: "full", autoDismiss: false });
-  await turnsUntil(() => job.isReady);
+  await ready(job);
   for (let i = 0; i < 20; i++) await guest.step();
   await job.cancel(false);
   await job.concluded;

@@ -82,9 +82,6 @@ class Mirror implements JobWork {
     const graph = this.#graph;
     const { source, target, filterNodeName, granularityBytes, copyMode } = this.#options;
     const { consistentRead, write, writeUnchanged, resize } = Permission;
-    if (!this.#isCommit && source.size !== target.size) {
-      throw stateError("Source and target image have different sizes");
-    }
     const failed = (error: unknown) => {
       if (this.#refused(job, new CopyError("write", error)) === "report") this.#failure ??= error;
       job.wake();
@@ -120,6 +117,10 @@ class Mirror implements JobWork {
 
   async *run(job: Job): AsyncGenerator<JobStep, void, void> {
     const top = this.#top!;
+    const { source, target } = this.#options;
+    if (!this.#isCommit && source.size !== target.size) {
+      throw stateError("Source and target image have different sizes");
+    }
     yield* this.#markAll(top);
     job.progress.total = top.dirty.dirtyBytes;
     for (;;) {
@@ -131,7 +132,7 @@ class Mirror implements JobWork {
         continue;
       }
       if (!job.isReady) {
-        await attempt("write", () => this.#options.target.flush());
+        await attempt("write", () => target.flush());
         if (top.dirty.dirtyBytes === 0) job.becameReady();
         continue;
       }
@@ -143,7 +144,7 @@ class Mirror implements JobWork {
       await job.aside(() => this.#filter!.drainedBegin());
       this.#isDrained = true;
       if (top.dirty.dirtyBytes === 0) {
-        await this.#options.target.flush();
+        await target.flush();
         return;
       }
       this.#filter!.drainedEnd();

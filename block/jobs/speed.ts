@@ -9,6 +9,8 @@
 import type { Clock, Timer } from "../../base/clocks.ts";
 import { NS_PER_S } from "../../base/units.ts";
 
+const MAX_ALARM_NS = 3600 * NS_PER_S;
+
 /** How fast a job may go. */
 export class SpeedLimit {
   readonly #clock: Clock;
@@ -43,6 +45,7 @@ export class SpeedLimit {
 
   /** Calls `wake` when the next piece may begin. */
   alarm(wake: () => void): Timer {
-    return this.#clock.setTimer(this.#clock.nowNs() + this.delayNs, wake);
+    // Timers of the host overflow after some weeks; whoever is woken early looks again.
+    return this.#clock.setTimer(this.#clock.nowNs() + Math.min(this.delayNs, MAX_ALARM_NS), wake);
   }
 }

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { ALL_PERMISSIONS, BlockBackend, type BlockNode, Permission, type RateName } from "../../block/mod.ts";
+import {
+  ALL_PERMISSIONS,
+  BlockBackend,
+  type BlockNode,
+  Permission,
+  type RateName,
+  visibleNode,
+} from "../../block/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { MonitorError } from "../errors.ts";
 import { backingChain, type ImageInfo, imageInfo, imageInfoText } from "../format/image_info.ts";
@@ -48,7 +55,8 @@ export interface BlockList {
 
 /** A drive as data. */
 export async function describeDrive(backend: BlockBackend, verbose: boolean): Promise<BlockInfo> {
-  const { device, node } = backend;
+  const { device } = backend;
+  const node = backend.node && visibleNode(backend.node);
   return {
     device: backend.name,
     qdev: device === undefined ? undefined : device.id || device.path,

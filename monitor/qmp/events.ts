@@ -5,8 +5,11 @@
  *
  * @module
  */
-import { bool, empty, oneOf, optional, str, struct } from "../schema/qapi/types.ts";
+import { bool, empty, int, oneOf, optional, str, struct } from "../schema/qapi/types.ts";
 import type { QmpEvent } from "./command.ts";
+import { jobStatus, jobType } from "./types/jobs.ts";
+
+const blockJob = { type: jobType, device: str, len: int, offset: int, speed: int };
 
 const shutdownCause = oneOf(
   "none",
@@ -39,6 +42,15 @@ export const EVENTS: readonly QmpEvent[] = [
       nospace: optional(bool),
       reason: str,
     }),
+  },
+  { name: "JOB_STATUS_CHANGE", data: struct({ id: str, status: jobStatus }) },
+  { name: "BLOCK_JOB_COMPLETED", data: struct({ ...blockJob, error: optional(str) }) },
+  { name: "BLOCK_JOB_CANCELLED", data: struct(blockJob) },
+  { name: "BLOCK_JOB_READY", data: struct(blockJob) },
+  { name: "BLOCK_JOB_PENDING", data: struct({ type: jobType, id: str }) },
+  {
+    name: "BLOCK_JOB_ERROR",
+    data: struct({ device: str, operation: oneOf("read", "write"), action: oneOf("ignore", "report", "stop") }),
   },
   { name: "DEVICE_TRAY_MOVED", data: struct({ device: str, id: str, "tray-open": bool }) },
   { name: "DEVICE_DELETED", data: struct({ device: optional(str), path: str }) },

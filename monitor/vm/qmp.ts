@@ -4,6 +4,7 @@
  * @module
  */
 import type { Machine, MachineEvents } from "../../machine/mod.ts";
+import type { JobEvents } from "../../block/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
 import { allQmpCommands, type QmpCommands, QmpServer } from "../qmp/mod.ts";
 import type { Infer } from "../schema/qapi/types.ts";
@@ -28,6 +29,16 @@ const TOLD = [
   "DEVICE_DELETED",
 ] as const satisfies readonly (keyof MachineEvents)[];
 
+/** Those of jobs. */
+const TOLD_OF_JOBS = [
+  "JOB_STATUS_CHANGE",
+  "BLOCK_JOB_COMPLETED",
+  "BLOCK_JOB_CANCELLED",
+  "BLOCK_JOB_READY",
+  "BLOCK_JOB_PENDING",
+  "BLOCK_JOB_ERROR",
+] as const satisfies readonly (keyof JobEvents)[];
+
 /** The server over `machine`, whose commands take turns with those of `hmp`. */
 export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
   const { strict, quit } = hmp.context([]);
@@ -38,5 +49,6 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
     nowNs: () => clocks.host.nowNs(),
   });
   for (const name of TOLD) machine.events.on(name, (data) => server.emit(name, data));
+  for (const name of TOLD_OF_JOBS) machine.graph.jobs.events.on(name, (data) => server.emit(name, data));
   return server;
 }

@@ -14,7 +14,10 @@ export interface Exchange {
   readonly lines: readonly string[];
 }
 
-/** Runs `program`, `"moa"` for moa under the name `name`, in `folder`, and sends `requests`. */
+/**
+ * Runs `program`, `"moa"` for moa under the name `name`, in `folder`, and sends `requests`. One that begins with `wait `
+ * is not sent: what follows is waited for in an event, unless one that came with the last answer has it.
+ */
 export async function qmpDialogue(
   program: "moa" | (string & Record<never, never>),
   options: { readonly name: string; readonly args: readonly string[]; readonly folder: string },
@@ -35,16 +38,32 @@ export async function qmpDialogue(
   const lines = linesOf(child.stdout);
   const writer = child.stdin.getWriter();
   const exchanges: Exchange[] = [];
+  let unseen: string[] = [];
   try {
     await lines.next();
     for (const request of ['{"execute":"qmp_capabilities"}', ...requests, '{"execute":"quit"}']) {
-      await writer.write(new TextEncoder().encode(`${request}\n`));
       const got: string[] = [];
+      if (request.startsWith("wait ")) {
+        const awaited = request.slice("wait ".length);
+        while (!unseen.some((line) => line.includes(awaited))) {
+          const { value } = await lines.next();
+          if (value === undefined) throw new Error(`${program} ended before ${awaited}`);
+          got.push(value);
+          unseen.push(value);
+        }
+        exchanges.push({ request, lines: got.map(levelled) });
+        continue;
+      }
+      unseen = [];
+      await writer.write(new TextEncoder().encode(`${request}\n`));
       for (;;) {
         const { value } = await lines.next();
         if (value === undefined) throw new Error(`${program} ended after ${request}: ${got.join("\n")}`);
+        // What the real program prints of images that it makes is no part of the protocol.
+        if (value.startsWith("Formatting ")) continue;
         got.push(value);
         if (!value.includes('"event": ')) break;
+        unseen.push(value);
       }
       exchanges.push({ request, lines: got.map(levelled) });
     }

@@ -6,7 +6,13 @@
  * @module
  */
 import { NS_PER_S } from "../../../base/units.ts";
-import { type BackendStatistics, bitmapInfos, type BlockBackend, type BlockNode } from "../../../block/mod.ts";
+import {
+  type BackendStatistics,
+  bitmapInfos,
+  type BlockBackend,
+  type BlockNode,
+  visibleNode,
+} from "../../../block/mod.ts";
 import { backingChain, imageInfo as describeImage } from "../../format/image_info.ts";
 import { bool, empty, list, optional, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
@@ -77,7 +83,7 @@ export async function describeNode(node: BlockNode, flat: boolean, writeback = t
     "node-name": node.name,
     ro: node.readOnly,
     drv: node.driver.name,
-    backing_file: image["backing-filename"] as string | undefined,
+    backing_file: chain[1]?.filename,
     backing_file_depth: flat ? 0 : chain.length - 1,
     encrypted: image["encrypted"] === true,
     detect_zeroes: node.detectZeroes,
@@ -104,7 +110,8 @@ export const queryBlock = qmpCommand({
   async run({ backends }) {
     const infos: NonNullable<typeof blockInfo.infer>[] = [];
     for (const backend of visible(backends.list())) {
-      const { device, node } = backend;
+      const { device } = backend;
+      const node = backend.node && visibleNode(backend.node);
       infos.push({
         device: backend.name,
         qdev: device === undefined ? undefined : device.id || device.path,

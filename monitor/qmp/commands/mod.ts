@@ -6,6 +6,10 @@
 import { EVENTS } from "../events.ts";
 import { QmpRegistry } from "../registry.ts";
 import * as bitmaps from "./bitmaps.ts";
+import * as chains from "./chains.ts";
+import * as copies from "./copies.ts";
+import * as jobs from "./jobs.ts";
+import * as overlays from "./overlays.ts";
 import * as query from "./block_query.ts";
 import * as machine from "./machine.ts";
 import * as media from "./media.ts";
@@ -49,6 +53,30 @@ export const QMP_COMMANDS = {
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
   "block_set_io_throttle": throttle.blockSetIoThrottle,
+  "query-jobs": jobs.queryJobs,
+  "query-block-jobs": jobs.queryBlockJobs,
+  "job-pause": jobs.jobPause,
+  "job-resume": jobs.jobResume,
+  "job-cancel": jobs.jobCancel,
+  "job-complete": jobs.jobComplete,
+  "job-finalize": jobs.jobFinalize,
+  "job-dismiss": jobs.jobDismiss,
+  "block-job-set-speed": jobs.blockJobSetSpeed,
+  "block-job-cancel": jobs.blockJobCancel,
+  "block-job-pause": jobs.blockJobPause,
+  "block-job-resume": jobs.blockJobResume,
+  "block-job-complete": jobs.blockJobComplete,
+  "block-job-finalize": jobs.blockJobFinalize,
+  "block-job-dismiss": jobs.blockJobDismiss,
+  "block-stream": chains.blockStream,
+  "block-commit": chains.blockCommit,
+  "blockdev-mirror": copies.blockdevMirror,
+  "drive-mirror": copies.driveMirror,
+  "blockdev-backup": copies.blockdevBackup,
+  "drive-backup": copies.driveBackup,
+  "blockdev-snapshot": overlays.blockdevSnapshot,
+  "blockdev-snapshot-sync": overlays.blockdevSnapshotSync,
+  "change-backing-file": overlays.changeBackingFile,
 } as const;
 
 /** The commands' names and types. */

@@ -15,6 +15,7 @@ import {
   type OptionTree,
   optionValue,
   Permission,
+  visibleNode,
 } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
 import { int, optional, str, struct, unchecked } from "../../schema/qapi/types.ts";
@@ -38,6 +39,7 @@ export const blockdevDel = qmpCommand({
     if (node === undefined) throw new MonitorError(`Failed to find node with node-name='${name}'`);
     const drive = node.parents.find(({ owner }) => owner instanceof BlockBackend);
     if (drive !== undefined) throw new MonitorError(`Node ${name} is in use`);
+    graph.jobs.refuseBusy(node, "other");
     if (!graph.isHeld(node)) throw new MonitorError(`Node ${name} is not owned by the monitor`);
     if (node.parents.length > 0) throw new MonitorError(`Block device ${name} is in use`);
     await graph.release(node);
@@ -78,6 +80,11 @@ export const blockResize = qmpCommand({
   summary: "Changes the size of a drive's image, or of a node.",
   data: struct({ device: optional(str), "node-name": optional(str), size: int }),
   run({ graph }, { device, "node-name": name, size }) {
-    return resizeNode(graph, deviceNode(graph, device, name), size);
+    const node = visibleNode(deviceNode(graph, device, name));
+    // As the real program has it, even where no device was named.
+    if (graph.jobs.list().some((job) => job.blocks(node))) {
+      throw new MonitorError(`Device '${device ?? "(null)"}' is in use`);
+    }
+    return resizeNode(graph, node, size);
   },
 });

@@ -1,0 +1,76 @@
+/**
+ * Types of jobs: what they are told, what they tell.
+ *
+ * Source: qapi/job.json, qapi/block-core.json.
+ *
+ * @module
+ */
+import { type Job, JOB_STATES } from "../../../block/mod.ts";
+import { bool, int, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
+
+/** All kinds of job that QEMU has; some are not built here. */
+export const jobType = oneOf(
+  "commit",
+  "stream",
+  "mirror",
+  "backup",
+  "create",
+  "amend",
+  "snapshot-load",
+  "snapshot-save",
+  "snapshot-delete",
+);
+
+export const jobStatus = oneOf(...JOB_STATES);
+
+/** What is done with a request of a job that failed. */
+export const onError = oneOf("report", "ignore", "enospc", "stop", "auto");
+
+/** What is copied. */
+export const syncMode = oneOf("top", "full", "none", "incremental", "bitmap");
+
+/** QAPI's JobInfo. */
+export const jobInfo = struct({
+  id: str,
+  type: jobType,
+  status: jobStatus,
+  "current-progress": int,
+  "total-progress": int,
+  error: optional(str),
+});
+
+/** QAPI's BlockJobInfo. */
+export const blockJobInfo = struct({
+  type: str,
+  device: str,
+  len: int,
+  offset: int,
+  busy: bool,
+  paused: bool,
+  speed: int,
+  "io-status": oneOf("ok", "failed", "nospace"),
+  ready: bool,
+  status: jobStatus,
+  "auto-finalize": bool,
+  "auto-dismiss": bool,
+  error: optional(str),
+});
+
+/** A job as `query-block-jobs` tells it. */
+export function describeJob(job: Job): NonNullable<typeof blockJobInfo.infer> {
+  return {
+    type: job.type,
+    device: job.id,
+    len: job.progress.total,
+    offset: job.progress.done,
+    busy: job.isBusy,
+    paused: job.isPaused,
+    speed: job.speed,
+    "io-status": job.ioStatus,
+    ready: job.isReady,
+    status: job.status,
+    "auto-finalize": job.autoFinalize,
+    "auto-dismiss": job.autoDismiss,
+    error: job.error,
+  };
+}
