@@ -8,7 +8,7 @@
  */
 import { GiB, MiB, TiB } from "../../base/units.ts";
 import type { Benchmark, Sample } from "./harness.ts";
-import { timed } from "./process.ts";
+import { installMoa, timed } from "./process.ts";
 import { run } from "./qemu.ts";
 
 const THIRDS_BYTES = 4 * GiB;
@@ -78,7 +78,7 @@ function sparseMap(directory: string): Benchmark {
     target: 1,
     lessIsBetter: true,
     async prepare() {
-      await install(directory);
+      await installMoa(directory);
       await run("qemu-img", "create", "-q", "-f", "qcow2", image, `${16 * TiB}`);
       const writes = Array.from({ length: 300 }, (_, i) => ["-c", `write ${i * 54 * GiB} 64k`]);
       await run("qemu-io", ...writes.flat(), image);
@@ -110,16 +110,9 @@ function timedAs([program, ...first]: readonly string[], args: readonly string[]
 
 const ourImg = (directory: string) => [`${directory}/bin/moa`, "img"];
 
-/** moa as people have it: a starter over a bundle. */
-async function install(directory: string): Promise<void> {
-  if (await exists(`${directory}/bin/moa`)) return;
-  const main = new URL("../../tools/install/main.ts", import.meta.url).pathname;
-  await run("deno", "run", "-q", "--no-prompt", "--frozen", "-P=install", main, `${directory}/bin`);
-}
-
 /** Makes `disk` as a raw file, and in the form that is wanted, all of it in the page cache. */
 async function prepare(directory: string, disk: string, form: string): Promise<void> {
-  await install(directory);
+  await installMoa(directory);
   const raw = file(directory, disk, "raw");
   if (!await exists(raw)) await (disk === "thirds" ? makeThirds(raw) : makeRoot(raw, `${directory}/tree`));
   const wanted = file(directory, disk, form);

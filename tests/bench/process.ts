@@ -16,6 +16,13 @@ export async function timed(program: string, args: readonly string[], expectedCo
   return { value: seconds, peakBytes };
 }
 
+/** moa as people have it, a starter over a bundle: `bin/moa` in `directory`. */
+export async function installMoa(directory: string): Promise<void> {
+  if (await Deno.stat(`${directory}/bin/moa`).then(() => true, () => false)) return;
+  const main = here("../../tools/install/main.ts");
+  await run("deno", "run", "-q", "--no-prompt", "--frozen", "-P=install", main, `${directory}/bin`, "--qemu-names");
+}
+
 /** Runs `moa` from source as a process, as {@link timed}. */
 export function timedMoa(args: readonly string[], expectedCode = 0): Promise<Sample> {
   const moa = ["run", "-q", "--no-prompt", "--frozen", "-P=img", here("../../tools/moa.ts")];

@@ -12,6 +12,9 @@ import type { ReferenceWalk } from "./check_references.ts";
 import { readCount, writeCount } from "./refcounts.ts";
 import type { Table } from "./table_cache.ts";
 
+/** Once a count differs, how many clusters come one by one before the quick way is tried again. */
+const RESUME_CLUSTERS = 4096;
+
 /**
  * Compares all clusters of the file; with `fix`, sets the counts that it may.
  *
@@ -71,6 +74,12 @@ function compareBlock(
   let highest = 0;
   const view = block?.view;
   for (let cluster = first; cluster < end; cluster++) {
+    if ((cluster - first) % RESUME_CLUSTERS === 0 && block !== undefined && counts instanceof Uint16Array) {
+      const run = equalRun(block.bytes, counts, first, cluster, end);
+      highest = Math.max(highest, run.highest);
+      cluster = run.end;
+      if (cluster >= end) break;
+    }
     const refcount = view === undefined
       ? 0
       : order === 4
@@ -96,6 +105,31 @@ function compareBlock(
     else findings.corruptions++;
   }
   return highest;
+}
+
+/**
+ * How far counts of 16 bits from cluster `from` on are what was counted, two in a step; `first` is the block's first
+ * cluster. Also the last of them that is in use, 0 for none.
+ */
+function equalRun(
+  bytes: Uint8Array<ArrayBuffer>,
+  counts: Uint16Array,
+  first: number,
+  from: number,
+  end: number,
+): { end: number; highest: number } {
+  const stored = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const counted = new Int32Array(counts.buffer, 0, counts.length >> 1);
+  let highest = -1;
+  let cluster = from;
+  for (; cluster + 1 < end; cluster += 2) {
+    const pair = counted[cluster >> 1]!;
+    // The file has the higher byte first.
+    if (((pair & 0x00ff_00ff) << 8 | pair >>> 8 & 0x00ff_00ff) !== stored[(cluster - first) >> 1]!) break;
+    if (pair !== 0) highest = cluster;
+  }
+  if (highest >= 0 && counts[highest + 1] !== 0) highest++;
+  return { end: cluster, highest: Math.max(0, highest) };
 }
 
 /** Nobody refers to these clusters: the file may have them back. */

@@ -67,6 +67,8 @@ type CountArray = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 export class References {
   /** Counts by cluster; replaced when it grows, so take it anew after each call that may make it. */
   counts: CountArray;
+  /** Somebody has counted a cluster that was counted already. */
+  shared = false;
   readonly #order: number;
   #length: number;
 
@@ -94,6 +96,7 @@ export class References {
 
   set(cluster: number, value: number): void {
     if (cluster >= this.#length) this.extend(cluster + 1);
+    if (value > 1) this.shared = true;
     this.counts[cluster] = value;
   }
 

@@ -61,6 +61,7 @@ export class L2Walk {
         allocatedBits: this.#extended ? view.getUint32(at + 12) : 0,
         at: offset + at,
       };
+      if (this.#active) this.#walk.unmarked = true;
       if ((entry.high & COMPRESSED_HIGH) !== 0) this.#compressed(entry);
       else await this.#standard(entry);
     }
@@ -70,23 +71,42 @@ export class L2Walk {
    * Counts entries from byte `at` on that need no second look, as nearly all do: nothing at all, and plain data inside
    * the file. Where the first other one begins, or the table ends.
    */
-  #plain(view: DataView, at: number): number {
-    const { image, findings, references: { counts }, hasDataFile } = this.#walk;
+  #plain(view: DataView<ArrayBuffer>, at: number): number {
+    const { image, findings, references, hasDataFile } = this.#walk;
+    const { counts } = references;
     const { clusterSize } = image;
     if (this.#extended || hasDataFile) return at;
     const { max } = image.refcounts;
     const perByte = 1 / clusterSize;
     const lastCluster = Math.floor(this.#walk.fileBytes * perByte) - 1;
     const alignMask = (clusterSize - 1) | RESERVED_LOW | ZERO_LOW;
+    // A process that checks one image runs this before it is compiled: elements of an array are read quickly even then,
+    // and the high half, which changes once in 4 GiB, is taken apart when it changes.
+    const words = new Int32Array(view.buffer, view.byteOffset, clusterSize / 4);
+    let lastHigh = 0;
+    let base = 0;
+    let marked = false;
+    let plain = true;
+    let unmarked = false;
+    let shared = false;
     let next = this.#nextContiguous;
     let allocated = 0;
     let fragmented = 0;
     for (; at < clusterSize; at += ENTRY_BYTES) {
-      const high = view.getUint32(at);
-      const low = view.getUint32(at + 4);
-      if (low === 0 && high === 0) continue;
-      if ((low & alignMask) !== 0 || (high & ~COPIED_HIGH & 0xff00_0000) !== 0) break;
-      const host = (high & 0x00ff_ffff) * 0x1_0000_0000 + low;
+      const word = at >> 2;
+      const high = words[word]!;
+      const swapped = words[word + 1]!;
+      if ((swapped | high) === 0) continue;
+      if (high !== lastHigh) {
+        lastHigh = high;
+        const value = view.getUint32(at);
+        base = (value & 0x00ff_ffff) * 0x1_0000_0000;
+        marked = value >= COPIED_HIGH;
+        plain = (value & ~COPIED_HIGH & 0xff00_0000) === 0;
+      }
+      const low = swapped >>> 24 | swapped >>> 8 & 0xff00 | (swapped & 0xff00) << 8 | swapped << 24;
+      if (!plain || (low & alignMask) !== 0) break;
+      const host = base + (low >>> 0);
       const place = host * perByte;
       if (host === 0 || place > lastCluster) break;
       // There are fewer clusters than 2^31, and an integer is the quicker index.
@@ -94,11 +114,15 @@ export class L2Walk {
       const count = counts[cluster]!;
       if (count >= max) break;
       counts[cluster] = count + 1;
+      if (count !== 0) shared = true;
+      if (!marked) unmarked = true;
       allocated++;
       if (next !== 0 && host !== next) fragmented++;
       next = host + clusterSize;
     }
+    if (shared) references.shared = true;
     if (this.#active) {
+      if (unmarked) this.#walk.unmarked = true;
       this.#nextContiguous = next;
       findings.allocatedClusters += allocated;
       findings.fragmentedClusters += fragmented;

@@ -31,6 +31,8 @@ export class ReferenceWalk {
   readonly references: References;
   /** Guest data lies in another file, which nothing here counts. */
   readonly hasDataFile: boolean;
+  /** Some entry of an active L2 table is not marked as the only one that refers to its cluster, or was not looked at. */
+  unmarked = false;
   readonly #l2Bytes: Uint8Array<ArrayBuffer>;
   #fileBytes = 0;
 

@@ -98,7 +98,7 @@ export class Qcow2Driver implements BlockDriver {
     };
     this.vmState = vmStateOf(image, this.#writer);
     this.snapshots = this.#snapshotStore();
-    this.#cleanLater();
+    this.#cleanOnceUsed();
   }
 
   /** The image itself, for tests and for what lies beside the driver. */
@@ -326,6 +326,14 @@ export class Qcow2Driver implements BlockDriver {
     const image = this.#image;
     const start = image.vmStateOffset;
     await discardClusters(image, this.#writer, start, start + alignUp(bytes, image.clusterSize), false, "nobody");
+  }
+
+  /** A process that ends before it has looked at a table need not load what timers take. */
+  #cleanOnceUsed(): void {
+    const { l2, refcounts: { cache } } = this.#image;
+    l2.whenUsed = cache.whenUsed = () => {
+      if (this.#cleaning === undefined) this.#cleanLater();
+    };
   }
 
   /** Drops tables that nobody has looked at for a while. */

@@ -50,6 +50,8 @@ export class TableCache {
   readonly #hand = new Table(-1, new Uint8Array(0));
   /** Since nothing was dirty, a piece came for which there was no room. */
   #crowded = false;
+  /** Called once, when the first piece comes. */
+  whenUsed: (() => void) | undefined;
 
   /** `capacity` in pieces, at least 2; `loadEvent` is what blkdebug calls a read of one. */
   constructor(file: HostFile, pieceBytes: number, capacity: number, loadEvent: string) {
@@ -106,6 +108,9 @@ export class TableCache {
   }
 
   #insert(table: Table): void {
+    const { whenUsed } = this;
+    this.whenUsed = undefined;
+    whenUsed?.();
     while (this.#tables.size >= this.capacity) {
       this.#crowded = true;
       if (!this.#dropOne()) break;
