@@ -18,6 +18,7 @@ import { ALL_PERMISSIONS, type BlockEdge, type EdgeOwner, Permission, type Permi
 import { type ErrorAction, errorAction, type ReadErrorPolicy, type WriteErrorPolicy } from "./policy.ts";
 import type { BackendEvents, BackendOptions, BackendRequest, DeviceHooks, RequestHow } from "./backend_types.ts";
 import { type AccountedKind, BackendStatistics } from "./statistics.ts";
+import { suspendWithin } from "./drain.ts";
 import type { Direction, ThrottleMember } from "./throttling/group.ts";
 import type { ThrottleLimits } from "./throttling/limits.ts";
 
@@ -196,11 +197,13 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   async drain(): Promise<void> {
     if (this.#inFlight === 0) return;
     this.quiesce();
+    const suspended = this.#node === undefined ? [] : suspendWithin(this.#node);
     try {
       while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     } finally {
       // Whoever waited for this moment goes on before those that were held back.
       queueMicrotask(() => this.unquiesce());
+      for (const driver of suspended) driver.resume?.();
     }
   }
 

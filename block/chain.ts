@@ -20,25 +20,37 @@ export interface ChainExtent {
   readonly extent: Extent;
 }
 
-/** The images of a chain, the top first, down to `base`, which is left out. */
+/** The images of a chain, the top first, down to `base`, which is left out; filters between them are too. */
 export function layersAbove(top: BlockNode, base?: BlockNode): BlockNode[] {
-  const layers: BlockNode[] = [];
-  for (let node: BlockNode | undefined = top; node !== undefined && node !== base; node = node.backing) {
-    layers.push(node);
+  return nodesAbove(top, base).filter(({ driver }) => driver.filtered === undefined);
+}
+
+/** The same with the filters. */
+function nodesAbove(top: BlockNode, base?: BlockNode): BlockNode[] {
+  const nodes: BlockNode[] = [];
+  for (let node: BlockNode | undefined = top; node !== undefined && node !== base;) {
+    nodes.push(node);
+    node = node.driver.filtered ?? node.backing;
   }
-  return layers;
+  return nodes;
 }
 
 /** What the chain from `top` down says of the first run of `length` bytes at `at`, which lie inside `top`. */
 export async function chainStatus(top: BlockNode, at: number, length: number): Promise<ChainExtent> {
   let run = Math.min(length, top.size - at);
-  const layers = layersAbove(top);
-  for (const [depth, layer] of layers.entries()) {
-    const below = layers[depth + 1];
+  let depth = 0;
+  const nodes = nodesAbove(top);
+  for (const [index, layer] of nodes.entries()) {
+    const below = nodes[index + 1];
     const extent = await layer.status(at, Math.min(run, layer.size - at));
     run = Math.min(run, extent.lengthBytes);
+    // A filter is no layer, and was asked only since it may refuse: the layer below it says more.
+    if (layer.driver.filtered !== undefined) continue;
     // Nobody below, or only somebody too short: zeroes that no layer holds.
-    if (extent.kind === "unallocated" && below !== undefined && at < below.size) continue;
+    if (extent.kind === "unallocated" && below !== undefined && at < below.size) {
+      depth++;
+      continue;
+    }
     const present = extent.kind !== "unallocated";
     return { lengthBytes: run, kind: extent.kind === "data" ? "data" : "zero", depth, present, layer, extent };
   }
@@ -56,7 +68,7 @@ export async function isAllocatedAbove(
   length: number,
 ): Promise<{ readonly allocated: boolean; readonly lengthBytes: number }> {
   let run = length;
-  for (const layer of layersAbove(top, base)) {
+  for (const layer of nodesAbove(top, base)) {
     if (at >= layer.size) return { allocated: true, lengthBytes: run };
     const extent = await layer.status(at, Math.min(run, layer.size - at));
     if (extent.kind !== "unallocated") return { allocated: true, lengthBytes: Math.min(run, extent.lengthBytes) };

@@ -19,6 +19,7 @@ import type { SecretSource } from "./crypto/secret_source.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 import type { PermissionPair } from "./permissions.ts";
+import type { ThrottleGroups } from "./throttling/groups.ts";
 
 /** What requests a driver takes; the node splits and aligns others. All in bytes. */
 export interface RequestLimits {
@@ -103,7 +104,7 @@ export interface BlockDriver extends AsyncDisposable {
   /** Dirty bitmaps that the image keeps in itself; absent where the format has none. */
   readonly bitmapStore?: BitmapStore;
   /** Bytes that the storage below really takes; `undefined` where it cannot be told. */
-  allocatedBytes?(): Promise<number>;
+  allocatedBytes?(): Promise<number | undefined>;
   /** What `info` shows of the image. */
   info?(): Promise<DriverInfo>;
   check?(options: { readonly fix: "none" | "leaks" | "all" }): Promise<CheckResult>;
@@ -129,12 +130,28 @@ export interface BlockDriver extends AsyncDisposable {
   replaceChild?(role: string, node: BlockNode | undefined): boolean;
   /** A filter that a job has put in by itself: what users see is the node below it. */
   readonly isImplicit?: boolean;
+  /** A filter: the node below, which holds what this one shows. */
+  readonly filtered?: BlockNode;
+  /** The disk as it was at an earlier moment, where the driver keeps that. */
+  readonly snapshotView?: SnapshotView;
+  /** Somebody drains: requests that wait for their turn here go on, and none waits until `resume`. */
+  suspend?(): void;
+  resume?(): void;
   /** The driver opened for reading only where it was asked for more, as `auto-read-only` allows. */
   readonly readOnly?: boolean;
   /** A point with a name was reached (`"l2_load"`): blkdebug's rules hang on these. */
   debugEvent?(name: string): void;
   /** Requests can be suspended at such points. */
   readonly breakpoints?: Breakpoints;
+}
+
+/** A disk as it was: what `copy-before-write` keeps and `snapshot-access` shows. */
+export interface SnapshotView {
+  /** @throws {BlockError} EACCES where the range is not kept, or no more */
+  readSnapshot(at: number, into: IoVector): Promise<void>;
+  snapshotStatus(at: number, length: number): Promise<Extent>;
+  /** The range is needed no more. */
+  discardSnapshot(at: number, length: number): Promise<void>;
 }
 
 /** Dirty bitmaps that an image keeps; those of them that are marked persistent are written when the driver is closed. */
@@ -245,6 +262,12 @@ export interface VmStateStore {
   write(at: number, from: IoVector): Promise<void>;
 }
 
+/** An event that a driver tells: QMP's name and data. */
+export interface GraphEvent {
+  readonly name: string;
+  readonly data: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** What a driver gets when it is opened. */
 export interface OpenContext {
   readonly nodeName: string;
@@ -280,6 +303,12 @@ export interface OpenContext {
   warn(message: string): void;
   /** A line for the user that QEMU prints as it is, without the program's name and "warning". */
   notice?(line: string): void;
+  /** Groups of drives and nodes that share limits. */
+  readonly throttleGroups?: ThrottleGroups;
+  /** Finds a node of the same graph by its name. */
+  find?(nodeName: string): BlockNode | undefined;
+  /** Something happened to the disk that programs want to know: an event of QMP's. */
+  tell?(event: GraphEvent): void;
 }
 
 /** What a child is to its parent. */
@@ -295,6 +324,8 @@ export interface ChildOptions {
   readonly readOnly?: boolean;
   /** The format to take where the options name none, instead of probing. */
   readonly driver?: string;
+  /** The child may be of any kind, and has to say of which: without it, a name alone stands for a protocol. */
+  readonly anyDriver?: boolean;
 }
 
 /** A driver before it is opened: one row of the table in `drivers.ts`. `Options` is its own type of options. */
@@ -303,6 +334,10 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   readonly kind: "format" | "protocol" | "filter";
   /** The driver keeps no metadata in its file: it asks of it what is asked of itself, and no more. Filters never do. */
   readonly plain?: boolean;
+  /** A filter over one node, its `file`, which is opened before it, as a format's is. */
+  readonly overFile?: boolean;
+  /** It shows the name of the file below as its own. */
+  readonly sharesName?: boolean;
   /** How sure the driver is that an image is its own, from its first 2 KiB and its name: 0 (no) to 100 (magic found). */
   probe?(head: Uint8Array, filename: string): number;
   /** Reads a name with the protocol's prefix into options; without it, the name becomes `filename`. */

@@ -7,14 +7,16 @@
  * @module
  */
 import type { Clocks } from "../base/clocks.ts";
+import { Events } from "../base/events.ts";
 import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import { closedDriver } from "./closed.ts";
-import { NO_SECRETS, type SecretSource } from "./crypto/secret_source.ts";
-import type { ReopenChange } from "./driver.ts";
+import type { SecretSource } from "./crypto/secret_source.ts";
+import type { GraphEvent, ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { ThrottleGroups } from "./throttling/groups.ts";
 import { BlockError } from "./errors.ts";
+import { ObjectRegistry } from "./objects/registry.ts";
 import { JobSet } from "./jobs/job_set.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
@@ -37,6 +39,8 @@ export interface GraphOptions {
   readonly temporary?: TemporaryFiles;
   /** Where passphrases of encrypted images are found: an `ObjectRegistry`. */
   readonly secrets?: SecretSource;
+  /** Secrets and throttle groups of the user's own; takes the place of `secrets`. */
+  readonly objects?: ObjectRegistry;
   /** The graph is a machine's: some of what the tools still read is refused. */
   readonly inMachine?: boolean;
 }
@@ -81,8 +85,11 @@ export class BlockGraph implements AsyncDisposable {
   readonly backends: Map<string, NamedBackend> = new Map<string, NamedBackend>();
   readonly temporary: TemporaryFiles | undefined;
   readonly secrets: SecretSource;
+  readonly objects: ObjectRegistry;
   readonly inMachine: boolean;
   readonly throttleGroups: ThrottleGroups;
+  /** What drivers tell, for QMP's clients. */
+  readonly events: Events<{ event: GraphEvent }> = new Events<{ event: GraphEvent }>();
   readonly jobs: JobSet;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #holds = new Map<BlockNode, number>();
@@ -97,9 +104,11 @@ export class BlockGraph implements AsyncDisposable {
     this.warn = options.warn ?? (() => {});
     this.notice = options.notice ?? this.warn;
     this.temporary = options.temporary;
-    this.secrets = options.secrets ?? NO_SECRETS;
+    this.objects = options.objects ?? new ObjectRegistry();
+    this.secrets = options.secrets ?? this.objects;
     this.inMachine = options.inMachine ?? false;
-    this.throttleGroups = new ThrottleGroups(options.clocks.virtual);
+    this.throttleGroups = new ThrottleGroups(options.clocks.virtual, this.objects);
+    this.objects.groupExists = (name) => this.throttleGroups.find(name) !== undefined;
     this.jobs = new JobSet(this, options.clocks.realtime);
   }
 

@@ -51,4 +51,13 @@ export * from "./policy.ts";
 export { drained, insertFilter, refreshName, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
 export * from "./statistics.ts";
 export type { ThrottleGroup } from "./throttling/group.ts";
-export * from "./throttling/limits.ts";
+export {
+  LIMIT_NAMES,
+  limitsAnything,
+  limitsOf,
+  NO_LIMITS,
+  type RateLimit,
+  type RateName,
+  RATES,
+  type ThrottleLimits,
+} from "./throttling/limits.ts";

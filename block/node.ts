@@ -25,6 +25,7 @@ import { type BlockError, ioError, type Operation } from "./errors.ts";
 import type { OptionTree } from "./options/tree.ts";
 import type { BlockEdge } from "./permissions.ts";
 import { RequestTracker, type TrackedRequest } from "./request.ts";
+import { quiesceAbove, suspendBelow, unquiesceAbove } from "./drain.ts";
 import type { BeforeWrite, NodeOptions } from "./node_options.ts";
 import { NodeTraces } from "./traces.ts";
 
@@ -78,8 +79,9 @@ export class BlockNode {
   #hooks: BeforeWrite[] = [];
   /** A write takes the slow path: hooks, or zeroes to be detected. */
   #watched = false;
-  #idleWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
   #quiesced = 0;
+  readonly #suspended: (readonly BlockDriver[])[] = [];
   readonly #requests = new RequestTracker();
   readonly #traces: NodeTraces;
 
@@ -366,11 +368,13 @@ export class BlockNode {
   /** Holds new requests back at every backend above and returns when none is in flight here or above. */
   async drainedBegin(): Promise<void> {
     this.quiesce();
+    this.#suspended.push(suspendBelow(this));
     await this.settle();
   }
 
   /** Ends what {@link drainedBegin} began. */
   drainedEnd(): void {
+    for (const driver of this.#suspended.pop() ?? []) driver.resume?.();
     this.unquiesce();
   }
 
@@ -382,13 +386,13 @@ export class BlockNode {
 
   /** Part of {@link drainedBegin}: tells the users above, without waiting. */
   quiesce(): void {
-    if (this.#quiesced++ === 0) { for (const edge of this.parents) edge.owner.quiesce(); }
+    if (this.#quiesced++ === 0) quiesceAbove(this);
   }
 
   /** Undoes one {@link quiesce}. */
   unquiesce(): void {
     assert(this.#quiesced > 0, "a drained section ends that has not begun");
-    if (--this.#quiesced === 0) { for (const edge of this.parents) edge.owner.unquiesce(); }
+    if (--this.#quiesced === 0) unquiesceAbove(this);
   }
 
   get quiesced(): boolean {
@@ -431,10 +435,7 @@ export class BlockNode {
   }
 
   #becameIdle(): void {
-    if (this.#idleWaiters.length === 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
+    if (this.#idleWaiters.length > 0) { for (const wake of this.#idleWaiters.splice(0)) wake(); }
   }
 
   #written(at: number, length: number): void {

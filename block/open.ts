@@ -83,7 +83,7 @@ async function openTree(opening: Opening, typedName: string | undefined, tree: O
     name = await protocolDriver(filename, graph.drivers);
   }
   let definition = name === undefined ? undefined : await loadDriver(graph, name);
-  if (definition !== undefined && definition.kind !== "format") {
+  if (definition !== undefined && definition.kind !== "format" && definition.overFile !== true) {
     return await openNode(opening, definition, withFilename(definition, options, filename), undefined);
   }
   const file = await openFile(opening, filename, options);
@@ -188,7 +188,7 @@ async function openNode(
     node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
     if (node.driver.readOnly === true && !node.readOnly) node.readOnly = node.openedReadOnly = true;
     refuseUnknown(definition, unknown);
-    await nameNode(node, definition.name, tree, state.headerBacking);
+    await nameNode(node, definition, tree, state.headerBacking);
     node.probed = probedRaw;
     if (probedRaw && !node.readOnly) guardProbedRaw(graph, node);
     await settleChildren(graph, node);
@@ -236,6 +236,9 @@ function contextFor(
     secrets: graph.secrets,
     warn: graph.warn,
     notice: graph.notice,
+    throttleGroups: graph.throttleGroups,
+    find: (name) => graph.find(name),
+    tell: (event) => graph.events.emit("event", event),
     async openChild(role, described, how = {}) {
       let child: BlockNode;
       if (role === "file" && state.file !== undefined) {
@@ -245,7 +248,7 @@ function contextFor(
         state.headerBacking = header.filename;
         child = await openBacking(opening, header, how, options["backing"]);
         if (usesHeader(header, options["backing"])) state.headerBacking = child.filename;
-      } else child = await openOther(opening, node, role, described, how);
+      } else child = await openOther(opening, role, described, how);
       const wanted = childPermissions(node, child, role, cumulative(node));
       try {
         node.children.push(await graph.attach(node, child, role, wanted.used, wanted.shared));
@@ -260,7 +263,6 @@ function contextFor(
 
 async function openOther(
   opening: Opening,
-  node: BlockNode,
   role: string,
   described: BlockdevOptions | string | undefined,
   how: ChildOptions,
@@ -269,7 +271,7 @@ async function openOther(
   if (described === undefined && how.filename === undefined) {
     throw optionError(`A block device must be specified for "${role}"`, role);
   }
-  const protocolOnly = node.kind === "format" || opening.protocolOnly;
+  const protocolOnly = how.anyDriver !== true;
   const flags = childFlags(role, opening.flags, how.readOnly);
   return await openTree({ ...opening, flags, protocolOnly }, how.filename, (described ?? {}) as OptionTree);
 }
@@ -385,7 +387,7 @@ function refuseUnknown(definition: DriverDefinition, unknown: readonly string[])
   const name = unknown[0];
   if (name === undefined) return;
   throw optionError(
-    definition.kind === "format"
+    definition.kind !== "protocol" && definition.parseFilename === undefined
       ? `Block format '${definition.name}' does not support the option '${name}'`
       : `Block protocol '${definition.name}' doesn't support the option '${name}'`,
     name,

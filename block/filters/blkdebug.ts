@@ -6,18 +6,21 @@
  * `none` is always in force. What rules fire is the newest event's: one that comes later replaces them. Breakpoints
  * (blkdebug_breakpoints.ts) suspend the next request that comes to an event.
  *
- * Source: QEMU's docs/devel/blkdebug.txt and qapi/block-core.json. Left out: rules in a file (`config`).
+ * Source: QEMU's docs/devel/testing/blkdebug.rst and qapi/block-core.json.
  *
  * @module
  */
 import { errnoFromNumber } from "../../base/errno.ts";
 import type { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import type { BlockDriver, DriverDefinition, Extent, RequestLimits, TruncateOptions, ZeroOptions } from "../driver.ts";
+import type { DriverDefinition, Extent, RequestLimits, ZeroOptions } from "../driver.ts";
 import { BlockError, ioError, type Operation } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import { BlkdebugBreakpoints } from "./blkdebug_breakpoints.ts";
 import type { BlkdebugInjectError, BlkdebugSetState, BlockdevOptionsBlkdebug } from "../options/blockdev.ts";
+import { ALL_PERMISSIONS, Permission, type PermissionPair } from "../permissions.ts";
+import { readRules } from "./blkdebug_config.ts";
+import { Filter } from "./filter.ts";
 
 /** The points that rules may name. */
 const EVENTS: ReadonlySet<string> = new Set(
@@ -31,6 +34,7 @@ const EVENTS: ReadonlySet<string> = new Set(
     "cluster_alloc_space none").split(" "),
 );
 
+const IO_TYPES: readonly string[] = ["read", "write", "write-zeroes", "discard", "flush", "block-status"];
 const DEFAULT_KINDS = ["read", "write", "write-zeroes", "discard", "flush"];
 
 interface Injection {
@@ -49,72 +53,70 @@ interface Transition {
   readonly next: number;
 }
 
-class BlkdebugDriver implements BlockDriver {
-  readonly name = "blkdebug";
+class BlkdebugDriver extends Filter {
   readonly breakpoints = new BlkdebugBreakpoints((event) => EVENTS.has(event));
-  readonly #image: BlockNode;
   readonly #limits: RequestLimits;
   #injections: readonly Injection[];
   readonly #transitions: readonly Transition[];
   #active: readonly Injection[];
   #state = 1;
 
+  readonly #taken: number;
+  readonly #unshared: number;
+
   constructor(image: BlockNode, options: BlockdevOptionsBlkdebug) {
-    this.#image = image;
+    super("blkdebug", image, "image");
     this.#limits = limitsOf(options);
+    this.#taken = permissionBits(options["take-child-perms"]);
+    this.#unshared = permissionBits(options["unshare-child-perms"]);
     this.#injections = (options["inject-error"] ?? []).map(readInjection);
     this.#transitions = (options["set-state"] ?? []).map(readTransition);
     this.#active = this.#injections.filter((rule) => rule.event === "none");
   }
 
-  get size(): number {
-    return this.#image.size;
+  override get limits(): RequestLimits {
+    return { ...super.limits, ...this.#limits };
   }
 
-  get limits(): RequestLimits {
-    return { ...this.#image.driver.limits, ...this.#limits };
+  childPermissions(_role: string, { used, shared }: PermissionPair): PermissionPair {
+    return { used: used | this.#taken, shared: shared & ~this.#unshared };
   }
 
-  async read(at: number, into: IoVector): Promise<void> {
+  override async read(at: number, into: IoVector): Promise<void> {
     await this.#pass("read", at, into.length);
-    await this.#image.read(at, into);
+    await super.read(at, into);
   }
 
-  async write(at: number, from: IoVector): Promise<void> {
+  override async write(at: number, from: IoVector): Promise<void> {
     await this.#pass("write", at, from.length);
-    await this.#image.write(at, from);
+    await super.write(at, from);
     // The node says so only when this has returned, which would be too late to wait.
     this.breakpoints.reached("pwritev_done");
     await this.breakpoints.hold();
   }
 
-  async writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void> {
+  override async writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void> {
     await this.#pass("write-zeroes", at, length);
-    await this.#image.writeZeroes(at, length, how);
+    await super.writeZeroes(at, length, how);
   }
 
-  async discard(at: number, length: number): Promise<void> {
+  override async discard(at: number, length: number): Promise<void> {
     await this.#pass("discard", at, length);
-    await this.#image.discard(at, length);
+    await super.discard(at, length);
   }
 
-  async flush(): Promise<void> {
+  override async flush(): Promise<void> {
     await this.#pass("flush", 0, 0);
-    await this.#image.flush();
+    await super.flush();
   }
 
-  async status(at: number, length: number): Promise<Extent> {
+  override async status(at: number, length: number): Promise<Extent> {
     this.#check("block-status", at, length);
-    const { lengthBytes, kind } = await this.#image.status(at, length);
-    return { lengthBytes, kind, hostOffset: at, node: this.#image, allocated: true };
+    return await super.status(at, length);
   }
 
-  truncate(size: number, how?: TruncateOptions): Promise<void> {
-    return this.#image.truncate(size, how);
-  }
-
-  allocatedBytes(): Promise<number> {
-    return this.#image.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  override allocatedBytes(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   debugEvent(name: string): void {
@@ -124,8 +126,6 @@ class BlkdebugDriver implements BlockDriver {
     if (change !== undefined) this.#state = change.next;
     this.breakpoints.reached(name);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Lets a request through: at once, later, or not. */
   async #pass(kind: string, at: number, length: number): Promise<void> {
@@ -172,6 +172,25 @@ function readTransition(rule: BlkdebugSetState): Transition {
   return { event: rule.event, state: numberOf(rule.state, 0), next: numberOf(rule.new_state, 1) };
 }
 
+const PERMISSION_BITS: Readonly<Record<string, number>> = {
+  "consistent-read": Permission.consistentRead,
+  write: Permission.write,
+  "write-unchanged": Permission.writeUnchanged,
+  resize: Permission.resize,
+};
+
+function permissionBits(names: readonly string[] = []): number {
+  let bits = 0;
+  for (const name of names) {
+    const bit = PERMISSION_BITS[name];
+    if (bit === undefined) {
+      throw new BlockError({ kind: "option", text: `invalid parameter value: ${name}` });
+    }
+    bits |= bit;
+  }
+  return bits & ALL_PERMISSIONS;
+}
+
 function limitsOf(options: BlockdevOptionsBlkdebug): RequestLimits {
   const align = options.align ?? 1;
   if (align < 1 || !Number.isInteger(Math.log2(align))) {
@@ -184,7 +203,17 @@ function limitsOf(options: BlockdevOptionsBlkdebug): RequestLimits {
     ["discardAlignBytes", options["opt-discard"]],
     ["maxDiscardBytes", options["max-discard"]],
   ];
+  for (const [name, unit] of [["max-transfer", align], ["opt-write-zero", align], ["opt-discard", align]] as const) {
+    checkMultiple(name, options[name], unit);
+  }
+  checkMultiple("max-write-zero", options["max-write-zero"], Math.max(align, options["opt-write-zero"] ?? 0));
+  checkMultiple("max-discard", options["max-discard"], Math.max(align, options["opt-discard"] ?? 0));
   return { alignBytes: align, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
+}
+
+function checkMultiple(name: string, value: number | undefined, unitBytes: number): void {
+  if (value === undefined || value % unitBytes === 0) return;
+  throw new BlockError({ kind: "option", option: name, text: `Cannot meet constraints with ${name} ${value}` });
 }
 
 /** The `blkdebug` filter. */
@@ -199,11 +228,10 @@ export const blkdebug: DriverDefinition<BlockdevOptionsBlkdebug> = {
     return { ...(config === "" ? {} : { config }), image: { filename: rest.slice(colon + 1) } };
   },
   async open(options, context) {
-    if (options.config !== undefined) {
-      const text = "blkdebug rules in a file are not read; give inject-error and set-state as options";
-      throw new BlockError({ kind: "unsupported", feature: "blkdebug config", text });
-    }
-    for (const rule of [...options["inject-error"] ?? [], ...options["set-state"] ?? []]) {
+    const named = options.config === undefined ? { injections: [], transitions: [] } : readRules(options.config);
+    const injections = [...named.injections, ...options["inject-error"] ?? []];
+    const transitions = [...named.transitions, ...options["set-state"] ?? []];
+    for (const rule of [...injections, ...transitions]) {
       if (typeof rule?.event !== "string") {
         throw new BlockError({ kind: "option", option: "event", text: "Missing event name for rule" });
       }
@@ -211,6 +239,12 @@ export const blkdebug: DriverDefinition<BlockdevOptionsBlkdebug> = {
         throw new BlockError({ kind: "option", option: "event", text: `invalid parameter value: ${rule.event}` });
       }
     }
-    return new BlkdebugDriver(await context.openChild("image", options.image), options);
+    for (const { iotype } of injections) {
+      if (iotype !== undefined && !IO_TYPES.includes(iotype)) {
+        throw new BlockError({ kind: "option", option: "iotype", text: `invalid parameter value: ${iotype}` });
+      }
+    }
+    const image = await context.openChild("image", options.image);
+    return new BlkdebugDriver(image, { ...options, "inject-error": injections, "set-state": transitions });
   },
 };

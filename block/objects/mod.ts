@@ -1,9 +1,10 @@
 /**
- * Objects that users make beside disks and devices; secrets so far.
+ * Objects that users make beside disks and devices; secrets and throttle groups.
  *
  * @module
  */
 export * from "./registry.ts";
 export { Secret } from "./secret.ts";
-export type { ObjectType, PropertyRow, UserObject } from "./types.ts";
+export { ThrottleGroupHolder } from "./throttle_group.ts";
+export type { ObjectType, PropertyRow, PropertyValue, UserObject } from "./types.ts";
 export { QEMU_OBJECT_TYPES } from "./types.ts";

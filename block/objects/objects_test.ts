@@ -99,7 +99,7 @@ Deno.test("help lists types, and the properties of one", () => {
     const wanted = parseObject(text);
     return wanted.kind === "help" ? wanted.text : "";
   };
-  assertEquals(help("help"), "List of user creatable objects:\n  secret\n");
+  assertEquals(help("help"), "List of user creatable objects:\n  secret\n  throttle-group\n");
   assertEquals(help("secret,help").split("\n").length, 7);
   assertEquals(help("foo,help"), help("help"));
 });

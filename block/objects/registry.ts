@@ -1,7 +1,7 @@
 /**
  * The objects of one machine or tool: what `--object`, `-object`, `object_add` and `object-add` make, found by id.
  *
- * `secret` is the only type so far; a type is one row of {@link OBJECT_TYPES}.
+ * A type is one row of {@link OBJECT_TYPES}.
  *
  * Source: qapi/qom.json; the texts are QEMU 7.2's.
  *
@@ -12,12 +12,15 @@ import { parseKeyval } from "../../base/keyval_tree.ts";
 import type { SecretSource } from "../crypto/secret_source.ts";
 import { BlockError } from "../errors.ts";
 import { parseJson } from "../options/json.ts";
-import { isTree, optionError, type OptionTree } from "../options/tree.ts";
+import { isTree, optionError, type OptionTree, type OptionValue } from "../options/tree.ts";
+import type { ThrottleGroupObject, ThrottleGroupSource } from "../throttling/groups.ts";
+import { checkProperties, checkProperty, stringOf } from "./properties.ts";
 import { Secret, secretType } from "./secret.ts";
+import { ThrottleGroupHolder, throttleGroupType } from "./throttle_group.ts";
 import { type ObjectType, QEMU_OBJECT_TYPES, type UserObject } from "./types.ts";
 
 /** The types that moa has. To add one: a row here, a file as secret.ts. */
-export const OBJECT_TYPES: readonly ObjectType[] = [secretType];
+export const OBJECT_TYPES: readonly ObjectType[] = [secretType, throttleGroupType];
 
 /** What a command line asks for: an object, or a text about objects. */
 export type ObjectRequest =
@@ -44,7 +47,7 @@ export function registryOf(texts: readonly string[]): ObjectRegistry {
   const objects = new ObjectRegistry();
   for (const text of texts) {
     const wanted = parseObject(text);
-    if (wanted.kind === "object") objects.add(wanted.properties);
+    if (wanted.kind === "object") objects.add(wanted.properties, { strict: text.startsWith("{") });
   }
   return objects;
 }
@@ -73,8 +76,10 @@ export function objectHelp(type?: unknown): string {
  * console.log(new TextDecoder().decode(bytes));
  * ```
  */
-export class ObjectRegistry implements SecretSource {
+export class ObjectRegistry implements SecretSource, ThrottleGroupSource {
   readonly #objects = new Map<string, UserObject>();
+  /** Whether a drive has made a throttle group of that name already; whoever keeps these says so. */
+  groupExists: (name: string) => boolean = () => false;
 
   /** In order of making. */
   get list(): readonly UserObject[] {
@@ -85,8 +90,11 @@ export class ObjectRegistry implements SecretSource {
     return this.#objects.get(id);
   }
 
-  /** Makes an object of QEMU's ObjectOptions. @throws {BlockError} or {@link OptionError} in QEMU's words */
-  add(options: OptionTree): UserObject {
+  /**
+   * Makes an object of QEMU's ObjectOptions. `strict`: numbers are numbers, as JSON has them; else strings will do.
+   * @throws {BlockError} or {@link OptionError} in QEMU's words
+   */
+  add(options: OptionTree, how: { readonly strict?: boolean } = {}): UserObject {
     const typeName = options["qom-type"];
     if (typeName === undefined) throw optionError("Parameter 'qom-type' is missing", "qom-type");
     const type = OBJECT_TYPES.find(({ name }) => name === typeName);
@@ -101,7 +109,7 @@ export class ObjectRegistry implements SecretSource {
         { help: `moa has no '${typeName}' objects yet.` },
       );
     }
-    const properties = checkProperties(type, options);
+    const properties = checkProperties(type, options, how.strict ?? false);
     if (!isIdentifier(id)) throw badIdentifier("id");
     const made = type.make(id, properties, this);
     if (this.#objects.has(id)) {
@@ -110,14 +118,35 @@ export class ObjectRegistry implements SecretSource {
         text: `attempt to add duplicate property '${id}' to object (type 'container')`,
       });
     }
+    if (type === throttleGroupType && this.groupExists(id)) {
+      throw new BlockError({ kind: "state", text: "A group with this name already exists" });
+    }
     this.#objects.set(id, made);
     return made;
   }
 
-  /** Takes an object away. @throws {BlockError} where there is none of that id */
+  /** Takes an object away. @throws {BlockError} where there is none of that id, or somebody uses it */
   remove(id: string): void {
-    if (this.#objects.delete(id)) return;
-    throw new BlockError({ kind: "state", text: `object '${id}' not found`, errno: "ENOENT" });
+    const object = this.#objects.get(id);
+    if (object === undefined) {
+      throw new BlockError({ kind: "state", text: `object '${id}' not found`, errno: "ENOENT" });
+    }
+    if (object.isInUse === true) {
+      throw new BlockError({ kind: "state", text: `object '${id}' is in use, can not be deleted`, errno: "EBUSY" });
+    }
+    this.#objects.delete(id);
+  }
+
+  /** Changes a property of an object. @throws {BlockError} in QEMU's words */
+  set(id: string, property: string, value: OptionValue): void {
+    const object = this.#objects.get(id)!;
+    const row = OBJECT_TYPES.find(({ name }) => name === object.type)!.properties[property]!;
+    object.set(property, checkProperty(row, property, value, true));
+  }
+
+  throttleGroup(id: string): ThrottleGroupObject | undefined {
+    const object = this.#objects.get(id);
+    return object instanceof ThrottleGroupHolder ? object : undefined;
   }
 
   secret(id: string): Uint8Array {
@@ -128,26 +157,4 @@ export class ObjectRegistry implements SecretSource {
     if (object instanceof Secret) return object.content;
     throw new BlockError({ kind: "state", text: `Object with id '${id}' is not a secret` });
   }
-}
-
-function checkProperties(type: ObjectType, options: OptionTree): Readonly<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const [name, { values }] of Object.entries(type.properties)) {
-    const value = stringOf(options[name], name);
-    if (value === undefined) continue;
-    if (values !== undefined && !values.includes(value)) {
-      throw optionError(`Parameter '${name}' does not accept value '${value}'`, name);
-    }
-    found[name] = value;
-  }
-  for (const name of Object.keys(options)) {
-    if (name === "qom-type" || name === "id" || Object.hasOwn(type.properties, name)) continue;
-    throw optionError(`Parameter '${name}' is unexpected`, name);
-  }
-  return found;
-}
-
-function stringOf(value: unknown, name: string): string | undefined {
-  if (value === undefined || typeof value === "string") return value;
-  throw optionError(`Invalid parameter type for '${name}', expected: string`, name);
 }

@@ -12,7 +12,7 @@ import { errnoText } from "../../base/errno.ts";
 import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { SecretSource } from "../crypto/secret_source.ts";
 import { BlockError } from "../errors.ts";
-import type { ObjectType, UserObject } from "./types.ts";
+import type { ObjectType, PropertyValue, UserObject } from "./types.ts";
 
 const KEY_BYTES = 32;
 const BLOCK_BYTES = 16;
@@ -24,16 +24,30 @@ export class Secret implements UserObject {
   readonly type = "secret";
   readonly id: string;
   readonly content: Uint8Array;
+  /** What it was made with, as `qom-get` shows it. */
+  #properties: Readonly<Record<string, PropertyValue>>;
 
-  constructor(id: string, content: Uint8Array) {
+  constructor(id: string, content: Uint8Array, properties: Readonly<Record<string, PropertyValue>>) {
     this.id = id;
     this.content = content;
+    this.#properties = properties;
+  }
+
+  get(name: string): PropertyValue {
+    if (name === "loaded") return true;
+    return this.#properties[name] ?? (name === "format" ? "raw" : "");
+  }
+
+  /** Is shown from now on; the content stays. */
+  set(name: string, value: PropertyValue): void {
+    this.#properties = { ...this.#properties, [name]: value };
   }
 }
 
 /** The type's row. */
 export const secretType: ObjectType = {
   name: "secret",
+  parent: "secret_common",
   properties: {
     data: { type: "string" },
     file: { type: "string" },
@@ -41,8 +55,17 @@ export const secretType: ObjectType = {
     iv: { type: "string" },
     keyid: { type: "string" },
   },
+  listed: [
+    { name: "iv", type: "string" },
+    { name: "keyid", type: "string" },
+    { name: "loaded", type: "bool" },
+    { name: "format", type: "QCryptoSecretFormat" },
+    { name: "file", type: "string" },
+    { name: "data", type: "string" },
+  ],
   make(id, properties, others) {
-    const { data, file, keyid, format } = properties;
+    // Strings all of them, by their rows.
+    const { data, file, keyid, format, iv } = properties as Readonly<Record<string, string | undefined>>;
     if (data !== undefined && file !== undefined) throw refusal("'file' and 'data' are mutually exclusive");
     const input = data !== undefined
       ? new TextEncoder().encode(data)
@@ -51,8 +74,8 @@ export const secretType: ObjectType = {
       : undefined;
     if (input === undefined) throw refusal("Either 'file' or 'data' must be provided");
     const isBase64 = format === "base64";
-    if (keyid === undefined) return new Secret(id, isBase64 ? decodeBase64(input) : input);
-    return new Secret(id, decrypt(input, isBase64, { keyid, iv: properties["iv"] }, others));
+    if (keyid === undefined) return new Secret(id, isBase64 ? decodeBase64(input) : input, properties);
+    return new Secret(id, decrypt(input, isBase64, { keyid, iv }, others), properties);
   },
 };
 

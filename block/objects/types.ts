@@ -7,24 +7,39 @@
  */
 import type { SecretSource } from "../crypto/secret_source.ts";
 
+/** What a property holds. */
+export type PropertyValue = string | number | boolean | Readonly<Record<string, number>>;
+
 /** An object that a user has made. */
 export interface UserObject {
   readonly type: string;
   readonly id: string;
+  /** Somebody uses it: it cannot be taken away. */
+  readonly isInUse?: boolean;
+  /** The value of a property; `undefined` where it has none to show. */
+  get(property: string): PropertyValue | undefined;
+  /** Changes a property to a value that was checked by its row. @throws {BlockError} */
+  set(property: string, value: PropertyValue): void;
 }
 
-/** A property by its type's name in help; enumerations list their values. */
+/** A property by its type's name in help; enumerations list their values, objects the names of their numbers. */
 export interface PropertyRow {
   readonly type: string;
   readonly values?: readonly string[];
+  readonly members?: readonly string[];
 }
 
 /** One type of objects: a row of the registry's table. */
 export interface ObjectType {
   readonly name: string;
+  /** The type that it is made from. */
+  readonly parent: string;
+  /** What an object is made with, in the order in which QEMU checks it. */
   readonly properties: Readonly<Record<string, PropertyRow>>;
+  /** What `qom-list` shows besides `type`, in its order. */
+  readonly listed: readonly { readonly name: string; readonly type: string }[];
   /** Makes one of checked properties. @throws {BlockError} */
-  make(id: string, properties: Readonly<Record<string, string>>, others: SecretSource): UserObject;
+  make(id: string, properties: Readonly<Record<string, PropertyValue>>, others: SecretSource): UserObject;
 }
 
 /** Every type that QEMU knows; those that moa has not are told apart from what nobody has. */

@@ -123,6 +123,82 @@ export interface BlockdevOptionsBlkdebug extends BlockdevOptionsBase {
   readonly "max-discard"?: number;
   readonly "inject-error"?: readonly BlkdebugInjectError[];
   readonly "set-state"?: readonly BlkdebugSetState[];
+  /** Permissions (`"write"`, `"resize"`, ...) that the node takes of its image, or lets nobody else have. */
+  readonly "take-child-perms"?: readonly string[];
+  readonly "unshare-child-perms"?: readonly string[];
+}
+
+/** A filter over one node with no options of its own. */
+export interface BlockdevOptionsOneFile extends BlockdevOptionsBase {
+  readonly driver: "compress" | "snapshot-access";
+  readonly file: BlockdevRef;
+}
+
+export interface BlockdevOptionsThrottle extends BlockdevOptionsBase {
+  readonly driver: "throttle";
+  /** The id of a `throttle-group` object, or the name of a group that drives have made. */
+  readonly "throttle-group": string;
+  readonly file: BlockdevRef;
+}
+
+export interface BlockdevOptionsCopyOnRead extends BlockdevOptionsBase {
+  readonly driver: "copy-on-read";
+  readonly file: BlockdevRef;
+  /** The name of the last node of the backing chain from which anything is copied. */
+  readonly bottom?: string;
+}
+
+export interface BlockdevOptionsPreallocate extends BlockdevOptionsBase {
+  readonly driver: "preallocate";
+  readonly file: BlockdevRef;
+  /** Bytes, a multiple of 512; the file's size is a multiple of it. 1 MiB by default. */
+  readonly "prealloc-align"?: number;
+  /** Bytes that are taken beyond what is written. 128 MiB by default. */
+  readonly "prealloc-size"?: number;
+}
+
+export interface BlockdevOptionsBlkverify extends BlockdevOptionsBase {
+  readonly driver: "blkverify";
+  readonly raw?: BlockdevRef;
+  readonly test?: BlockdevRef;
+  /** File names, as `blkverify:RAW:IMAGE` has them. */
+  readonly "x-raw"?: string;
+  readonly "x-image"?: string;
+}
+
+export interface BlockdevOptionsBlklogwrites extends BlockdevOptionsBase {
+  readonly driver: "blklogwrites";
+  readonly file: BlockdevRef;
+  readonly log: BlockdevRef;
+  /** Bytes, a power of two from 512 to 8 MiB; 512 by default. */
+  readonly "log-sector-size"?: number;
+  /** Go on at the end of a log that is there. */
+  readonly "log-append"?: boolean;
+  /** Entries after which the log says how many there are; 4096 by default. */
+  readonly "log-super-update-interval"?: number;
+}
+
+export interface BlockdevOptionsQuorum extends BlockdevOptionsBase {
+  readonly driver: "quorum";
+  readonly children: readonly BlockdevRef[];
+  /** How many copies have to agree, or to be written. */
+  readonly "vote-threshold": number;
+  /** Two copies that have to be equal. */
+  readonly blkverify?: boolean;
+  readonly "rewrite-corrupted"?: boolean;
+  readonly "read-pattern"?: "quorum" | "fifo";
+}
+
+export interface BlockdevOptionsCopyBeforeWrite extends BlockdevOptionsBase {
+  readonly driver: "copy-before-write";
+  readonly file: BlockdevRef;
+  readonly target: BlockdevRef;
+  /** Only what is dirty here is kept for the snapshot. */
+  readonly bitmap?: { readonly node: string; readonly name: string };
+  /** What fails where a copy fails: the guest's write, or from then on every access to the snapshot. */
+  readonly "on-cbw-error"?: "break-guest-write" | "break-snapshot";
+  /** Seconds for one copy; 0 for no limit. */
+  readonly "cbw-timeout"?: number;
 }
 
 /** The description of one node. */
@@ -133,4 +209,12 @@ export type BlockdevOptions =
   | BlockdevOptionsRaw
   | BlockdevOptionsLuks
   | BlockdevOptionsQcow2
-  | BlockdevOptionsBlkdebug;
+  | BlockdevOptionsBlkdebug
+  | BlockdevOptionsBlkverify
+  | BlockdevOptionsBlklogwrites
+  | BlockdevOptionsThrottle
+  | BlockdevOptionsCopyOnRead
+  | BlockdevOptionsPreallocate
+  | BlockdevOptionsQuorum
+  | BlockdevOptionsCopyBeforeWrite
+  | BlockdevOptionsOneFile;

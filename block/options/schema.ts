@@ -13,6 +13,8 @@ export type OptionType =
   | { readonly type: "str" | "bool" | "size" | "int" | "tree" | "list" }
   /** A description or a node's name; with `nullable`, also null. */
   | { readonly type: "node"; readonly optional?: boolean; readonly nullable?: boolean }
+  /** A list of such. */
+  | { readonly type: "nodes" }
   | {
     readonly type: "enum";
     readonly values: readonly string[];
@@ -98,7 +100,7 @@ const QCOW2: Readonly<Record<string, OptionRow>> = {
 
 const BLKDEBUG: Readonly<Record<string, OptionRow>> = {
   image: file,
-  config: str,
+  config: { ...str, strong: true },
   align: size,
   "max-transfer": size,
   "opt-write-zero": size,
@@ -107,6 +109,37 @@ const BLKDEBUG: Readonly<Record<string, OptionRow>> = {
   "max-discard": size,
   "inject-error": { type: "list", strong: true },
   "set-state": { type: "list", strong: true },
+  "take-child-perms": { type: "list" },
+  "unshare-child-perms": { type: "list" },
+};
+
+const BLKLOGWRITES: Readonly<Record<string, OptionRow>> = {
+  file,
+  log: file,
+  "log-sector-size": { ...size, strong: true },
+  "log-append": { ...bool, strong: true },
+  "log-super-update-interval": int,
+};
+
+const QUORUM: Readonly<Record<string, OptionRow>> = {
+  blkverify: { ...bool, strong: true },
+  children: { type: "nodes", required: true },
+  "vote-threshold": { ...int, required: true, strong: true },
+  "rewrite-corrupted": { ...bool, strong: true },
+  "read-pattern": {
+    type: "enum",
+    values: ["quorum", "fifo"],
+    strong: true,
+    refusal: () => "Please set read-pattern as fifo or quorum",
+  },
+};
+
+const COPY_BEFORE_WRITE: Readonly<Record<string, OptionRow>> = {
+  file,
+  target: file,
+  bitmap: { type: "tree" },
+  "on-cbw-error": oneOf("break-guest-write", "break-snapshot"),
+  "cbw-timeout": int,
 };
 
 /** Rows by driver. */
@@ -121,7 +154,19 @@ export const DRIVER_OPTIONS: Readonly<Record<string, Readonly<Record<string, Opt
   luks: { file, "key-secret": { ...str, strong: true } },
   qcow2: QCOW2,
   blkdebug: BLKDEBUG,
+  blkverify: { raw: file, test: file },
+  blklogwrites: BLKLOGWRITES,
+  throttle: { "throttle-group": { ...str, required: true, strong: true }, file },
+  "copy-on-read": { file, bottom: str },
+  compress: { file },
+  preallocate: { file, "prealloc-align": size, "prealloc-size": size },
+  quorum: QUORUM,
+  "copy-before-write": COPY_BEFORE_WRITE,
+  "snapshot-access": { file },
 };
+
+/** Options that `-drive` knows and `-blockdev` does not: what names with a prefix are read into. */
+export const NAME_OPTIONS: Readonly<Record<string, readonly string[]>> = { blkverify: ["x-raw", "x-image"] };
 
 /** Names of QEMU 7.2's drivers, for which a request is refused as "known, not here" rather than "unknown". */
 export const QEMU_DRIVERS: readonly string[] =

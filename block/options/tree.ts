@@ -11,7 +11,7 @@ import { type OptionPair, parseBool, parseInteger, parseUnsigned } from "../../b
 import { parseSize } from "../../base/sizes.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockdevOptions } from "./blockdev.ts";
-import { CACHE_OPTIONS, COMMON_OPTIONS, DRIVER_OPTIONS, type OptionRow } from "./schema.ts";
+import { CACHE_OPTIONS, COMMON_OPTIONS, DRIVER_OPTIONS, NAME_OPTIONS, type OptionRow } from "./schema.ts";
 
 /** A nested description, typed or not. */
 export type OptionTree = { readonly [name: string]: OptionValue | undefined };
@@ -69,7 +69,7 @@ export function convertOptions(driver: string, options: OptionTree): { options: 
     const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
     if (value === undefined) continue;
     if (row === undefined) {
-      if (known) unknown.push(...flatNames(name, value));
+      if (known && !(NAME_OPTIONS[driver]?.includes(name) ?? false)) unknown.push(...flatNames(name, value));
       else result[name] = value;
     } else result[name] = name === "cache" && isTree(value) ? convertCache(value) : convert(value, name, row);
   }
@@ -144,6 +144,9 @@ function checkValue(value: OptionValue, path: string, row: OptionRow, keyval: bo
       if (typeof value === "string" || (value === null && row.nullable === true)) return value;
       if (!isTree(value)) throw typeError(path, row.nullable === true ? "BlockdevRefOrNull" : "BlockdevRef");
       return checkNode(value, `${path}.`, keyval);
+    case "nodes":
+      if (!Array.isArray(value)) throw typeError(path, "array");
+      return value.map((one, index) => checkListed(one, `${path}[${index}]`, keyval));
     case "tree":
       if (!isTree(value)) throw typeError(path, "object");
       if (path.endsWith("cache")) return checkCache(value, `${path}.`, keyval);
@@ -159,6 +162,13 @@ function checkValue(value: OptionValue, path: string, row: OptionRow, keyval: bo
     default:
       return keyval ? checkString(value, path, row.type) : checkTyped(value, path, row.type);
   }
+}
+
+function checkListed(value: OptionValue, path: string, keyval: boolean): OptionValue {
+  if (typeof value === "string") return value;
+  // Elements have no name in QEMU's messages.
+  if (!isTree(value)) throw typeError("null", "BlockdevRef");
+  return checkNode(value, keyval ? `${path.replace(/\[(\d+)\]$/, ".$1")}.` : `${path}.`, keyval);
 }
 
 function checkCache(cache: OptionTree, path: string, keyval: boolean): OptionTree {

@@ -5,16 +5,38 @@
  */
 import type { Clock } from "../../base/clocks.ts";
 import { ThrottleGroup, type ThrottleMember } from "./group.ts";
+import type { ThrottleLimits } from "./limits.ts";
+
+/** A group that the user has made, with limits that may change. */
+export interface ThrottleGroupObject {
+  readonly id: string;
+  readonly limits: ThrottleLimits;
+  /** Calls `changed` with new limits until the returned function is called: the object is in use meanwhile. */
+  use(changed: (limits: ThrottleLimits) => void): () => void;
+}
+
+/** Where objects are found. */
+export interface ThrottleGroupSource {
+  throttleGroup(id: string): ThrottleGroupObject | undefined;
+}
 
 /** All groups. */
 export class ThrottleGroups {
   readonly #clock: Clock;
+  readonly #objects: ThrottleGroupSource | undefined;
   readonly #groups = new Map<string, ThrottleGroup>();
-  /** Groups that the user made: they stay without members. */
-  readonly #kept = new Set<ThrottleGroup>();
+  /** Ends the use of the object that a group was made of. */
+  readonly #release = new Map<ThrottleGroup, () => void>();
 
-  constructor(clock: Clock) {
+  /** `objects`: those that the user makes by name. */
+  constructor(clock: Clock, objects?: ThrottleGroupSource) {
     this.#clock = clock;
+    this.#objects = objects;
+  }
+
+  /** Whether there is such a group, or an object that one can be made of. */
+  exists(name: string): boolean {
+    return this.#groups.has(name) || this.#objects?.throttleGroup(name) !== undefined;
   }
 
   find(name: string): ThrottleGroup | undefined {
@@ -24,7 +46,7 @@ export class ThrottleGroups {
   /** A new member of the group `name`, which is made if need be. */
   join(name: string): ThrottleMember {
     let group = this.#groups.get(name);
-    if (group === undefined) this.#groups.set(name, group = new ThrottleGroup(name, this.#clock));
+    if (group === undefined) this.#groups.set(name, group = this.#make(name));
     return group.join();
   }
 
@@ -32,20 +54,18 @@ export class ThrottleGroups {
   leave(member: ThrottleMember): void {
     const { group } = member;
     group.leave(member);
-    if (group.isEmpty && !this.#kept.has(group)) this.#groups.delete(group.name);
+    if (!group.isEmpty) return;
+    this.#groups.delete(group.name);
+    this.#release.get(group)?.();
+    this.#release.delete(group);
   }
 
-  /** A group of the user's own; its name is free. */
-  add(name: string): ThrottleGroup {
+  #make(name: string): ThrottleGroup {
     const group = new ThrottleGroup(name, this.#clock);
-    this.#groups.set(name, group);
-    this.#kept.add(group);
+    const object = this.#objects?.throttleGroup(name);
+    if (object === undefined) return group;
+    group.setLimits(object.limits);
+    this.#release.set(group, object.use((limits) => group.setLimits(limits)));
     return group;
-  }
-
-  /** Takes a group of the user's own away, which has no members. */
-  remove(group: ThrottleGroup): void {
-    this.#kept.delete(group);
-    if (group.isEmpty) this.#groups.delete(group.name);
   }
 }

@@ -60,6 +60,18 @@ export function limitsOf(
   return limits as ThrottleLimits;
 }
 
+/** All limits as numbers by QEMU's names. */
+export function limitNumbers(limits: ThrottleLimits): Readonly<Record<string, number>> {
+  const numbers: Record<string, number> = {};
+  for (const rate of RATES) {
+    numbers[rate] = limits[rate].average;
+    numbers[`${rate}-max`] = limits[rate].maximum;
+    numbers[`${rate}-max-length`] = limits[rate].burstSeconds;
+  }
+  numbers["iops-size"] = limits["iops-size"];
+  return numbers;
+}
+
 /** Whether anything is limited. */
 export function limitsAnything(limits: ThrottleLimits): boolean {
   return RATES.some((rate) => limits[rate].average > 0);

@@ -63,7 +63,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     warn: (message) => site.warn(`warning: ${message}`),
     notice: site.notice,
     inMachine: true,
-    ...(wishes.secrets === undefined ? {} : { secrets: wishes.secrets }),
+    ...(wishes.objects === undefined ? {} : { objects: wishes.objects }),
     ...(site.temporary === undefined ? {} : { temporary: site.temporary }),
   });
   await using undo = new AsyncDisposableStack();

@@ -7,7 +7,7 @@
  * @module
  */
 import type { OptionPair } from "../../base/keyval.ts";
-import type { DriveInterface, SecretSource } from "../../block/mod.ts";
+import type { DriveInterface, ObjectRegistry } from "../../block/mod.ts";
 import type { FirmwareItems } from "../boards/board.ts";
 
 /** A drive: options as behind `-drive`. `-hda F` is `index=0,media=disk,file=F`. */
@@ -40,7 +40,7 @@ export interface MachineWishes {
   /** The board's default where absent. */
   readonly ramBytes?: number;
   /** Where encrypted drives find their passphrases. */
-  readonly secrets?: SecretSource;
+  readonly objects?: ObjectRegistry;
   readonly drives?: readonly DriveWish[];
   readonly blockdevs?: readonly BlockdevWish[];
   readonly devices?: readonly DeviceWish[];

@@ -51,8 +51,7 @@ export async function imageInfo(node: BlockNode): Promise<ImageInfo> {
 
 /** What a node's storage takes: its own, or that of the file below it. */
 async function allocatedBytes(node: BlockNode): Promise<number | undefined> {
-  const own = await node.driver.allocatedBytes?.();
-  if (own !== undefined) return own;
+  if (node.driver.allocatedBytes !== undefined) return await node.driver.allocatedBytes();
   const file = node.children.find(({ role }) => role === "file" || role === "filtered")?.node;
   return file === undefined ? undefined : await allocatedBytes(file);
 }

@@ -49,7 +49,7 @@ export interface MappedExtent extends Extent {
 function hostGraph(warn: (line: string) => void, objects: readonly string[] = []): BlockGraph {
   const realtime = new HostClock();
   const clocks: Clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
-  return new BlockGraph({ clocks, random: new HostRandom(), warn, notice: warn, secrets: registryOf(objects) });
+  return new BlockGraph({ clocks, random: new HostRandom(), warn, notice: warn, objects: registryOf(objects) });
 }
 
 /**

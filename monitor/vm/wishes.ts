@@ -28,7 +28,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ],
     blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
     devices: (options.devices ?? []).map((text) => ({ origin: `-device ${text}`, pairs: read(text, "driver") })),
-    ...(options.objects === undefined ? {} : { secrets: registryOf(options.objects) }),
+    ...(options.objects === undefined ? {} : { objects: registryOf(options.objects) }),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),

@@ -17,7 +17,7 @@ export function addObject(program: Program, text: string): void {
   try {
     const wanted = parseObject(text);
     if (wanted.kind === "object") {
-      objectsOf(program).add(wanted.properties);
+      objectsOf(program).add(wanted.properties, { strict: text.startsWith("{") });
       return;
     }
     program.out(wanted.text);

@@ -28,7 +28,7 @@ export function makeGraph(program: Program): BlockGraph {
   return new BlockGraph({
     clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
     random: new HostRandom(),
-    secrets: objectsOf(program),
+    objects: objectsOf(program),
     warn: (message) => program.error(`warning: ${message}`),
     notice: (line) => program.strict && line === UNENDED_LINE ? program.errorText(line) : program.line(line),
   });

@@ -157,7 +157,7 @@ function makeGraph(program: Program): BlockGraph {
   return new BlockGraph({
     clocks: { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) },
     random: new HostRandom(),
-    secrets: objectsOf(program),
+    objects: objectsOf(program),
     warn: (message) => program.error(`warning: ${message}`),
     notice: (line) => program.line(line),
     temporary: {

@@ -19,7 +19,7 @@ export function readObject(text: string, origin: string, settings: Settings): vo
   if (!text.startsWith("{") && typeof id === "string" && settings.objects.find(id) !== undefined) {
     throw new CommandLineError(`Duplicate ID '${id}' for object`, origin);
   }
-  refused(origin, () => settings.objects.add(wanted.properties));
+  refused(origin, () => settings.objects.add(wanted.properties, { strict: text.startsWith("{") }));
 }
 
 function refused<T>(origin: string, work: () => T): T {

@@ -225,7 +225,7 @@ function wishesOf(settings: Settings): MachineWishes {
     blockdevs: settings.blockdevs,
     devices: settings.devices,
     globals: settings.globals,
-    secrets: settings.objects,
+    objects: settings.objects,
     snapshot: settings.snapshot,
     nodefaults: settings.nodefaults,
     noReboot: settings.noReboot,

@@ -87,8 +87,8 @@ class LuksDriver implements BlockDriver {
     await this.#file.truncate(this.#start + size, how);
   }
 
-  allocatedBytes(): Promise<number> {
-    return this.#file.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  allocatedBytes(): Promise<number | undefined> {
+    return this.#file.driver.allocatedBytes?.() ?? Promise.resolve(undefined);
   }
 
   async info(): Promise<DriverInfo> {

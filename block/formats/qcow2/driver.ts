@@ -164,8 +164,8 @@ export class Qcow2Driver implements BlockDriver {
     await truncateImage(this.#image, this.#writer, size, how.preallocation ?? "off");
   }
 
-  allocatedBytes(): Promise<number> {
-    return this.#file.node.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  allocatedBytes(): Promise<number | undefined> {
+    return this.#file.node.driver.allocatedBytes?.() ?? Promise.resolve(undefined);
   }
 
   get inspection(): TableInspection {

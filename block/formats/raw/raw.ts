@@ -8,6 +8,7 @@
 import { alignUp } from "../../../base/bits.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
+import { chainStatus } from "../../chain.ts";
 import type {
   BlockDriver,
   DriverDefinition,
@@ -68,7 +69,10 @@ class RawDriver implements BlockDriver {
   }
 
   async status(at: number, length: number): Promise<Extent> {
-    const { lengthBytes, kind } = await this.#file.status(this.#offset + at, length);
+    // Over an overlay, what shows is what its whole chain says.
+    const { lengthBytes, kind } = this.#file.kind === "protocol"
+      ? await this.#file.status(this.#offset + at, length)
+      : await chainStatus(this.#file, this.#offset + at, length);
     return { lengthBytes, kind, hostOffset: this.#offset + at, node: this.#file, allocated: true };
   }
 
@@ -83,8 +87,8 @@ class RawDriver implements BlockDriver {
     await this.#file.truncate(this.#offset + size, how);
   }
 
-  allocatedBytes(): Promise<number> {
-    return this.#file.driver.allocatedBytes?.() ?? Promise.resolve(0);
+  allocatedBytes(): Promise<number | undefined> {
+    return this.#file.driver.allocatedBytes?.() ?? Promise.resolve(undefined);
   }
 
   async info(): Promise<DriverInfo> {

@@ -1,0 +1,87 @@
+/**
+ * `throttle`: requests wait for their turn in a throttle group, which the user has made as an object.
+ *
+ * Zero writes and discards count as writes of their length; flushes pass.
+ *
+ * Source: docs/throttle, "The throttle filter"; qapi/block-core.json, BlockdevOptionsThrottle.
+ *
+ * @module
+ */
+import type { IoVector } from "../../base/io_vector.ts";
+import type { DriverDefinition, ZeroOptions } from "../driver.ts";
+import { BlockError } from "../errors.ts";
+import type { BlockNode } from "../node.ts";
+import type { BlockdevOptionsThrottle } from "../options/blockdev.ts";
+import type { Direction, ThrottleMember } from "../throttling/group.ts";
+import type { ThrottleGroups } from "../throttling/groups.ts";
+import { Filter } from "./filter.ts";
+
+class ThrottleDriver extends Filter {
+  readonly #groups: ThrottleGroups;
+  readonly #member: ThrottleMember;
+
+  constructor(below: BlockNode, groups: ThrottleGroups, group: string) {
+    super("throttle", below);
+    this.#groups = groups;
+    this.#member = groups.join(group);
+  }
+
+  override read(at: number, into: IoVector): Promise<void> {
+    return this.#inTurn("read", into.length, () => super.read(at, into));
+  }
+
+  override write(at: number, from: IoVector): Promise<void> {
+    return this.#inTurn("write", from.length, () => super.write(at, from));
+  }
+
+  override writeZeroes(at: number, length: number, how?: ZeroOptions): Promise<void> {
+    return this.#inTurn("write", length, () => super.writeZeroes(at, length, how));
+  }
+
+  override discard(at: number, length: number): Promise<void> {
+    return this.#inTurn("write", length, () => super.discard(at, length));
+  }
+
+  writeCompressed(at: number, from: IoVector): Promise<void> {
+    return this.#inTurn("write", from.length, () => this.filtered.writeCompressed(at, from));
+  }
+
+  /** Whoever drains does not wait for anybody's turn. */
+  suspend(): void {
+    this.#member.suspend();
+  }
+
+  resume(): void {
+    this.#member.resume();
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    this.#groups.leave(this.#member);
+    await super[Symbol.asyncDispose]();
+  }
+
+  #inTurn(direction: Direction, length: number, work: () => Promise<void>): Promise<void> {
+    const turn = this.#member.enter(direction, length);
+    return turn === undefined ? work() : turn.then(work);
+  }
+}
+
+/** The `throttle` filter. */
+export const throttle: DriverDefinition<BlockdevOptionsThrottle> = {
+  name: "throttle",
+  kind: "filter",
+  overFile: true,
+  async open(options, context) {
+    const group = options["throttle-group"];
+    const below = await context.openChild("file", options.file);
+    if (group === undefined) {
+      throw new BlockError({ kind: "option", option: "throttle-group", text: "Please specify a throttle group" });
+    }
+    const { throttleGroups } = context;
+    if (throttleGroups?.exists(group) !== true) {
+      const text = `Throttle group '${group}' does not exist`;
+      throw new BlockError({ kind: "option", option: "throttle-group", text });
+    }
+    return new ThrottleDriver(below, throttleGroups, group);
+  },
+};
