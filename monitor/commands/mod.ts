@@ -10,6 +10,7 @@ import * as drives from "./drives.ts";
 import * as explain from "./explain.ts";
 import * as graph from "./graph.ts";
 import * as help from "./help.ts";
+import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
 import * as qemuIo from "./qemu_io.ts";
@@ -19,15 +20,23 @@ import * as tree from "./tree.ts";
 
 /** Every command that moa has. */
 export const COMMANDS = {
+  "block_job_cancel": jobs.blockJobCancel,
+  "block_job_complete": jobs.blockJobComplete,
+  "block_job_pause": jobs.blockJobPause,
+  "block_job_resume": jobs.blockJobResume,
+  "block_job_set_speed": jobs.blockJobSetSpeed,
   "block_resize": block.blockResize,
   "block_set_io_throttle": drives.blockSetIoThrottle,
+  "block_stream": jobs.blockStream,
   "boot_set": machine.bootSet,
   "change": drives.change,
   "commit": drives.commit,
   "cont": machine.cont,
   "delvm": snapshots.delvm,
   "drive_add": drives.driveAdd,
+  "drive_backup": jobs.driveBackup,
   "drive_del": drives.driveDel,
+  "drive_mirror": jobs.driveMirror,
   "eject": drives.eject,
   "explain": explain.explain,
   "graph": graph.graph,
@@ -41,6 +50,7 @@ export const COMMANDS = {
   "print": memory.print,
   "qemu-io": qemuIo.qemuIo,
   "query-block": block.infoBlock,
+  "query-block-jobs": jobs.infoBlockJobs,
   "query-blockstats": block.infoBlockstats,
   "query-history": machine.infoHistory,
   "query-mtree": tree.infoMtree,
@@ -55,6 +65,7 @@ export const COMMANDS = {
   "query-version": machine.infoVersion,
   "quit": machine.quit,
   "savevm": snapshots.savevm,
+  "snapshot_blkdev": jobs.snapshotBlkdev,
   "stop": machine.stop,
   "sum": memory.sum,
   "system_powerdown": machine.systemPowerdown,

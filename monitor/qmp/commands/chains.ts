@@ -8,6 +8,8 @@
 import {
   type BlockGraph,
   BlockNode,
+  createImage,
+  type CreateRequest,
   findBacking,
   layersAbove,
   startCommit,
@@ -16,7 +18,7 @@ import {
   visibleNode,
 } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
-import { bool, int, optional, str, struct } from "../../schema/qapi/types.ts";
+import { bool, type Infer, int, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import { onError } from "../types/jobs.ts";
 
@@ -37,9 +39,16 @@ export function deviceName(graph: BlockGraph, node: BlockNode): string {
 
 /** A node that no other node lies on. @throws {MonitorError} */
 export function rootNode(graph: BlockGraph, name: string): BlockNode {
-  const node = graph.lookup(name);
+  const node = visibleNode(graph.lookup(name));
   if (node.parents.some(({ owner }) => owner instanceof BlockNode)) throw new MonitorError("Need a root block node");
   return node;
+}
+
+/** Makes an image whose backing file is open already, or is none. @throws {BlockError} */
+export async function makeImage(graph: BlockGraph, request: CreateRequest): Promise<void> {
+  await createImage(graph, { ...request, unsafe: true });
+  // QEMU opens a new qcow2 image twice while it makes it; the names that people see count on.
+  if (request.format === "qcow2") { for (let opened = 0; opened < 2; opened++) graph.nextName(); }
 }
 
 /** Whether `node` is a layer of the chain from `top` down. */
@@ -105,32 +114,37 @@ function streamBase(graph: BlockGraph, top: BlockNode, ends: StreamEnds): BlockN
   return node.backing;
 }
 
+const streamData = struct({
+  "job-id": optional(str),
+  device: str,
+  base: optional(str),
+  "base-node": optional(str),
+  "backing-file": optional(str),
+  bottom: optional(str),
+  ...jobMembers,
+});
+
+/** Starts a stream as `block-stream` describes it. */
+export async function stream(graph: BlockGraph, data: Infer<typeof streamData>): Promise<void> {
+  const top = visibleNode(graph.lookup(data.device));
+  const base = streamBase(graph, top, data);
+  for (const layer of layersAbove(top, base)) graph.jobs.refuseBusy(layer, "stream");
+  if (base === undefined && data["backing-file"] !== undefined) {
+    throw new MonitorError("backing file specified, but streaming the entire chain");
+  }
+  await startStream(graph, top, {
+    ...jobOptions(graph, top, data),
+    base,
+    backingFile: data["backing-file"],
+    onError: data["on-error"],
+  });
+}
+
 export const blockStream = qmpCommand({
   name: "block-stream",
   summary: "Copies what a layer shows of the layers below into it, so that it needs fewer of them.",
-  data: struct({
-    "job-id": optional(str),
-    device: str,
-    base: optional(str),
-    "base-node": optional(str),
-    "backing-file": optional(str),
-    bottom: optional(str),
-    ...jobMembers,
-  }),
-  async run({ graph }, data) {
-    const top = visibleNode(graph.lookup(data.device));
-    const base = streamBase(graph, top, data);
-    for (const layer of layersAbove(top, base)) graph.jobs.refuseBusy(layer, "stream");
-    if (base === undefined && data["backing-file"] !== undefined) {
-      throw new MonitorError("backing file specified, but streaming the entire chain");
-    }
-    await startStream(graph, top, {
-      ...jobOptions(graph, top, data),
-      base,
-      backingFile: data["backing-file"],
-      onError: data["on-error"],
-    });
-  },
+  data: streamData,
+  run: ({ graph }, data) => stream(graph, data),
 });
 
 interface CommitEnds {

@@ -12,7 +12,6 @@ import { KiB, MiB } from "../../../base/units.ts";
 import {
   type BlockGraph,
   type BlockNode,
-  createImage,
   type DirtyBitmap,
   setBacking,
   startBackup,
@@ -23,7 +22,7 @@ import { MonitorError } from "../../errors.ts";
 import { bool, type Infer, int, oneOf, optional, str, struct, uint32 } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import { onError, syncMode } from "../types/jobs.ts";
-import { jobOptions, rootNode } from "./chains.ts";
+import { jobOptions, makeImage, rootNode } from "./chains.ts";
 
 const MIN_GRANULARITY_BYTES = KiB / 2;
 const MAX_GRANULARITY_BYTES = 64 * MiB;
@@ -134,7 +133,7 @@ async function openTarget(graph: BlockGraph, source: BlockNode, wanted: NewTarge
   const format = wanted.format ?? (mode === "existing" ? undefined : source.driver.name);
   if (mode !== "existing") {
     const below = backingFor(source, sync);
-    await createImage(graph, {
+    await makeImage(graph, {
       filename,
       format: format!,
       size: source.size,
@@ -158,36 +157,41 @@ function backingFor(source: BlockNode, sync: string): BlockNode | undefined {
   return sync === "top" ? source.backing : sync === "none" ? source : undefined;
 }
 
+const driveMirrorData = struct({
+  "job-id": optional(str),
+  device: str,
+  target: str,
+  format: optional(str),
+  "node-name": optional(str),
+  replaces: optional(str),
+  sync: syncMode,
+  mode: newImageMode,
+  ...mirrorMembers,
+  unmap: optional(bool),
+  "copy-mode": copyMode,
+  ...endMembers,
+});
+
+/** Starts a mirror as `drive-mirror` describes it. */
+export async function mirrorToFile(graph: BlockGraph, data: Infer<typeof driveMirrorData>): Promise<void> {
+  const source = rootNode(graph, data.device);
+  graph.jobs.refuseBusy(source, "mirror");
+  const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
+  const target = await openTarget(graph, source, { ...data, sync });
+  try {
+    const targetBacking = backingFor(source, sync);
+    await mirror(graph, source, { ...data, sync }, { target, unmap: data.unmap, targetBacking, releaseTarget: true });
+  } catch (error) {
+    await graph.release(target).catch(() => {});
+    throw error;
+  }
+}
+
 export const driveMirror = qmpCommand({
   name: "drive-mirror",
   summary: "Keeps an image file equal to what a drive shows, until the user has the guest go over to it.",
-  data: struct({
-    "job-id": optional(str),
-    device: str,
-    target: str,
-    format: optional(str),
-    "node-name": optional(str),
-    replaces: optional(str),
-    sync: syncMode,
-    mode: newImageMode,
-    ...mirrorMembers,
-    unmap: optional(bool),
-    "copy-mode": copyMode,
-    ...endMembers,
-  }),
-  async run({ graph }, data) {
-    const source = rootNode(graph, data.device);
-    graph.jobs.refuseBusy(source, "mirror");
-    const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
-    const target = await openTarget(graph, source, { ...data, sync });
-    try {
-      const targetBacking = backingFor(source, sync);
-      await mirror(graph, source, { ...data, sync }, { target, unmap: data.unmap, targetBacking, releaseTarget: true });
-    } catch (error) {
-      await graph.release(target).catch(() => {});
-      throw error;
-    }
-  },
+  data: driveMirrorData,
+  run: ({ graph }, data) => mirrorToFile(graph, data),
 });
 
 const backupMembers = {
@@ -268,31 +272,36 @@ export const blockdevBackup = qmpCommand({
   },
 });
 
+const driveBackupData = struct({
+  "job-id": optional(str),
+  device: str,
+  ...backupMembers,
+  target: str,
+  format: optional(str),
+  mode: newImageMode,
+});
+
+/** Starts a backup as `drive-backup` describes it. */
+export async function backUpToFile(graph: BlockGraph, data: Infer<typeof driveBackupData>): Promise<void> {
+  const source = visibleNode(graph.lookup(data.device));
+  graph.jobs.refuseBusy(source, "backup");
+  const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
+  const target = await openTarget(graph, source, { ...data, sync });
+  try {
+    // What the copy does not hold shows the image below it.
+    const below = backingFor(source, sync);
+    if (below !== undefined && target.backing === undefined) await setBacking(graph, target, below);
+    await backup(graph, source, { ...data, sync }, { target, releaseTarget: true });
+  } catch (error) {
+    await graph.release(target).catch(() => {});
+    throw error;
+  }
+}
+
 export const driveBackup = qmpCommand({
   name: "drive-backup",
   summary: "Copies a drive as it is now to an image file, while the guest writes on.",
-  data: struct({
-    "job-id": optional(str),
-    device: str,
-    ...backupMembers,
-    target: str,
-    format: optional(str),
-    mode: newImageMode,
-  }),
+  data: driveBackupData,
   features: ["deprecated"],
-  async run({ graph }, data) {
-    const source = visibleNode(graph.lookup(data.device));
-    graph.jobs.refuseBusy(source, "backup");
-    const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
-    const target = await openTarget(graph, source, { ...data, sync });
-    try {
-      // What the copy does not hold shows the image below it.
-      const below = backingFor(source, sync);
-      if (below !== undefined && target.backing === undefined) await setBacking(graph, target, below);
-      await backup(graph, source, { ...data, sync }, { target, releaseTarget: true });
-    } catch (error) {
-      await graph.release(target).catch(() => {});
-      throw error;
-    }
-  },
+  run: ({ graph }, data) => backUpToFile(graph, data),
 });

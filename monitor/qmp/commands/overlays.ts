@@ -9,7 +9,6 @@ import {
   BlockBackend,
   type BlockGraph,
   BlockNode,
-  createImage,
   drained,
   layersAbove,
   QEMU_DRIVERS,
@@ -19,9 +18,9 @@ import {
   visibleNode,
 } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
-import { oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
+import { type Infer, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
-import { namedNode, rootNode } from "./chains.ts";
+import { makeImage, namedNode, rootNode } from "./chains.ts";
 import { deviceNode } from "./nodes.ts";
 
 /** Puts `overlay` over `node`: whoever used the one uses the other. All stays as it was where that is refused. */
@@ -60,55 +59,59 @@ export const blockdevSnapshot = qmpCommand({
   },
 });
 
+const snapshotData = struct({
+  device: optional(str),
+  "node-name": optional(str),
+  "snapshot-file": str,
+  "snapshot-node-name": optional(str),
+  format: optional(str),
+  mode: optional(oneOf("existing", "absolute-paths")),
+});
+
+/** Puts a new image over another as `blockdev-snapshot-sync` describes it. */
+export async function snapshotSync(graph: BlockGraph, data: Infer<typeof snapshotData>): Promise<void> {
+  const { "snapshot-file": filename, "snapshot-node-name": nodeName, format = "qcow2" } = data;
+  const { mode = "absolute-paths", device, "node-name": name } = data;
+  const node = visibleNode(deviceNode(graph, device, name));
+  graph.jobs.refuseBusy(node, "snapshot");
+  if (name !== undefined && nodeName === undefined) throw new MonitorError("New overlay node-name missing");
+  if (nodeName !== undefined && graph.find(nodeName) !== undefined) {
+    throw new MonitorError("New overlay node-name already in use");
+  }
+  if (mode !== "existing") await createOverlay(graph, node, filename, format);
+  const overlay = await graph.openImage({
+    filename,
+    options: {
+      driver: format,
+      "detect-zeroes": node.detectZeroes,
+      discard: node.discardEnabled ? "unmap" : "ignore",
+      cache: { direct: node.cacheDirect, "no-flush": node.cacheNoFlush },
+      ...(nodeName === undefined ? {} : { "node-name": nodeName }),
+    },
+    noBacking: true,
+  });
+  try {
+    await putOver(graph, node, overlay);
+  } finally {
+    await graph.release(overlay);
+  }
+}
+
 export const blockdevSnapshotSync = qmpCommand({
   name: "blockdev-snapshot-sync",
   summary: "Makes a new image over a drive's or node's: the guest writes to it from then on.",
-  data: struct({
-    device: optional(str),
-    "node-name": optional(str),
-    "snapshot-file": str,
-    "snapshot-node-name": optional(str),
-    format: optional(str),
-    mode: optional(oneOf("existing", "absolute-paths")),
-  }),
-  async run({ graph }, data) {
-    const { "snapshot-file": filename, "snapshot-node-name": nodeName, format = "qcow2" } = data;
-    const { mode = "absolute-paths", device, "node-name": name } = data;
-    const node = visibleNode(deviceNode(graph, device, name));
-    graph.jobs.refuseBusy(node, "snapshot");
-    if (name !== undefined && nodeName === undefined) throw new MonitorError("New overlay node-name missing");
-    if (nodeName !== undefined && graph.find(nodeName) !== undefined) {
-      throw new MonitorError("New overlay node-name already in use");
-    }
-    if (mode !== "existing") await createOverlay(graph, node, filename, format);
-    const overlay = await graph.openImage({
-      filename,
-      options: {
-        driver: format,
-        "detect-zeroes": node.detectZeroes,
-        discard: node.discardEnabled ? "unmap" : "ignore",
-        cache: { direct: node.cacheDirect, "no-flush": node.cacheNoFlush },
-        ...(nodeName === undefined ? {} : { "node-name": nodeName }),
-      },
-      noBacking: true,
-    });
-    try {
-      await putOver(graph, node, overlay);
-    } finally {
-      await graph.release(overlay);
-    }
-  },
+  data: snapshotData,
+  run: ({ graph }, data) => snapshotSync(graph, data),
 });
 
 async function createOverlay(graph: BlockGraph, node: BlockNode, filename: string, format: string): Promise<void> {
   if (!QEMU_DRIVERS.includes(format)) throw new MonitorError(`Unknown file format '${format}'`);
-  await createImage(graph, {
+  await makeImage(graph, {
     filename,
     format,
     size: node.size,
     backingFile: node.filename,
     backingFormat: node.driver.name,
-    unsafe: true,
   });
 }
 
