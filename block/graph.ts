@@ -12,6 +12,7 @@ import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import { closedDriver } from "./closed.ts";
 import type { SecretSource } from "./crypto/secret_source.ts";
+import { suspendWithin } from "./drain.ts";
 import type { GraphEvent, ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { ThrottleGroups } from "./throttling/groups.ts";
@@ -172,14 +173,16 @@ export class BlockGraph implements AsyncDisposable {
   ): Promise<BlockEdge> {
     const edge: BlockEdge = { role, owner, node, used, shared };
     node.parents.push(edge);
+    // From here on the node tells its new user when it drains.
+    if (node.quiesced) owner.quiesce();
     try {
       await applyPermissions(node);
     } catch (error) {
       node.parents.splice(node.parents.indexOf(edge), 1);
+      if (node.quiesced) owner.unquiesce();
       await restorePermissions(node);
       throw error;
     }
-    if (node.quiesced) owner.quiesce();
     return edge;
   }
 
@@ -245,6 +248,7 @@ export class BlockGraph implements AsyncDisposable {
     this.#nodes.delete(node.name);
     this.#holds.delete(node);
     let failure: unknown;
+    const suspended = suspendWithin(node);
     try {
       await node.settle();
       await node.flush();
@@ -252,6 +256,7 @@ export class BlockGraph implements AsyncDisposable {
       // An image that was found broken has no medium any more, and who found out has said so.
       if (!(error instanceof BlockError) || error.errno !== "ENOMEDIUM") failure = error;
     }
+    for (const driver of suspended) driver.resume?.();
     const { driver } = node;
     try {
       await driver[Symbol.asyncDispose]();
