@@ -175,10 +175,8 @@ export class BlockGraph implements AsyncDisposable {
     node.parents.push(edge);
     // From here on the node tells its new user when it drains.
     if (node.quiesced) owner.quiesce();
-    // From here on the node tells its new user when it drains.
     try {
       await applyPermissions(node);
-      if (node.quiesced) owner.unquiesce();
     } catch (error) {
       node.parents.splice(node.parents.indexOf(edge), 1);
       if (node.quiesced) owner.unquiesce();
