@@ -18,7 +18,8 @@ export interface FileEngine {
   readonly name: string;
   /** With `elsewhere`, bytes are not copied by the caller's thread, even where the page cache has them. */
   read(descriptor: number, at: number, slices: readonly Uint8Array[], elsewhere?: boolean): Promise<number>;
-  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number>;
+  /** `direct` says that the file bypasses the page cache. */
+  write(descriptor: number, at: number, slices: readonly Uint8Array[], direct?: boolean): Promise<number>;
   /** fdatasync. */
   flush(descriptor: number): Promise<number>;
   /** fallocate with `mode`. */
@@ -27,8 +28,10 @@ export interface FileEngine {
   close(): void;
 }
 
-/** Copying so much takes longer than waking another thread. */
-const LARGE_WRITE_BYTES = 128 * 1024;
+/** Copying so much takes longer than waking another thread, which mostly is awake, and holds the file meanwhile. */
+const LARGE_CACHED_WRITE_BYTES = 32 * 1024;
+/** The same where the device takes the bytes from where they are. */
+const LARGE_DIRECT_WRITE_BYTES = 128 * 1024;
 
 /** Slices in one system call. */
 export const MAX_SLICES = 1024;
@@ -48,10 +51,10 @@ export class RingEngine implements FileEngine {
     return this.#ring.request({ operation, descriptor, offset: at, slices, elsewhere });
   }
 
-  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
+  write(descriptor: number, at: number, slices: readonly Uint8Array[], direct = false): Promise<number> {
     const operation = slices.length === 1 ? RingOperation.write : RingOperation.writev;
     // Where the kernel can do it at once it would, and this thread would copy it all.
-    const elsewhere = slices[0]!.length >= LARGE_WRITE_BYTES;
+    const elsewhere = slices[0]!.length >= (direct ? LARGE_DIRECT_WRITE_BYTES : LARGE_CACHED_WRITE_BYTES);
     return this.#ring.request({ operation, descriptor, offset: at, slices, elsewhere });
   }
 
@@ -160,8 +163,8 @@ export class LazyEngine implements FileEngine {
     return this.#engine.read(descriptor, at, slices, elsewhere);
   }
 
-  write(descriptor: number, at: number, slices: readonly Uint8Array[]): Promise<number> {
-    return this.#engine.write(descriptor, at, slices);
+  write(descriptor: number, at: number, slices: readonly Uint8Array[], direct?: boolean): Promise<number> {
+    return this.#engine.write(descriptor, at, slices, direct);
   }
 
   flush(descriptor: number): Promise<number> {

@@ -57,7 +57,7 @@ export async function writeAll(target: TransferTarget, at: number, from: IoVecto
   }
   for (let done = 0; done < from.length;) {
     const slices = window(from, done);
-    const put = await target.engine.write(target.descriptor, at + done, slices);
+    const put = await target.engine.write(target.descriptor, at + done, slices, target.memoryAlignBytes > 1);
     if (put <= 0) await again("write", target, put, at + done, from.length - done);
     else done += put;
   }
