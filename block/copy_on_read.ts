@@ -21,23 +21,28 @@ export async function copyOnReadAlone(
   at: number,
   into: IoVector,
   changed: () => void,
+  isOwn: boolean,
 ): Promise<void> {
   const request = requests.begin(at, into.length);
   try {
     const unit = Math.max(driver.limits.alignBytes, driver.limits.zeroAlignBytes ?? 1);
     await requests.serialise(request, alignDown(at, unit), alignUp(at + into.length, unit));
-    await copyOnRead(driver, at, into, changed);
+    await copyOnRead(driver, at, into, changed, isOwn);
   } finally {
     requests.end(request);
   }
 }
 
-/** Reads as the driver does and allocates what was not; `changed` is told of each write. */
-export async function copyOnRead(
+/**
+ * Reads as the driver does and allocates what was not; `changed` is told of each write. Memory that is the caller's own
+ * (`isOwn`), which no guest writes to meanwhile, is written from as it is.
+ */
+async function copyOnRead(
   driver: BlockDriver,
   at: number,
   into: IoVector,
   changed: () => void,
+  isOwn: boolean,
 ): Promise<void> {
   const unit = Math.max(driver.limits.alignBytes, driver.limits.zeroAlignBytes ?? 1);
   const end = Math.min(at + into.length, driver.size);
@@ -52,14 +57,15 @@ export async function copyOnRead(
     }
     const start = alignDown(position, unit);
     const stop = Math.min(alignUp(runEnd, unit), start + Math.max(unit, MAX_COPY_BYTES), driver.size);
-    const bounce = IoVector.allocate(stop - start);
+    const fits = isOwn && start === position && stop <= runEnd;
+    const bounce = fits ? into.slice(start - at, stop - start) : IoVector.allocate(stop - start);
     await readUnaligned(driver, start, bounce);
     driver.debugEvent?.("cor_write");
     if (bounce.isZero()) await zeroUnaligned(driver, start, bounce.length, {});
     else await writeUnaligned(driver, start, bounce);
     changed();
     const used = Math.min(stop, runEnd) - position;
-    into.slice(position - at, used).copyFromVector(bounce.slice(position - start, used));
+    if (!fits) into.slice(position - at, used).copyFromVector(bounce.slice(position - start, used));
     position += used;
   }
   if (position < at + into.length) into.fill(0, Math.max(0, position - at));

@@ -354,10 +354,10 @@ export class BlockNode {
     return () => void this.#copyOnRead--;
   }
 
-  /** Reads, and copies what of it lies only in the backing node into this one. */
+  /** Reads into memory of the caller's own, and copies what lies only in the backing node into this one. */
   copyUp(at: number, into: IoVector): Promise<void> {
     this.inFlight++;
-    return this.#endRead(this.#readCopying(at, into));
+    return this.#endRead(this.#readCopying(at, into, true));
   }
 
   /** Part of rewire.ts: takes another node as its child; what was flushed before says nothing any more. */
@@ -493,8 +493,8 @@ export class BlockNode {
     await zeroUnaligned(this.#driver, at, length, unmap === (how.unmap ?? false) ? how : { ...how, unmap });
   }
 
-  #readCopying(at: number, into: IoVector): Promise<void> {
+  #readCopying(at: number, into: IoVector, isOwn = false): Promise<void> {
     if (this.readOnly) return readUnaligned(this.#driver, at, into);
-    return copyOnReadAlone(this.#driver, this.#requests, at, into, () => this.writeGeneration++);
+    return copyOnReadAlone(this.#driver, this.#requests, at, into, () => this.writeGeneration++, isOwn);
   }
 }

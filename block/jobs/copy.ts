@@ -103,7 +103,7 @@ async function copyData(
 async function writeCompressed(target: BlockNode, at: number, data: IoVector): Promise<void> {
   const unit = target.driver.limits.optimalTransferBytes ?? MAX_UNIT_BYTES;
   for (let done = 0; done < data.length; done += unit) {
-    const part = data.slice(done, Math.min(done + unit, data.length));
+    const part = data.slice(done, Math.min(unit, data.length - done));
     try {
       await target.writeCompressed(at + done, part);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { IoVector } from "../../base/io_vector.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { haveProgram, must } from "../../tests/support/programs.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
@@ -182,6 +183,26 @@ for (const sync of ["full", "top"] as const) {
     await graph.release(target);
   });
 }
+
+Deno.test("backup: compressed, and the real program reads it", async () => {
+  await using temp = await TempFolder.make();
+  const then = await (async () => {
+    await using graph = testGraph();
+    await using guest = await Guest.over(graph, temp);
+    const target = await newTarget(graph, temp);
+    await guest.drive.write(0, IoVector.of(new Uint8Array(65536).fill(5)));
+    guest.model.fill(5, 0, 65536);
+    const model = guest.model.slice();
+    const job = await startBackup(graph, { id: "j", source: guest.node, target, sync: "full", compress: true });
+    for (let i = 0; i < 5; i++) await guest.step();
+    await job.concluded;
+    assertEquals(job.error, undefined);
+    assertEquals((await target.status(0, 65536)).compressed, true);
+    await graph.release(target);
+    return model;
+  })();
+  await checkOutside(temp, "target", then);
+});
 
 Deno.test("backup: none keeps only what the guest writes over, until it is cancelled", async () => {
   await using temp = await TempFolder.make();

@@ -14,7 +14,7 @@ import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
-import { CopyError } from "./copy.ts";
+import { PARALLEL_PIECES, PieceBuffers } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { PassThrough } from "./pass_through.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
@@ -45,6 +45,7 @@ class Stream implements JobWork {
   readonly #graph: BlockGraph;
   readonly #top: BlockNode;
   readonly #options: StreamOptions;
+  readonly #buffers = new PieceBuffers();
   #filter: BlockNode | undefined;
   #wasReadOnly = false;
   /** What was passed over with `ignore`: the layers below are still needed. */
@@ -87,38 +88,69 @@ class Stream implements JobWork {
     if (top.backing === undefined || top.backing === base) return;
     const { progress } = job;
     progress.total = top.size;
-    const buffer = new Uint8Array(PIECE_BYTES);
     for (let at = 0; at < progress.total;) {
-      const length = Math.min(PIECE_BYTES, progress.total - at);
-      let copied: { readonly bytes: number; readonly isCopy: boolean };
-      try {
-        copied = await this.#piece(at, length, buffer);
-      } catch (error) {
-        const policy = this.#options.onError ?? "report";
-        const action = job.failed(error instanceof CopyError ? error.operation : "read", policy, error);
-        if (action === "report") throw error;
+      // Under a limit, one piece at a time keeps to it evenly.
+      const batch = await this.#begin(at, progress.total, job.speed > 0 ? 1 : PARALLEL_PIECES);
+      const failure = (await Promise.allSettled(batch.copies)).find((one) => one.status === "rejected");
+      if (failure !== undefined) {
+        const action = job.failed("read", this.#options.onError ?? "report", failure.reason);
+        if (action === "report") throw failure.reason;
         if (action === "stop") {
           yield { bytes: 0 };
           continue;
         }
-        copied = { bytes: length, isCopy: false };
-        this.#failure ??= error;
+        this.#failure ??= failure.reason;
       }
-      at += copied.bytes;
+      at = batch.end;
       progress.done = at;
-      yield { bytes: copied.isCopy ? copied.bytes : 0 };
+      yield { bytes: batch.bytes };
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #piece(at: number, length: number, buffer: Uint8Array): Promise<{ bytes: number; isCopy: boolean }> {
+  /** Begins to copy the next pieces that are to be copied, and says how far they reach. */
+  async #begin(
+    at: number,
+    total: number,
+    most: number,
+  ): Promise<{ readonly copies: Promise<void>[]; readonly end: number; readonly bytes: number }> {
+    const copies: Promise<void>[] = [];
+    let end = at;
+    let bytes = 0;
+    while (end < total && copies.length < most) {
+      let piece: { readonly bytes: number; readonly isCopy: boolean };
+      try {
+        piece = await this.#look(end, Math.min(PIECE_BYTES, total - end));
+      } catch (error) {
+        copies.push(Promise.reject(error));
+        piece = { bytes: PIECE_BYTES, isCopy: false };
+      }
+      if (piece.isCopy) {
+        copies.push(this.#copy(end, piece.bytes));
+        bytes += piece.bytes;
+      }
+      end = Math.min(total, end + piece.bytes);
+      // Where a limit counts, and where there is nothing to do, each piece is a step.
+      if (most === 1) break;
+    }
+    return { copies, end, bytes };
+  }
+
+  async #look(at: number, length: number): Promise<{ readonly bytes: number; readonly isCopy: boolean }> {
     const top = this.#top;
     const own = await top.status(at, length);
     if (own.kind !== "unallocated") return { bytes: own.lengthBytes, isCopy: false };
     const below = await isAllocatedAbove(top.backing!, this.#options.base, at, own.lengthBytes);
-    const bytes = Math.min(below.lengthBytes, own.lengthBytes);
-    if (below.allocated) await top.copyUp(at, IoVector.of(buffer.subarray(0, bytes)));
-    return { bytes, isCopy: below.allocated };
+    return { bytes: Math.min(below.lengthBytes, own.lengthBytes), isCopy: below.allocated };
+  }
+
+  async #copy(at: number, length: number): Promise<void> {
+    const buffer = this.#buffers.take();
+    try {
+      await this.#top.copyUp(at, IoVector.of(buffer.subarray(0, length)));
+    } finally {
+      this.#buffers.give(buffer);
+    }
   }
 
   async prepare(job: Job): Promise<void> {
