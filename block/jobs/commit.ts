@@ -49,6 +49,9 @@ export async function* commit(
   if (base === undefined) {
     throw ioError("copy", "ENOTSUP", { node: overlay.name });
   }
+  if (graph.jobs.list().some((job) => job.blocks(overlay) || job.blocks(base))) {
+    throw ioError("copy", "EBUSY", { node: overlay.name });
+  }
   const above = layersAbove(overlay, base);
   const keepOverlay = options.keepOverlay === true || above.length > 1;
   if (overlay.readOnly && !keepOverlay) {

@@ -9,6 +9,7 @@ import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { testGraph } from "../testing.ts";
 import { startBackup } from "./backup.ts";
+import { commitAll } from "./commit.ts";
 import { startCommit } from "./commit_job.ts";
 import type { Job } from "./job.ts";
 import { startMirror } from "./mirror.ts";
@@ -253,6 +254,10 @@ Deno.test("a job that is cancelled at any step leaves a disk that reads as befor
       // Where it went to its end, the next ones would find another chain.
       else break;
     }
+    // What was left half done is done again, to its end.
+    const again = await startStream(graph, guest.node, { id: "again" });
+    await again.concluded;
+    assertEquals([again.error, chainNames(guest.node).length, await guest.difference()], [undefined, 1, -1]);
     await graph.release(target);
   }
 });
@@ -275,6 +280,7 @@ Deno.test("jobs: ids, and nodes that another job has", async () => {
     () => startStream(graph, guest.node, { id: "k", speed: -1 }),
     "Parameter 'speed' expects a non-negative value",
   );
+  assertEquals((await assertRejects(() => commitAll(graph, guest.node), BlockError)).errno, "EBUSY");
   assertEquals(graph.jobs.list(), [job]);
   await graph.jobs.cancelAll();
   assertEquals(graph.jobs.list(), []);
