@@ -13,6 +13,7 @@ import * as help from "./help.ts";
 import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
+import * as objects from "./objects.ts";
 import * as qemuIo from "./qemu_io.ts";
 import * as snapshots from "./snapshots.ts";
 import * as trace from "./trace.ts";
@@ -47,8 +48,13 @@ export const COMMANDS = {
   "log": trace.log,
   "logfile": trace.logfile,
   "o": memory.portWrite,
+  "object_add": objects.objectAdd,
+  "object_del": objects.objectDel,
   "print": memory.print,
   "qemu-io": qemuIo.qemuIo,
+  "qom-get": objects.qomGet,
+  "qom-list": objects.qomList,
+  "qom-set": objects.qomSet,
   "query-block": block.infoBlock,
   "query-block-jobs": jobs.infoBlockJobs,
   "query-blockstats": block.infoBlockstats,
@@ -57,6 +63,7 @@ export const COMMANDS = {
   "query-name": machine.infoName,
   "query-pci": tree.infoPci,
   "query-qtree": tree.infoQtree,
+  "query-qom-tree": objects.infoQomTree,
   "query-registers": machine.infoRegisters,
   "query-snapshots": snapshots.infoSnapshots,
   "query-status": machine.infoStatus,

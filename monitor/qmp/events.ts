@@ -52,6 +52,20 @@ export const EVENTS: readonly QmpEvent[] = [
     name: "BLOCK_JOB_ERROR",
     data: struct({ device: str, operation: oneOf("read", "write"), action: oneOf("ignore", "report", "stop") }),
   },
+  {
+    name: "QUORUM_FAILURE",
+    data: struct({ reference: str, "sector-num": int, "sectors-count": int }),
+  },
+  {
+    name: "QUORUM_REPORT_BAD",
+    data: struct({
+      type: oneOf("read", "write", "flush"),
+      error: optional(str),
+      "node-name": str,
+      "sector-num": int,
+      "sectors-count": int,
+    }),
+  },
   { name: "DEVICE_TRAY_MOVED", data: struct({ device: str, id: str, "tray-open": bool }) },
   { name: "DEVICE_DELETED", data: struct({ device: optional(str), path: str }) },
 ];

@@ -50,5 +50,6 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
   });
   for (const name of TOLD) machine.events.on(name, (data) => server.emit(name, data));
   for (const name of TOLD_OF_JOBS) machine.graph.jobs.events.on(name, (data) => server.emit(name, data));
+  machine.graph.events.on("event", ({ name, data }) => server.emit(name, data));
   return server;
 }

@@ -52,11 +52,12 @@ async function imageValue(node: BlockNode): Promise<ImageInfoValue> {
   };
 }
 
-/** Whether the driver, or what a `raw` one passes questions on to, tells anything of its images. */
+/** Whether the driver, or what a `raw` one or a filter passes questions on to, tells anything of its images. */
 function knowsDetails(node: BlockNode): boolean {
   const { driver } = node;
   if (driver.name === "raw") return node.children.some(({ role, node: file }) => role === "file" && knowsDetails(file));
-  return driver.info !== undefined || !driver.name.startsWith("null-");
+  if (driver.filtered !== undefined) return knowsDetails(driver.filtered);
+  return driver.info !== undefined || (node.kind === "protocol" && !driver.name.startsWith("null-"));
 }
 
 async function imageChain(chain: readonly BlockNode[]): Promise<ImageInfoValue> {

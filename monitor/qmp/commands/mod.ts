@@ -14,6 +14,7 @@ import * as query from "./block_query.ts";
 import * as machine from "./machine.ts";
 import * as media from "./media.ts";
 import * as nodes from "./nodes.ts";
+import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
 import * as protocol from "./protocol.ts";
 
@@ -52,6 +53,13 @@ export const QMP_COMMANDS = {
   "blockdev-insert-medium": media.blockdevInsertMedium,
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
+  "object-add": objects.objectAdd,
+  "object-del": objects.objectDel,
+  "qom-list": objects.qomList,
+  "qom-get": objects.qomGet,
+  "qom-set": objects.qomSet,
+  "qom-list-types": objects.qomListTypes,
+  "qom-list-properties": objects.qomListProperties,
   "block_set_io_throttle": throttle.blockSetIoThrottle,
   "query-jobs": jobs.queryJobs,
   "query-block-jobs": jobs.queryBlockJobs,

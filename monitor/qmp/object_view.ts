@@ -1,0 +1,152 @@
+/**
+ * All objects of a machine by path, as `qom-list` and its like see them: `/objects` (what users made), `/machine`
+ * (devices and what holds them).
+ *
+ * A device shows its declared properties; memory regions, interrupt lines and the properties of the board itself are
+ * not in the tree, and no property of a realized device can be changed.
+ *
+ * Source: qapi/qom.json; the texts are QEMU 7.2's.
+ *
+ * @module
+ */
+import { type JsonValue } from "../../base/json/mod.ts";
+import { type BlockGraph, OBJECT_TYPES, optionValue, type UserObject } from "../../block/mod.ts";
+import { Device, type ObjectNode } from "../../devices/bus/mod.ts";
+import type { Machine } from "../../machine/mod.ts";
+import { deviceNotFound, MonitorError } from "../errors.ts";
+
+/** A property by name and type. */
+export interface PropertyView {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** One object. */
+export interface ObjectView {
+  readonly typeName: string;
+  /** By name, in order of making. */
+  readonly children: ReadonlyMap<string, ObjectView>;
+  /** Besides `type` and children. */
+  readonly properties: readonly PropertyView[];
+  get(property: string): JsonValue | undefined;
+  set(property: string, value: JsonValue): void;
+}
+
+const NO_CHILDREN: ReadonlyMap<string, ObjectView> = new Map();
+
+function container(typeName: string, children: Iterable<readonly [string, ObjectView]>): ObjectView {
+  return { typeName, children: new Map(children), properties: [], get: () => undefined, set: () => {} };
+}
+
+/** The tree's root. */
+export function objectRoot(graph: BlockGraph, machine: Machine | undefined): ObjectView {
+  const made = graph.objects.list.map((object): [string, ObjectView] => [object.id, userObject(graph, object)]);
+  return container("container", [
+    ["objects", container("container", made)],
+    ...(machine === undefined ? [] : [["machine", machineObject(machine.objects.machine)] as const]),
+    ["chardevs", container("container", [])],
+  ]);
+}
+
+function userObject(graph: BlockGraph, object: UserObject): ObjectView {
+  return {
+    typeName: object.type,
+    children: NO_CHILDREN,
+    properties: OBJECT_TYPES.find(({ name }) => name === object.type)!.listed,
+    get: (name) => object.get(name),
+    set: (name, value) => graph.objects.set(object.id, name, optionValue(value)),
+  };
+}
+
+function machineObject(node: ObjectNode): ObjectView {
+  const { value, typeName } = node;
+  const children = new Map(node.children.map((child): [string, ObjectView] => [child.name, machineObject(child)]));
+  if (!(value instanceof Device)) return { ...container(typeName, []), children };
+  const table = value.type.properties;
+  const flags: Readonly<Record<string, JsonValue>> = {
+    realized: value.realized,
+    hotplugged: false,
+    hotpluggable: value.bus !== undefined,
+  };
+  return {
+    typeName,
+    children,
+    properties: [
+      ...Object.keys(flags).map((name) => ({ name, type: "bool" })),
+      ...Object.keys(table).map((name) => ({ name, type: table[name]!.typeName })),
+    ],
+    get(name) {
+      const property = table[name];
+      if (property === undefined) return flags[name];
+      return plain(value.properties[name]) ?? property.print(value.properties[name]).replace(/^"(.*)"$/, "$1");
+    },
+    set(name) {
+      const id = value.id === undefined ? "" : ` on device '${value.id}'`;
+      throw new MonitorError(`Attempt to set property '${name}'${id} (type '${typeName}') after it was realized`);
+    },
+  };
+}
+
+/** A value that JSON has. */
+function plain(value: unknown): JsonValue | undefined {
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "boolean":
+    case "bigint":
+      return value;
+    default:
+      return undefined;
+  }
+}
+
+/** The object at an absolute path, or the only one whose path ends so. @throws {MonitorError} */
+export function objectAt(root: ObjectView, path: string): ObjectView {
+  const names = path.split("/").filter((name) => name !== "");
+  if (path.startsWith("/")) {
+    const found = below(root, names);
+    if (found === undefined) throw deviceNotFound(path);
+    return found;
+  }
+  const found = [...everything(root)].flatMap((start) => below(start, names) ?? []);
+  if (found.length > 1) throw new MonitorError(`Path '${path}' does not uniquely identify an object`);
+  if (found.length === 0 || names.length === 0) throw deviceNotFound(path);
+  return found[0]!;
+}
+
+function below(start: ObjectView, names: readonly string[]): ObjectView | undefined {
+  let object: ObjectView | undefined = start;
+  for (const name of names) object = object?.children.get(name);
+  return object;
+}
+
+function* everything(root: ObjectView): IterableIterator<ObjectView> {
+  yield root;
+  for (const child of root.children.values()) yield* everything(child);
+}
+
+/** What `qom-list` answers. */
+export function listProperties(object: ObjectView): PropertyView[] {
+  return [
+    { name: "type", type: "string" },
+    ...object.properties,
+    ...[...object.children].map(([name, { typeName }]) => ({ name, type: `child<${typeName}>` })),
+  ];
+}
+
+/** @throws {MonitorError} where there is no such property */
+export function getProperty(object: ObjectView, name: string): JsonValue {
+  if (name === "type") return object.typeName;
+  const value = object.properties.some((row) => row.name === name) ? object.get(name) : undefined;
+  if (value === undefined) throw new MonitorError(`Property '${object.typeName}.${name}' not found`);
+  return value;
+}
+
+/** @throws {MonitorError} where there is no such property, or it takes no such value now */
+export function setProperty(object: ObjectView, name: string, value: JsonValue): void {
+  if (name === "type") throw new MonitorError(`Property '${object.typeName}.type' is not writable`);
+  if (!object.properties.some((row) => row.name === name)) {
+    throw new MonitorError(`Property '${object.typeName}.${name}' not found`);
+  }
+  object.set(name, value);
+}
