@@ -130,3 +130,19 @@ export function isZero(bytes: Uint8Array): boolean {
   }
   return true;
 }
+
+const PAGE_BYTES = 4096;
+
+/**
+ * Where the first page of 4 KiB that is not all zeroes begins, from `at` on, which is the beginning of a page; or the end
+ * of `bytes`. Tables in large clusters are mostly empty, and this passes over them at the speed of memory.
+ */
+export function afterZeroPages(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && isZero(bytes.subarray(at, at + PAGE_BYTES))) at += PAGE_BYTES;
+  return Math.min(at, bytes.length);
+}
+
+/** Whether {@link afterZeroPages} may be asked about `at`. */
+export function isPageStart(at: number): boolean {
+  return at % PAGE_BYTES === 0;
+}

@@ -51,9 +51,6 @@ export function isPossible(features: Features): boolean {
   return preallocation === "off" || backing === "none" || extendedL2;
 }
 
-/** A power loss in an image of huge clusters costs fifty others: one where those have so many has to do. */
-const HUGE_SHARE = 40;
-
 /** Crash points by pair of values. */
 export class Coverage {
   readonly #points = new Map<string, number>();
@@ -68,26 +65,23 @@ export class Coverage {
     return this.#points.get(pair) ?? 0;
   }
 
-  /** All pairs that an image can have, the rarest first; huge clusters count for more. */
+  /** All pairs that an image can have, the rarest first. */
   get pairs(): (FeaturePair & { points: number })[] {
     return PAIRS.map((pair) => ({ ...pair, points: this.of(pair.pair) }))
-      .sort((a, b) => a.points * a.weight - b.points * b.weight);
+      .sort((a, b) => a.points - b.points);
   }
 
-  /** Crash points of the rarest pair, those with huge clusters forty times. */
+  /** Crash points of the rarest pair. */
   get least(): number {
-    const { points, weight } = this.pairs[0]!;
-    return points * weight;
+    return this.pairs[0]!.points;
   }
 
   /** A line on all, and one for each of the `rarest` pairs. */
   report(rarest: number): string[] {
     const { pairs } = this;
-    const few = pairs.filter(({ points, weight }) => points * weight < 200).length;
+    const few = pairs.filter(({ points }) => points < 200).length;
     return [
-      `${this.crashPoints} crash points, ${pairs.length} pairs of features, ${few} of them with fewer than 200 (2 MiB clusters: ${
-        200 / HUGE_SHARE
-      }); rarest:`,
+      `${this.crashPoints} crash points, ${pairs.length} pairs of features, ${few} of them with fewer than 200; rarest:`,
       ...pairs.slice(0, rarest).map(({ pair, points }) => `${String(points).padStart(8)}  ${pair}`),
     ];
   }
@@ -112,7 +106,6 @@ interface FeaturePair {
   readonly pair: string;
   readonly names: readonly [FeatureName, FeatureName];
   readonly values: readonly [unknown, unknown];
-  readonly weight: number;
 }
 
 /** Every pair that some image has: what is plain goes with everything. */
@@ -121,8 +114,7 @@ const PAIRS: readonly FeaturePair[] = NAMES.flatMap((a, index) =>
     FEATURES[a].flatMap((one) =>
       FEATURES[b].flatMap((other) => {
         const features = { ...PLAIN, [a]: one, [b]: other } as Features;
-        const weight = features.clusterBytes > MiB ? HUGE_SHARE : 1;
-        const pair = { pair: pairName(a, b, features), names: [a, b], values: [one, other], weight } as const;
+        const pair = { pair: pairName(a, b, features), names: [a, b], values: [one, other] } as const;
         return isPossible(features) ? [pair] : [];
       })
     )
@@ -135,8 +127,8 @@ const PAIRS: readonly FeaturePair[] = NAMES.flatMap((a, index) =>
  */
 export function rareFeatures(random: Random, coverage: Coverage): Features {
   const { pairs } = coverage;
-  const rarest = pairs[0]!.points * pairs[0]!.weight;
-  const least = pairs.filter(({ points, weight }) => points * weight === rarest);
+  const rarest = pairs[0]!.points;
+  const least = pairs.filter(({ points }) => points === rarest);
   const { names, values } = least[random.below(least.length)]!;
   const chosen = new Map<FeatureName, unknown>([[names[0], values[0]], [names[1], values[1]]]);
   const featuresWith = (name: FeatureName, value: unknown) =>
@@ -150,9 +142,8 @@ export function rareFeatures(random: Random, coverage: Coverage): Features {
       const features = featuresWith(name!, value);
       if (!isPossible(features)) continue;
       let score = random.below(1000) / 1e6;
-      const weight = features.clusterBytes > MiB ? HUGE_SHARE : 1;
       for (const other of chosen.keys()) {
-        score += 1 / (1 + weight * coverage.of(pairName(name!, other, features)) / 20) ** 3;
+        score += 1 / (1 + coverage.of(pairName(name!, other, features)) / 20) ** 3;
       }
       if (score > bestScore) [best, bestScore] = [value, score];
     }

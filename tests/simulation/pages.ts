@@ -32,10 +32,19 @@ export class Pages {
     for (let done = 0; done < into.length;) {
       const inPage = (at + done) % PAGE_BYTES;
       const length = Math.min(PAGE_BYTES - inPage, into.length - done);
-      const page = this.#pages[Math.floor((at + done) / PAGE_BYTES)];
-      if (page === undefined) into.fill(0, done, done + length);
-      else into.set(page.subarray(inPage, inPage + length), done);
-      done += length;
+      let index = Math.floor((at + done) / PAGE_BYTES);
+      const page = this.#pages[index];
+      if (page !== undefined) {
+        into.set(length === PAGE_BYTES ? page : page.subarray(inPage, inPage + length), done);
+        done += length;
+        continue;
+      }
+      // Missing pages lie side by side.
+      const last = Math.floor((at + into.length - 1) / PAGE_BYTES);
+      while (index < last && this.#pages[index + 1] === undefined) index++;
+      const end = Math.min((index + 1) * PAGE_BYTES - at, into.length);
+      into.fill(0, done, end);
+      done = end;
     }
   }
 

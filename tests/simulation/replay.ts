@@ -14,8 +14,8 @@ import { formatSteps, parseSteps, type Step, writeSteps } from "./workload.ts";
 const STEPS = 60;
 /** Power is lost at about one in so many moments. */
 const SPARSE = 5;
-/** With huge clusters each of them takes long. */
-const SPARSE_HUGE = 60;
+/** With huge clusters each of them takes long, and a run has more of them. */
+const SPARSE_HUGE = 15;
 const MOST_ATTEMPTS = 120;
 
 /** A run that failed, as short as could be found. */

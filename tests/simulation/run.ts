@@ -5,6 +5,7 @@
  * @module
  */
 import { SeededRandom } from "../../base/random.ts";
+import { MiB } from "../../base/units.ts";
 import { BlockError, type BlockGraph, type BlockNode } from "../../block/mod.ts";
 import { bitmapProblem, BitmapsModel, bitmapsOf } from "./bitmaps.ts";
 import type { Features } from "./features.ts";
@@ -18,6 +19,8 @@ import { Scheduler } from "./scheduler.ts";
 import { type Moment, verify, Violation } from "./verify.ts";
 import type { Step } from "./workload.ts";
 import { compatOf, geometryOf, makeBacking, makeDisk, openDisk, openGraph, openOptions } from "./world.ts";
+
+const THIN_AFTER = 20;
 
 /** What came of it. */
 export interface Outcome {
@@ -57,6 +60,7 @@ class Run implements Machine {
   unharmed = true;
   readonly #plan: Plan;
   #moment = 0;
+  #taken = 0;
   #moments: Moment[] = [];
   #violation: unknown;
   readonly #inFlight = new Map<Promise<void>, Range & { readonly changes: boolean }>();
@@ -152,9 +156,16 @@ class Run implements Machine {
   #maybeLosePower(): void {
     const point = ++this.#moment;
     const { point: only, sparse } = this.#plan;
-    if (only === undefined ? this.#random(3).below(sparse) === 0 : only === point) {
+    if (only === undefined ? this.#random(3).below(sparse * this.#thinning) === 0 : only === point) {
+      this.#taken++;
       this.#moments.push(this.#takeMoment());
     }
+  }
+
+  /** A long run with huge clusters, whose power losses take long, is looked at less and less often. */
+  get #thinning(): number {
+    const { features, sparse } = this.#plan;
+    return features.clusterBytes > MiB && sparse > 2 ? 2 ** Math.floor(this.#taken / THIN_AFTER) : 1;
   }
 
   /** Whether closing stores the bitmaps: where that fails, the image goes without them. */

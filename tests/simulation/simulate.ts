@@ -23,8 +23,8 @@ export interface SimulateOptions {
   /** Runs that making a failure short may take. */
   readonly shrinkAttempts?: number;
   readonly planted?: PlantedBug;
-  /** Called after each seed. */
-  readonly onProgress?: (seed: number, coverage: Coverage) => void;
+  /** Called after each seed with the features that its run had. */
+  readonly onProgress?: (seed: number, coverage: Coverage, features: Features) => void;
 }
 
 /** What came of it. */
@@ -50,7 +50,7 @@ export async function simulate(options: SimulateOptions): Promise<Summary> {
     };
     const outcome = await run(plan);
     coverage.add(plan.features, outcome.points);
-    options.onProgress?.(seed, coverage);
+    options.onProgress?.(seed, coverage, plan.features);
     if (outcome.failure !== undefined) {
       return { coverage, seeds: seed - first + 1, failure: await shrink(plan, options.shrinkAttempts) };
     }

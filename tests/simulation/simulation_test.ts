@@ -25,7 +25,7 @@ for (const [what, replay] of FOUND) {
 }
 
 Deno.test("simulation: ten thousand power failures, two hundred for each pair of features", async () => {
-  const { coverage, failure } = await simulate({ seeds: 600, crashPoints: 10_000, pairPoints: 200 });
+  const { coverage, failure } = await simulate({ seeds: 900, crashPoints: 10_000, pairPoints: 200 });
   assertEquals(failure === undefined ? [] : explain(failure), []);
   assert(coverage.crashPoints >= 10_000 && coverage.least >= 200, coverage.report(5).join("\n"));
   console.log(coverage.report(3).join("\n"));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { IoVector } from "../../base/io_vector.ts";
+import { afterZeroPages, IoVector } from "../../base/io_vector.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
 import { BlockError, type BlockNode, type CheckResult } from "../../block/mod.ts";
@@ -141,8 +141,12 @@ async function readDisk(node: BlockNode, allowed: readonly Values[], where: stri
 export function readValues(bytes: Uint8Array, first: number, allowed: readonly Values[], where: string): number[] {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const values: number[] = [];
-  for (let i = 0; i < bytes.length / SECTOR_BYTES; i++) {
-    const value = valueOf(words, i * SECTOR_BYTES, first + i);
+  const sectors = bytes.length / SECTOR_BYTES;
+  let zeroUpTo = 0;
+  for (let i = 0; i < sectors; i++) {
+    // Large clusters are mostly empty.
+    if (i >= zeroUpTo && i % 8 === 0) zeroUpTo = afterZeroPages(bytes, i * SECTOR_BYTES) / SECTOR_BYTES;
+    const value = i < zeroUpTo ? 0 : valueOf(words, i * SECTOR_BYTES, first + i);
     const may = allowed[i] ?? [];
     if (!may.includes(value)) {
       const is = value < 0 ? `torn or foreign bytes (${words[i * 128]} of sector ${words[i * 128 + 1]})` : value;

@@ -6,6 +6,7 @@
  * @module
  */
 import { errnoText } from "../../../base/errno.ts";
+import { afterZeroPages, isPageStart } from "../../../base/io_vector.ts";
 import { errnoOf, ioError } from "../../errors.ts";
 import type { ReferenceWalk } from "./check_references.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
@@ -19,6 +20,8 @@ export async function walkRefcountTable(walk: ReferenceWalk): Promise<void> {
   const raw = await file.readBytes(header.refcountTableOffset, refcounts.tableBytes);
   const view = new DataView(raw.buffer);
   for (let index = 0; index < refcounts.table.length; index++) {
+    if (isPageStart(index * ENTRY_BYTES)) index = afterZeroPages(raw, index * ENTRY_BYTES) / ENTRY_BYTES;
+    if (index >= refcounts.table.length) break;
     const offset = refcounts.table[index]!;
     const low = view.getUint32(index * ENTRY_BYTES + 4);
     if ((low & 0x1ff) !== 0) {

@@ -7,6 +7,7 @@
  * @module
  */
 import { errnoText } from "../../../base/errno.ts";
+import { afterZeroPages, isPageStart } from "../../../base/io_vector.ts";
 import { BlockError, errnoOf } from "../../errors.ts";
 import { entryHex } from "./check_findings.ts";
 import type { ReferenceWalk } from "./check_references.ts";
@@ -75,7 +76,7 @@ export class L2Walk {
     const { image, findings, references, hasDataFile } = this.#walk;
     const { counts } = references;
     const { clusterSize } = image;
-    if (this.#extended || hasDataFile) return at;
+    if (this.#extended || hasDataFile) return this.#afterEmpty(view, at);
     const { max } = image.refcounts;
     const perByte = 1 / clusterSize;
     const lastCluster = Math.floor(this.#walk.fileBytes * perByte) - 1;
@@ -128,6 +129,19 @@ export class L2Walk {
       findings.fragmentedClusters += fragmented;
     }
     return at;
+  }
+
+  /** Where the first entry from byte `at` on begins that says anything, or the table ends. */
+  #afterEmpty(view: DataView<ArrayBuffer>, at: number): number {
+    const { clusterSize } = this.#walk.image;
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, clusterSize);
+    const words = new Int32Array(view.buffer, view.byteOffset, clusterSize / 4);
+    for (; at < clusterSize; at += this.#entryBytes) {
+      if (isPageStart(at)) at = afterZeroPages(bytes, at);
+      const end = (at + this.#entryBytes) >> 2;
+      for (let word = at >> 2; word < end; word++) if ((words[word] ?? 0) !== 0) return at;
+    }
+    return clusterSize;
   }
 
   #countFragment(host: number): void {

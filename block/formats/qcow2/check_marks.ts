@@ -6,6 +6,7 @@
  * @module
  */
 import { errnoText } from "../../../base/errno.ts";
+import { afterZeroPages, isPageStart } from "../../../base/io_vector.ts";
 import { errnoOf } from "../../errors.ts";
 import { LAST_OFFSET } from "./check_blocks.ts";
 import { entryHex } from "./check_findings.ts";
@@ -115,6 +116,7 @@ async function checkTable(
   let changed = 0;
   for (let at = 0; at < bytes.length; at += entryBytes) {
     if (quick) at = skipRight(walk, view, at);
+    else if (isPageStart(at)) at = afterZeroPages(bytes, at);
     if (at >= bytes.length) break;
     const high = view.getUint32(at);
     const low = view.getUint32(at + 4);

@@ -10,6 +10,7 @@
  * @module
  */
 import { divideCeil } from "../../../base/bits.ts";
+import { afterZeroPages, isPageStart } from "../../../base/io_vector.ts";
 import { BlockError, ioError } from "../../errors.ts";
 import type { BlockNode } from "../../node.ts";
 import { Allocator } from "./allocator.ts";
@@ -163,8 +164,12 @@ export class Qcow2Image {
     metadata.clear();
     metadata.add(AREA.activeL1, header.l1Offset, this.l1.bytes.length);
     metadata.add(AREA.refcountTable, header.refcountTableOffset, refcounts.tableBytes);
-    for (const offset of refcounts.table) {
-      if (offset !== 0) metadata.add(AREA.refcountBlock, offset, clusterSize);
+    const { table } = refcounts;
+    const bytes = new Uint8Array(table.buffer, table.byteOffset, table.byteLength);
+    for (let index = 0; index < table.length; index++) {
+      if (isPageStart(index * ENTRY_BYTES)) index = afterZeroPages(bytes, index * ENTRY_BYTES) / ENTRY_BYTES;
+      if (index >= table.length) break;
+      if (table[index] !== 0) metadata.add(AREA.refcountBlock, table[index]!, clusterSize);
     }
     this.registerL2();
     metadata.add(AREA.snapshotTable, header.snapshotsOffset, this.snapshotTableBytes);
