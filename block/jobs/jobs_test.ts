@@ -156,6 +156,28 @@ Deno.test("mirror: cancelled when it is ready, the target is the disk of that mo
   await graph.release(target);
 });
 
+for (const sync of ["top", "none"] as const) {
+  Deno.test(`mirror: ${sync}, over what it does not copy`, async () => {
+    await using temp = await TempFolder.make();
+    await using graph = testGraph();
+    await using guest = await Guest.over(graph, temp);
+    const target = await newTarget(graph, temp);
+    const source = guest.node;
+    const targetBacking = sync === "top" ? source.backing! : source;
+    const job = await startMirror(graph, { id: "j", source, target, sync, targetBacking });
+    await ready(job);
+    assertEquals(job.progress.total < DISK_BYTES / 2, true);
+    for (let i = 0; i < 10; i++) await guest.step();
+    await job.complete();
+    await job.concluded;
+    assertEquals([job.error, guest.node === target], [undefined, true]);
+    assertEquals(chainNames(target.backing!), sync === "top" ? ["mid", "base"] : ["top", "mid", "base"]);
+    for (let i = 0; i < 10; i++) await guest.step();
+    assertEquals(await guest.difference(), -1);
+    await graph.release(target);
+  });
+}
+
 for (const sync of ["full", "top"] as const) {
   Deno.test(`backup: ${sync}, the target is the disk as it was at the start`, async () => {
     await using temp = await TempFolder.make();

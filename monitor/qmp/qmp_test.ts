@@ -152,3 +152,18 @@ Deno.test("a client that sends more than is answered waits, and others do not", 
   await flood.session.settled();
   assertEquals(flood.lines.length, 1001);
 });
+
+Deno.test("a machine ends while jobs run, and its clients hear of them", async () => {
+  await using vm = await testVm();
+  const { ask, lines } = client(vm);
+  await ask('{"execute":"qmp_capabilities"}');
+  for (const name of ["s", "t"]) await vm.qmp("blockdev-add", { driver: "null-co", "node-name": name, size: 67108864 });
+  const common = { device: "s", target: "t", "job-id": "j" };
+  await vm.qmp("blockdev-backup", { ...common, sync: "full", speed: 1, "auto-dismiss": false });
+  await assertRejects(() => vm.qmp("blockdev-backup", { ...common, sync: "full" }), Error, "Node 's' is busy");
+  await vm.qmp("job-pause", { id: "j" });
+  assertEquals((await vm.qmp("query-jobs", {})).map(({ id, type }) => [id, type]), [["j", "backup"]]);
+  await vm.quit();
+  const states = lines.flatMap((line) => /"status": "([a-z]+)"/.exec(line)?.[1] ?? []);
+  assertEquals(states.slice(-4), ["running", "aborting", "concluded", "null"]);
+});
