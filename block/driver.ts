@@ -108,8 +108,8 @@ export interface BlockDriver extends AsyncDisposable {
   /** What `info` shows of the image. */
   info?(): Promise<DriverInfo>;
   check?(options: { readonly fix: "none" | "leaks" | "all" }): Promise<CheckResult>;
-  readonly snapshots?: SnapshotStore;
-  readonly vmState?: VmStateStore;
+  readonly snapshots?: SnapshotStore | undefined;
+  readonly vmState?: VmStateStore | undefined;
   /** The image's own tables, to look at. */
   readonly inspection?: TableInspection;
   /** Takes new flags and options while open; the node has been drained. Nothing is changed when it throws. */

@@ -66,6 +66,15 @@ class BlkverifyDriver extends Filter {
     return { lengthBytes, kind, allocated: true };
   }
 
+  /** Two disks have none in common. */
+  override get snapshots(): undefined {
+    return undefined;
+  }
+
+  override get vmState(): undefined {
+    return undefined;
+  }
+
   override info(): Promise<DriverInfo> {
     return Promise.resolve({});
   }

@@ -7,7 +7,16 @@
  * @module
  */
 import type { IoVector } from "../../base/io_vector.ts";
-import type { BlockDriver, DriverInfo, Extent, RequestLimits, TruncateOptions, ZeroOptions } from "../driver.ts";
+import type {
+  BlockDriver,
+  DriverInfo,
+  Extent,
+  RequestLimits,
+  SnapshotStore,
+  TruncateOptions,
+  VmStateStore,
+  ZeroOptions,
+} from "../driver.ts";
 import type { BlockNode } from "../node.ts";
 
 /** Passes everything on to the node below. */
@@ -77,6 +86,15 @@ export class Filter implements BlockDriver {
       ...(clusterSizeBytes === undefined ? {} : { clusterSizeBytes }),
       ...(dirty === undefined ? {} : { dirty }),
     };
+  }
+
+  /** Snapshots and VM state are the image's below. */
+  get snapshots(): SnapshotStore | undefined {
+    return this.#below.driver.snapshots;
+  }
+
+  get vmState(): VmStateStore | undefined {
+    return this.#below.driver.vmState;
   }
 
   replaceChild(role: string, node: BlockNode | undefined): boolean {

@@ -15,7 +15,9 @@ import type {
   DriverInfo,
   Extent,
   RequestLimits,
+  SnapshotStore,
   TruncateOptions,
+  VmStateStore,
   ZeroOptions,
 } from "../../driver.ts";
 import { BlockError, ioError } from "../../errors.ts";
@@ -89,6 +91,15 @@ class RawDriver implements BlockDriver {
 
   allocatedBytes(): Promise<number | undefined> {
     return this.#file.driver.allocatedBytes?.() ?? Promise.resolve(undefined);
+  }
+
+  /** Where the file is an image itself, snapshots and VM state are its. */
+  get snapshots(): SnapshotStore | undefined {
+    return this.#file.driver.snapshots;
+  }
+
+  get vmState(): VmStateStore | undefined {
+    return this.#file.driver.vmState;
   }
 
   async info(): Promise<DriverInfo> {
