@@ -103,4 +103,20 @@ export const FOUND: readonly [what: string, replay: string][] = [
     "apply:k39a33:1ekl36p,zero_and_unmap:1bznufy:1udris8,snapshot:19svrmj:ptxcu2," +
     "snapshot:1gdx59j:q9swlm,zero:1tzm9vj:1yqxxa3",
   ],
+  [
+    "an image that is laid out anew does not write over the tables that it still has",
+    "seed=10 clusterBytes=2097152 refcountBits=1 lazyRefcounts=true backing=raw compression=zstd " +
+    "extendedL2=true bitmaps=true snapshots=true resize=true caches=too_small depth=4 point=12393 steps=" +
+    "write:irj8pl:1hh1trg,write:itn9tg:1sc4da9,flush:6f42hh:1f70qgl,snapshot:bowxhl:ulq8nq," +
+    "delete:m5vre7:13r3dfb,compress:10a2ar5:6m357z,flush:1d1g6ke:tc6izb,flush:b5u5tv:15r9r9o," +
+    "zero_and_unmap:rl23r8:1vtbke7,lose_power:16o41ke:vr20vb,resize:x06nje:u2hmd3," +
+    "lose_power:10fg9i0:3w8p06,repair:6hj0b2:1cxz4wm,zero_and_unmap:1dm7qqr:1ld0v1g," +
+    "read:lggpqk:769zh4,write:11fhpt5:10zt11a,write:p7bzwm:1qatwfs,write:kjs7ou:18wlh02," +
+    "flush:gg24i5:1hm7lno,write:t2zkfy:ydfgxs,write:kpcov1:18moc8y,write:9k0xix:1jtpa5f," +
+    "read:1wv0cvb:1tnqakn,bitmap:smmmw2:1l8rdhp,compress:1av6a5h:1hukq2t,read:g0msak:qso76s," +
+    "read:1748eit:6ohvzr,discard:8cpqs5:zgkurk,apply:1e7edef:xalnxq,read:kvs3sn:p5s1yp," +
+    "snapshot:2nalwh:1p76dwa,write:106amdh:1az2d2p,read:cfenrc:1mjel7y,compress:wz0nr1:33g4z4," +
+    "write:18knwxp:uallj1,compress:fk2jl9:109fbgm,snapshot:1i8cwgk:26q23z,read:vtj8qs:1da4ulx," +
+    "delete:1j640f7:i208wz,write:10xzztn:1aiqt4o,commit:teeqec:1izygdx",
+  ],
 ];

@@ -51,22 +51,22 @@ async function layOutAnew(image: Qcow2Image, l1Clusters: number): Promise<void> 
   await file.write(l1.offset, new Uint8Array(l1.bytes.length));
   await file.flush();
 
+  // The old L1 or refcount table may lie where the new ones go. Zeroes are right for both: an empty table, and one that
+  // the dirty bit has rebuilt.
   const total = FIXED_CLUSTERS + l1Clusters;
-  const table = new Uint8Array(clusterSize);
-  writeUint64(new DataView(table.buffer), 0, 2 * clusterSize);
-  const block = new Uint8Array(clusterSize);
-  for (let i = 0; i < total; i++) writeCount(new DataView(block.buffer), i, refcounts.order, 1);
-  const l1Bytes = new Uint8Array(l1.bytes.length);
-  await file.write(FIXED_CLUSTERS * clusterSize, new Uint8Array(l1Clusters * clusterSize));
-  await file.write(2 * clusterSize, block);
-  await file.write(clusterSize, table);
+  await file.write(clusterSize, new Uint8Array((total - 1) * clusterSize));
   await file.flush();
-
+  const l1Bytes = new Uint8Array(l1.bytes.length);
   header.l1Offset = FIXED_CLUSTERS * clusterSize;
   header.refcountTableOffset = clusterSize;
   header.refcountTableClusters = 1;
   await file.write(36, headerTables(l1Bytes.length / ENTRY_BYTES, header.l1Offset, clusterSize));
   await file.flush();
+
+  const table = new Uint8Array(clusterSize);
+  writeUint64(new DataView(table.buffer), 0, 2 * clusterSize);
+  const block = new Uint8Array(clusterSize);
+  for (let i = 0; i < total; i++) writeCount(new DataView(block.buffer), i, refcounts.order, 1);
   l1.replace(header.l1Offset, l1Bytes);
   image.l2.clear();
   refcounts.cache.clear();
@@ -76,6 +76,9 @@ async function layOutAnew(image: Qcow2Image, l1Clusters: number): Promise<void> 
   refcounts.table = decodeRefcountTable(table);
   image.allocator.resetHint();
   image.registerMetadata();
+  await file.write(2 * clusterSize, block);
+  await file.write(clusterSize, table);
+  await file.flush();
   await file.truncate(total * clusterSize);
   await image.markClean();
 }
