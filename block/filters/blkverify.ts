@@ -36,7 +36,7 @@ class BlkverifyDriver extends Filter {
   override async read(at: number, into: IoVector): Promise<void> {
     const expected = IoVector.allocate(into.length);
     await this.#both("read", at, into.length, super.read(at, into), this.#raw.read(at, expected));
-    const place = firstDifference(into.toBytes(), expected.toBytes());
+    const place = firstDifference(into.single ?? into.toBytes(), expected.single!);
     if (place !== undefined) this.#fail("read", at, into.length, `contents mismatch at offset ${at + place}`);
   }
 

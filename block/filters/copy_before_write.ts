@@ -158,7 +158,7 @@ class CopyBeforeWriteDriver extends Filter implements SnapshotView {
       while (!this.#broken) {
         const range = this.#left.nextDirty(start, stop, PIECE_BYTES);
         if (range === undefined) return;
-        await this.#inTime(this.#copyPiece(range.at, range.length));
+        await this.#copyInTime(range.at, range.length);
         this.#done.set(range.at, range.length);
         this.#left.clear(range.at, range.length);
       }
@@ -170,25 +170,33 @@ class CopyBeforeWriteDriver extends Filter implements SnapshotView {
     }
   }
 
-  async #copyPiece(at: number, length: number): Promise<void> {
+  async #copyPiece(at: number, length: number, isLate: () => boolean): Promise<void> {
     const inside = Math.min(length, this.#target.size - at);
     if (inside < length) throw ioError("write", "EIO", { node: this.#target.name, offsetBytes: at });
     const bytes = IoVector.allocate(length);
     await this.filtered.read(at, bytes);
+    // What is read too late may be what the guest wrote meanwhile.
+    if (isLate()) return;
     if (bytes.isZero()) await this.#target.writeZeroes(at, length);
     else await this.#target.write(at, bytes);
   }
 
-  async #inTime(work: Promise<void>): Promise<void> {
+  async #copyInTime(at: number, length: number): Promise<void> {
     const { timeoutNs, clock } = this.#settings;
-    if (timeoutNs === 0) return await work;
+    if (timeoutNs === 0) return await this.#copyPiece(at, length, () => false);
     let timer: Timer | undefined;
+    let isLate = false;
     const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimer(clock.nowNs() + timeoutNs, () => reject(ioError("write", "ETIMEDOUT")));
+      timer = clock.setTimer(clock.nowNs() + timeoutNs, () => {
+        isLate = true;
+        reject(ioError("write", "ETIMEDOUT"));
+      });
     });
+    const work = this.#copyPiece(at, length, () => isLate);
+    // Whoever comes too late is nobody's error any more.
+    work.catch(() => {});
+    late.catch(() => {});
     try {
-      // Whoever comes too late is nobody's error any more.
-      work.catch(() => {});
       await Promise.race([work, late]);
     } finally {
       timer?.cancel();

@@ -231,3 +231,31 @@ Deno.test("filters on qcow2 read as their chain does", async () => {
   await node.write(0, bytes(8, 512));
   assertEquals((await readAll(disk, 512))[0], 8);
 });
+
+Deno.test("copy-before-write: a copy that takes too long fails the write, and a late one harms nothing", async () => {
+  const clock = new ManualClock();
+  await using graph = testGraph({ clocks: { virtual: clock, realtime: clock, host: clock } });
+  const disk = await graph.open({ driver: "blkdebug", "node-name": "disk", image: memory });
+  const guest = await graph.open({
+    driver: "copy-before-write",
+    "node-name": "cbw",
+    "cbw-timeout": 1,
+    file: "disk",
+    target: memory,
+  });
+  const snapshot = await graph.open({ driver: "snapshot-access", file: "cbw" });
+  await disk.write(0, bytes(7, 65536));
+  const points = disk.driver.breakpoints!;
+  points.set("none", "slow", () => {});
+  disk.debugEvent("none");
+  const write = guest.write(0, bytes(1, 512));
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+  await settled();
+  clock.advance(2 * NS_PER_S);
+  assertEquals((await assertRejects(() => write, BlockError)).errno, "ETIMEDOUT");
+  await guest.write(0, bytes(2, 65536));
+  points.resume("slow");
+  await settled();
+  assertEquals(await readAll(snapshot, 65536), new Uint8Array(65536).fill(7));
+  assertEquals(await readAll(guest, 65536), new Uint8Array(65536).fill(2));
+});

@@ -139,7 +139,7 @@ class QuorumDriver implements BlockDriver {
     const outcomes = await Promise.allSettled(this.#copies.map((copy, index) => copy.read(at, answers[index]!)));
     const good = this.#tellFailures("read", at, into.length, outcomes);
     if (good.length < threshold) this.#tooFew(at, into.length, outcomes);
-    const bytes = new Map(good.map((index) => [index, answers[index]!.toBytes()]));
+    const bytes = new Map(good.map((index) => [index, answers[index]!.single!]));
     if (verify) this.#compareTwo(at, bytes);
     const { winners, losers } = vote(bytes);
     if (winners.length < threshold) {

@@ -30,6 +30,8 @@ const QMP_NAMES: Readonly<Record<string, string>> = {
   "blockdev-del": "drive_del",
   "blockdev-change-medium": "change",
   "human-monitor-command": "the command itself",
+  "object-add": "object_add",
+  "object-del": "object_del",
   "snapshot-save": "savevm",
   "snapshot-load": "loadvm",
   "snapshot-delete": "delvm",
