@@ -9,6 +9,7 @@ import type { GraphEvent } from "../driver.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import { pattern, testGraph } from "../testing.ts";
+import { firstDifference } from "./difference.ts";
 
 const SIZE = 1024 * 1024;
 const memory = { driver: "memory", size: SIZE } as const;
@@ -17,6 +18,12 @@ async function readAll(node: BlockNode, length = SIZE): Promise<Uint8Array> {
   const into = IoVector.allocate(length);
   await node.read(0, into);
   return into.toBytes();
+}
+
+/** Says where they differ: listing large arrays takes minutes. */
+function assertSame(seen: Uint8Array, wanted: Uint8Array, what = ""): void {
+  assertEquals(seen.length, wanted.length, what);
+  assertEquals(firstDifference(seen, wanted), undefined, what);
 }
 
 const bytes = (value: number, length: number) => IoVector.of(new Uint8Array(length).fill(value));
@@ -86,10 +93,10 @@ Deno.test("copy-before-write: the snapshot stays what the disk was, whatever is 
     // Side by side: neither may see the other.
     await Promise.all([write, snapshot.read(place, part.slice(0, Math.min(part.length, SIZE - place)))]);
     const seen = part.toBytes().slice(0, Math.min(part.length, SIZE - place));
-    assertEquals(seen, before.slice(place, place + seen.length), `read ${i} at ${place}`);
+    assertSame(seen, before.slice(place, place + seen.length), `read ${i} at ${place}`);
   }
-  assertEquals(await readAll(snapshot), before);
-  assertEquals(await readAll(guest), now);
+  assertSame(await readAll(snapshot), before);
+  assertSame(await readAll(guest), now);
   assertEquals((await assertRejects(() => snapshot.write(0, bytes(1, 512)), BlockError)).errno, "ENOTSUP");
 });
 
@@ -183,7 +190,7 @@ Deno.test("blkverify: a difference is told once and is the end", async () => {
   await using graph = testGraph({ notice: (line) => said.push(line) });
   const node = await graph.open({ driver: "blkverify", raw: memory, test: memory });
   await node.write(0, bytes(4, 4096));
-  assertEquals(await readAll(node, 4096), new Uint8Array(4096).fill(4));
+  assertSame(await readAll(node, 4096), new Uint8Array(4096).fill(4));
   await node.child("raw")!.write(1000, bytes(5, 8));
   const text = "blkverify: read offset=0 bytes=4096 contents mismatch at offset 1000";
   assertEquals((await assertRejects(() => readAll(node, 4096), BlockError)).message, text);
@@ -210,7 +217,7 @@ Deno.test("preallocate: the file is as long as what was written when it is close
     const seen = await readAll(node, end + 512);
     const wanted = new Uint8Array(end + 512);
     wanted.fill(1, 0, 4096).fill(2, 4096, 8192).fill(3, end - 512, end);
-    assertEquals(seen, wanted);
+    assertSame(seen, wanted);
     await graph.release(node);
     assertEquals(Deno.statSync(path).size, end);
   } finally {
@@ -256,6 +263,6 @@ Deno.test("copy-before-write: a copy that takes too long fails the write, and a 
   await guest.write(0, bytes(2, 65536));
   points.resume("slow");
   await settled();
-  assertEquals(await readAll(snapshot, 65536), new Uint8Array(65536).fill(7));
-  assertEquals(await readAll(guest, 65536), new Uint8Array(65536).fill(2));
+  assertSame(await readAll(snapshot, 65536), new Uint8Array(65536).fill(7));
+  assertSame(await readAll(guest, 65536), new Uint8Array(65536).fill(2));
 });
