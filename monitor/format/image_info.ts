@@ -16,7 +16,8 @@ export interface ImageInfo {
   readonly actualSizeBytes: number | undefined;
   readonly clusterSizeBytes: number | undefined;
   readonly encrypted: boolean;
-  readonly dirty: boolean;
+  /** Whether it was left open by a crash; `undefined` where its driver tells nothing of its images. */
+  readonly dirty: boolean | undefined;
   readonly backingFile: string | undefined;
   /** Where that is, if its name alone does not say. */
   readonly fullBackingFile: string | undefined;
@@ -38,7 +39,7 @@ export async function imageInfo(node: BlockNode): Promise<ImageInfo> {
     actualSizeBytes: await allocatedBytes(node),
     clusterSizeBytes: details?.clusterSizeBytes,
     encrypted: details?.encrypted ?? false,
-    dirty: details?.dirty ?? false,
+    dirty: knowsDetails(node) ? details?.dirty ?? false : undefined,
     backingFile,
     fullBackingFile: backingFile === undefined || backing === undefined || backing.filename === backingFile
       ? undefined
@@ -47,6 +48,14 @@ export async function imageInfo(node: BlockNode): Promise<ImageInfo> {
     snapshots: driver.snapshots?.list() ?? [],
     specific: details?.specific,
   };
+}
+
+/** Whether the driver, or what a `raw` one or a filter passes questions on to, tells anything of its images. */
+function knowsDetails(node: BlockNode): boolean {
+  const { driver } = node;
+  if (driver.name === "raw") return node.children.some(({ role, node: file }) => role === "file" && knowsDetails(file));
+  if (driver.filtered !== undefined) return knowsDetails(driver.filtered);
+  return driver.info !== undefined || (node.kind === "protocol" && !driver.name.startsWith("null-"));
 }
 
 /** What a node's storage takes: its own, or that of the file below it. */

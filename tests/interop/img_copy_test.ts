@@ -50,6 +50,8 @@ Deno.test({
         "map -f raw --output json base",
         "map --image-opts driver=qcow2,file.filename=full",
         `map --output=json --image-opts ${nothing}`,
+        `info --output=json --image-opts ${nothing}`,
+        "info --output=json --image-opts driver=raw,file.driver=null-co,file.size=1M",
         "map -s x raw",
         "map -l x raw",
         "map -s -1 raw",

@@ -39,7 +39,7 @@ async function imageValue(node: BlockNode): Promise<ImageInfoValue> {
   return {
     filename: info.filename,
     format: info.format,
-    "dirty-flag": knowsDetails(node) ? info.dirty : undefined,
+    "dirty-flag": info.dirty,
     "actual-size": info.actualSizeBytes,
     "virtual-size": info.virtualSizeBytes,
     "cluster-size": info.clusterSizeBytes,
@@ -50,14 +50,6 @@ async function imageValue(node: BlockNode): Promise<ImageInfoValue> {
     snapshots: snapshots.length === 0 ? undefined : snapshots,
     "format-specific": info.specific === undefined ? undefined : { type: info.format, data: info.specific },
   };
-}
-
-/** Whether the driver, or what a `raw` one or a filter passes questions on to, tells anything of its images. */
-function knowsDetails(node: BlockNode): boolean {
-  const { driver } = node;
-  if (driver.name === "raw") return node.children.some(({ role, node: file }) => role === "file" && knowsDetails(file));
-  if (driver.filtered !== undefined) return knowsDetails(driver.filtered);
-  return driver.info !== undefined || (node.kind === "protocol" && !driver.name.startsWith("null-"));
 }
 
 async function imageChain(chain: readonly BlockNode[]): Promise<ImageInfoValue> {
