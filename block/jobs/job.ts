@@ -167,6 +167,8 @@ export class Job implements EdgeOwner {
     if (this.#userPaused) throw stateError("Job is already paused");
     this.#userPaused = true;
     this.wake();
+    // The step that runs is its last for now.
+    await this.settle();
     await nextTurn();
   }
 
@@ -338,7 +340,7 @@ export class Job implements EdgeOwner {
   async #mayGoOn(): Promise<void> {
     do {
       await this.#pausePoint();
-      if (this.#speed.delayNs === 0) continue;
+      if (this.#cancelled || this.isPaused || this.#speed.delayNs === 0) continue;
       const woken = Promise.withResolvers<void>();
       const timer = this.#speed.alarm(() => woken.resolve());
       await this.#woken(woken.promise);

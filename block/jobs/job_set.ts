@@ -9,6 +9,7 @@ import { Events } from "../../base/events.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
+import { visibleNode } from "../rewire.ts";
 import { Job, type JobOptions } from "./job.ts";
 import type { JobStatus } from "./states.ts";
 import type { JobType, JobWork } from "./work.ts";
@@ -98,10 +99,22 @@ export class JobSet {
     operation: "stream" | "commit-source" | "commit-target" | "mirror" | "backup" | "snapshot" | "other",
   ): void {
     const job = this.list().find((one) => one.blocks(node));
-    if (job !== undefined) throw busy(node, `block device is in use by block job: ${job.type}`);
+    if (job !== undefined) throw busy(this.#shown(node), `block device is in use by block job: ${job.type}`);
     if (operation === "stream" || operation === "commit-target" || operation === "backup") return;
     const overlay = node.parents.find((edge) => edge.role === "backing");
-    if (overlay !== undefined) throw busy(node, `node is used as backing hd of '${overlay.owner.name}'`);
+    if (overlay === undefined) return;
+    const above = this.graph.find(overlay.owner.name);
+    const aboveName = above === undefined ? overlay.owner.name : this.#shown(above);
+    throw busy(this.#shown(node), `node is used as backing hd of '${aboveName}'`);
+  }
+
+  /** How messages call a node: by its drive where that has a name. */
+  #shown(node: BlockNode): string {
+    const meant = visibleNode(node);
+    for (const { name, node: medium } of this.graph.backends.values()) {
+      if (medium !== undefined && visibleNode(medium) === meant) return name;
+    }
+    return node.name;
   }
 
   /** Cancels all jobs and waits for them: before their disks are closed. */
@@ -116,8 +129,8 @@ export class JobSet {
   }
 }
 
-function busy(node: BlockNode, reason: string): BlockError {
-  return stateError(`Node '${node.name}' is busy: ${reason}`);
+function busy(name: string, reason: string): BlockError {
+  return stateError(`Node '${name}' is busy: ${reason}`);
 }
 
 function stateError(text: string): BlockError {

@@ -189,6 +189,17 @@ Deno.test("jobs: a limit holds to the byte on the clock, over a pause too", asyn
   assert(Math.abs(seconds - expected) <= 0.25, `${seconds} s instead of ${expected} s`);
 });
 
+Deno.test("jobs: one that is cancelled while it is paused does not wait for its limit", async () => {
+  await using graph = testGraph();
+  const [source, target] = [await memory(graph), await memory(graph)];
+  const job = await startBackup(graph, { id: "j", source, target, sync: "full", speed: 1 });
+  await until(() => job.progress.done > 0);
+  await job.pause();
+  await job.cancel(true);
+  await job.concluded;
+  assertEquals([job.status, job.error], ["null", "Operation canceled"]);
+});
+
 const POLICIES: readonly [JobErrorPolicy, errno: number, action: "report" | "ignore" | "stop"][] = [
   ["report", 5, "report"],
   ["ignore", 5, "ignore"],

@@ -250,6 +250,9 @@ export const blockResize = command({
     if (backend === undefined) throw new MonitorError(`Cannot find device='${device}' nor node-name=''`);
     const { node } = backend;
     if (node === undefined) throw new MonitorError(`Device '${device}' has no medium`);
+    if (context.machine.graph.jobs.list().some((job) => job.blocks(visibleNode(node)))) {
+      throw new MonitorError(`Device '${device}' is in use`);
+    }
     if (node.readOnly) throw new MonitorError("Image is read-only");
     // A user of its own, so that whoever else has the node is asked.
     const { graph } = context.machine;

@@ -53,7 +53,8 @@ const DIALOGUES: readonly Dialogue[] = [
     requests: [
       ...HELP.split(" ").map((name) => prompt(`help ${name}`)),
       prompt("info block-jobs"),
-      prompt("block_stream d0 1"),
+      prompt("block_stream d0 1K"),
+      prompt("info status"),
       prompt("block_job_pause d0"),
       "wait paused",
       prompt("block_job_cancel d0"),
@@ -62,6 +63,8 @@ const DIALOGUES: readonly Dialogue[] = [
       prompt("drive_mirror d0 m.img"),
       "wait BLOCK_JOB_READY",
       prompt("drive_mirror -f d0 m.img"),
+      prompt("block_resize d0 8M"),
+      prompt("block_stream d0"),
       prompt("info block-jobs"),
       prompt("block_job_complete d0"),
       "wait null",
@@ -302,7 +305,7 @@ const ARGS = [
 /** How far a job was that was cancelled in the middle depends on how quickly that was said. */
 function events(exchanges: readonly Exchange[]): string[] {
   return exchanges.flatMap(({ lines }) => lines.filter((line) => line.includes('"event": ')))
-    .map((line) => /"speed": (1|1048576),/.test(line) ? line.replace(/"offset": \d+/, "") : line);
+    .map((line) => /"speed": (1|1024),/.test(line) ? line.replace(/"offset": \d+/, "") : line);
 }
 
 /** The answer, without what depends on how long a job ran, how much room a file takes, and how it was named. */
