@@ -27,7 +27,9 @@ export function mergeCreateOptions(
   protocol: DriverDefinition | undefined,
 ): readonly CreateOption[] {
   const rows = new Map<string, CreateOption>();
-  for (const row of [...format.createOptions ?? [], ...protocol?.createOptions ?? []]) {
+  const protocols = protocol?.createOptions ?? [];
+  for (const row of [...format.createOptions ?? [], ...protocols]) {
+    if (row.needsProtocol && !protocols.some(({ name }) => name === row.name)) continue;
     if (!rows.has(row.name)) rows.set(row.name, row);
   }
   return [...rows.values()].sort((a, b) => a.name < b.name ? -1 : 1);

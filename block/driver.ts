@@ -379,6 +379,8 @@ export interface CreateOption {
   readonly type: "size" | "str" | "bool" | "num";
   readonly help: string;
   readonly defaultText?: string;
+  /** Listed and taken only where the file's protocol has it too, which is known once there is a filename. */
+  readonly needsProtocol?: true;
 }
 
 /** Parsed creation options under QEMU's names: sizes and numbers in bytes, switches as booleans. */

@@ -34,7 +34,12 @@ export const CREATE_OPTIONS: readonly CreateOption[] = [
   { name: "ivgen-alg", type: "str", help: "Name of IV generator algorithm" },
   { name: "ivgen-hash-alg", type: "str", help: "Name of IV generator hash algorithm" },
   { name: "key-secret", type: "str", help: "ID of the secret that provides the keyslot passphrase" },
-  { name: "preallocation", type: "str", help: "Preallocation mode (allowed values: off, falloc, full)" },
+  {
+    name: "preallocation",
+    type: "str",
+    help: "Preallocation mode (allowed values: off, falloc, full)",
+    needsProtocol: true,
+  },
   { name: "size", type: "size", help: "Virtual disk size" },
 ];
 
