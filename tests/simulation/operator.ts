@@ -79,7 +79,8 @@ async function administer(machine: Machine, { kind, a, b }: Step): Promise<boole
     case "amend":
       return await amend(machine, a);
     case "bitmap":
-      return await machine.bitmaps.step(machine.node, a, b);
+      // Version 2 has no place for them.
+      return machine.compat !== "0.10" && await machine.bitmaps.step(machine.node, a, b);
     case "repair":
       return await repair(machine, a % 3 === 0 ? "leaks" : "all");
     default:
