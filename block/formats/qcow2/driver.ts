@@ -265,9 +265,11 @@ export class Qcow2Driver implements BlockDriver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const image = this.#image;
+    // Closing may be what reads the first table.
+    image.l2.whenUsed = image.refcounts.cache.whenUsed = undefined;
     this.#cleaning?.cancel();
     this.#writer.close();
-    const image = this.#image;
     using _keys = { [Symbol.dispose]: () => image.data.close?.() };
     await image.corruptMarkWritten();
     if (image.broken) return;
