@@ -119,4 +119,16 @@ export const FOUND: readonly [what: string, replay: string][] = [
     "write:18knwxp:uallj1,compress:fk2jl9:109fbgm,snapshot:1i8cwgk:26q23z,read:vtj8qs:1da4ulx," +
     "delete:1j640f7:i208wz,write:10xzztn:1aiqt4o,commit:teeqec:1izygdx",
   ],
+  [
+    "a header that a failed change left as a bridge keeps the name that it leads to until it has gone",
+    "seed=124 clusterBytes=16384 refcountBits=32 backing=raw extendedL2=true bitmaps=true snapshots=true " +
+    "amend=true caches=too_small depth=4 faults=EIO sparse=1 point=405 steps=" +
+    "snapshot:1s0suy7:u1tzv2,snapshot:1jm8bv2:qbo9m1,write:ai3ylc:1mkfjc8,zero:1ado730:19jnnil," +
+    "write:zr6tlt:539t,zero_and_unmap:1v7jjbt:11nbtqg,snapshot:i7d96e:bxb373," +
+    "write:1wwl9kt:1y8a4s1,write:v7whos:1jwm0wp,write:1y8cutx:6hf08y,read:bjd7ss:18sd8fr," +
+    "commit:lplchx:kaak01,write_through:1gd7rqx:khajyk,read:1mbpb9i:16rbiap,write:1960k4u:ezfy9p," +
+    "reopen:l9l9q0:iez2wx,apply:t6h3mf:1yi1tro,bitmap:a8np09:18zo7rd," +
+    "write_through:1172xvi:w9s0dl,write:1m0ypu2:1bmrr9m,delete:9lgmua:1xojif0," +
+    "write:1nnucqz:mw2mtd,reopen:428c98:40x7nl,bitmap:1n4ngeq:1gvcpt7",
+  ],
 ];

@@ -13,11 +13,12 @@
  */
 import { alignDown } from "../../../base/bits.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
-import { AUTOCLEAR, writeUint64 } from "./header.ts";
+import { AUTOCLEAR, readUint64, writeUint64 } from "./header.ts";
 import type { Qcow2Image } from "./image.ts";
 
 const VERSION_AT = 4;
 const BACKING_OFFSET_AT = 8;
+const BACKING_LENGTH_AT = 16;
 const AUTOCLEAR_AT = 88;
 const HEADER_LENGTH_AT = 100;
 const V2_HEADER_BYTES = 72;
@@ -83,14 +84,14 @@ function changedSectors(before: Uint8Array, after: Uint8Array): number[] {
 
 /** Makes the first sector do without those behind it; where the name's copy is, if there is one. */
 async function bridge(image: Qcow2Image, before: Uint8Array, after: Uint8Array): Promise<number | undefined> {
-  const { file, header, clusterSize } = image;
+  const { file, header } = image;
   const sector = after.slice(0, SECTOR_BYTES);
   const view = new DataView(sector.buffer);
   let copy: number | undefined;
   if (header.backingFileLength > 0) {
     const { backingFileOffset: at, backingFileLength: length } = header;
-    const place = alignDown(clusterSize - length, SECTOR_BYTES);
-    if (place < Math.max(SECTOR_BYTES, lastUsed(before), lastUsed(after))) return undefined;
+    const place = copyPlace(before, after, length);
+    if (place === undefined) return undefined;
     await file.write(place, after.subarray(at, at + length));
     await file.flush();
     writeUint64(view, BACKING_OFFSET_AT, copy = place);
@@ -99,6 +100,20 @@ async function bridge(image: Qcow2Image, before: Uint8Array, after: Uint8Array):
   await file.write(0, sector);
   await file.flush();
   return copy;
+}
+
+/**
+ * Where at the end of the cluster a copy of the name finds room; `undefined` where there is none. The old header may be a
+ * bridge itself, which another change left when it failed: the copy that it needs stays untouched until it has gone.
+ */
+function copyPlace(before: Uint8Array, after: Uint8Array, length: number): number | undefined {
+  const view = new DataView(before.buffer, before.byteOffset, before.byteLength);
+  const [oldAt, oldLength] = [readUint64(view, BACKING_OFFSET_AT), view.getUint32(BACKING_LENGTH_AT)];
+  const last = alignDown(before.length - length, SECTOR_BYTES);
+  const isBridge = oldAt >= SECTOR_BYTES && oldLength > 0 && oldAt + oldLength > last;
+  const place = isBridge ? alignDown(alignDown(oldAt, SECTOR_BYTES) - length, SECTOR_BYTES) : last;
+  const rest = isBridge ? before.slice().fill(0, oldAt, oldAt + oldLength) : before;
+  return place < Math.max(SECTOR_BYTES, lastUsed(rest), lastUsed(after)) ? undefined : place;
 }
 
 /** Ends the list of extensions before the first one that is not whole in this sector; whether there was one. */
