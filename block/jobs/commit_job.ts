@@ -15,6 +15,7 @@ import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
 import { attempt, CopyError, copyRange, PIECE_BYTES, PieceBuffers } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
+import { letGo } from "./let_go.ts";
 import { PassThrough } from "./pass_through.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
 
@@ -134,16 +135,10 @@ class Commit implements JobWork {
   }
 
   async clean(job: Job): Promise<void> {
-    const graph = this.#graph;
-    const node = this.#options.base;
-    graph.hold(node);
-    try {
-      await job.release();
-      await this.#removeFilter();
-      if (this.#wasReadOnly) await graph.reopen(node, { readOnly: true });
-    } finally {
-      await graph.release(node);
-    }
+    await letGo(this.#graph, job, this.#options.base, {
+      wasReadOnly: this.#wasReadOnly,
+      removeFilter: () => this.#removeFilter(),
+    });
   }
 
   async #removeFilter(): Promise<void> {

@@ -16,6 +16,7 @@ import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
 import { PARALLEL_PIECES, PieceBuffers } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
+import { letGo } from "./let_go.ts";
 import { PassThrough } from "./pass_through.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
 
@@ -167,16 +168,10 @@ class Stream implements JobWork {
   }
 
   async clean(job: Job): Promise<void> {
-    const graph = this.#graph;
-    const node = this.#top;
-    graph.hold(node);
-    try {
-      await job.release();
-      await this.#removeFilter();
-      if (this.#wasReadOnly) await graph.reopen(node, { readOnly: true });
-    } finally {
-      await graph.release(node);
-    }
+    await letGo(this.#graph, job, this.#top, {
+      wasReadOnly: this.#wasReadOnly,
+      removeFilter: () => this.#removeFilter(),
+    });
   }
 
   async #removeFilter(): Promise<void> {
