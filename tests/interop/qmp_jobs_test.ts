@@ -303,6 +303,16 @@ const ARGS = [
 ].join(" ").split(" ");
 
 /** How far a job was that was cancelled in the middle depends on how quickly that was said. */
+/** A job that is drained while it runs pauses once more or not, as its step falls: pauses in a row count once. */
+function withoutRepeats(lines: readonly string[]): string {
+  const isPause = (at: number) =>
+    /"status": "paused"/.test(lines[at] ?? "") && /"status": "running"/.test(lines[at + 1] ?? "");
+  return lines.filter((line, at) => {
+    const inRow = (isPause(at) && isPause(at - 2)) || (isPause(at - 1) && isPause(at - 3));
+    return !(inRow && lines[at - 2] === line);
+  }).join("\n");
+}
+
 function events(exchanges: readonly Exchange[]): string[] {
   return exchanges.flatMap(({ lines }) => lines.filter((line) => line.includes('"event": ')))
     .map((line) => /"speed": (1|1024),/.test(line) ? line.replace(/"offset": \d+/, "") : line);
@@ -332,7 +342,7 @@ for (const { name, args = ARGS, requests } of DIALOGUES) {
       }));
       const [theirs, ours] = sides as [Exchange[], Exchange[]];
       for (let i = 0; i < requests.length; i++) assertEquals(answer(ours[i]!), answer(theirs[i]!), requests[i]);
-      assertEquals(events(ours).join("\n"), events(theirs).join("\n"));
+      assertEquals(withoutRepeats(events(ours)), withoutRepeats(events(theirs)));
     },
   });
 }
