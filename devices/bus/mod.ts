@@ -24,8 +24,9 @@ export { type AccessSizes, ALL_ADDRESSES, type IoHandlers, MemoryRegion, type Re
 export { ObjectNode, ObjectTree } from "./object_tree.ts";
 export { CONFIG_BYTES, type ConfigRegister, ConfigSpace } from "./pci/config_space.ts";
 export { className, Command, type PciIdentity, Status } from "./pci/header.ts";
+export { MAX_MSIX_VECTORS, Msix } from "./pci/msix.ts";
 export { PciBus, type PciBusWiring, type PciInterruptRouter } from "./pci/pci_bus.ts";
-export { type Bar, PCI_PROPERTIES, PciDevice } from "./pci/pci_device.ts";
+export { type Bar, type BarOptions, PCI_PROPERTIES, PciDevice, ROM_BAR } from "./pci/pci_device.ts";
 export {
   defaultValues,
   type NamedDrive,

@@ -28,6 +28,7 @@ export interface PciFunctionInfo {
     readonly index: number;
     readonly kind: "io" | "memory";
     readonly prefetchable: boolean;
+    readonly is64Bit: boolean;
     /** `undefined` while the region is not seen; QEMU prints that as 2^64-1. */
     readonly address: number | undefined;
     readonly sizeBytes: number;
@@ -53,10 +54,11 @@ export function pciFunctions(machine: Machine): PciFunctionInfo[] {
         id: device.id ?? "",
         path: device.path,
         interrupt: pin === 0 ? undefined : { line: config.get("interrupt-line"), pin },
-        bars: device.bars.map(({ index, kind, prefetchable, address, sizeBytes }) => ({
+        bars: device.bars.map(({ index, kind, prefetchable, is64Bit, address, sizeBytes }) => ({
           index,
           kind,
           prefetchable,
+          is64Bit,
           address,
           sizeBytes,
         })),

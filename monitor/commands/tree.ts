@@ -59,9 +59,9 @@ function pciText(info: PciFunctionInfo): string {
     const { start, last } = barRange(bar);
     out += bar.kind === "io"
       ? `      BAR${bar.index}: I/O at 0x${hex(start, 4)} [0x${hex(last, 4)}].\n`
-      : `      BAR${bar.index}: 32 bit${bar.prefetchable ? " prefetchable" : ""} memory at 0x${hex(start, 8)} [0x${
-        hex(last, 8)
-      }].\n`;
+      : `      BAR${bar.index}: ${bar.is64Bit ? 64 : 32} bit${bar.prefetchable ? " prefetchable" : ""} memory at 0x${
+        hex(start, 8)
+      } [0x${hex(last, 8)}].\n`;
   }
   return `${out}      id "${info.id}"\n`;
 }

@@ -5,6 +5,7 @@ import {
   MemoryRegion,
   PCI_PROPERTIES,
   PciDevice,
+  PlainRam,
   PropertyError,
   type PropertyValues,
 } from "../mod.ts";
@@ -41,6 +42,29 @@ class Gadget extends PciDevice<typeof PCI_PROPERTIES, { counter: number }> {
   protected override loadState(state: { counter: number }) {
     this.counter = state.counter;
   }
+}
+
+/** One with a BAR of 64 bits, an expansion ROM, a capability of its own and four messages. */
+class Messenger extends PciDevice {
+  constructor(context: DeviceContext) {
+    super(TYPE, context, { vendor: 0x1234, device: 0x9abc, classCode: 0x0880, interruptPin: 1 });
+    const registers = { read: () => 0x5a, write() {} };
+    this.addBar(2, "memory", MemoryRegion.io("wide", 0x2000, registers), { prefetchable: true, is64Bit: true });
+    this.addRom(MemoryRegion.rom("rom", new PlainRam(new Uint8Array(2048).fill(0x77))));
+    this.addCapability(0x09, 0x10);
+    this.addMsix(0, 4, "messages");
+  }
+}
+
+async function messenger() {
+  const machine = testMachine();
+  const device = new Messenger(machine);
+  await device.realize(machine.pci);
+  device.writeConfig(0x10, 4, 0xfe00_0000);
+  device.writeConfig(4, 2, 6);
+  const table = (vector: number, values: readonly number[]) =>
+    values.forEach((value, i) => machine.memory.writeValue(0xfe00_0000 + vector * 16 + i * 4, 4, value));
+  return { machine, device, table, pending: () => machine.memory.readValue(0xfe00_0800, 4) };
 }
 
 async function gadget(addr?: number) {
@@ -167,5 +191,111 @@ Deno.test("a state of another form is refused and changes nothing", async () => 
   assertEquals(
     device.refusal({ ...saved, base: { config: new Uint8Array(8), interrupt: 0 } }),
     "gadget: state.base.config has 8 bytes, not 256",
+  );
+});
+
+Deno.test("a BAR of 64 bits is seen above 4 GiB; beyond 2^53 it is not", async () => {
+  const { machine, device } = await messenger();
+  for (const offset of [0x18, 0x1c]) device.writeConfig(offset, 4, 0xffff_ffff);
+  assertEquals([device.readConfig(0x18, 4), device.readConfig(0x1c, 4)], [0xffff_e00c, 0xffff_ffff]);
+  assertEquals(device.bars[0]!.address, undefined);
+  device.writeConfig(0x1c, 4, 0x0000_0080);
+  device.writeConfig(0x18, 4, 0x0000_4000);
+  assertEquals(device.bars[0]!.address, 0x80_0000_4000);
+  assertEquals(machine.memory.readValue(0x80_0000_4000, 4), 0x5a);
+});
+
+Deno.test("an expansion ROM is seen while its own bit and the command register let it", async () => {
+  const { machine, device } = await messenger();
+  device.writeConfig(0x30, 4, 0xffff_ffff);
+  assertEquals(device.readConfig(0x30, 4), 0xffff_f801);
+  device.writeConfig(0x30, 4, 0xfd00_0000);
+  assertEquals(machine.memory.readValue(0xfd00_0000, 4), 0);
+  device.writeConfig(0x30, 4, 0xfd00_0001);
+  assertEquals(machine.memory.readValue(0xfd00_0000, 4), 0x7777_7777);
+  machine.memory.writeValue(0xfd00_0000, 4, 0);
+  assertEquals(machine.memory.readValue(0xfd00_0000, 4), 0x7777_7777);
+});
+
+Deno.test("capabilities are a list, the youngest first, that software cannot change", async () => {
+  const { device } = await messenger();
+  for (let at = 0x40; at < 0x60; at++) if (at !== 0x53) device.writeConfig(at, 1, 0xff);
+  assertEquals(device.readConfig(6, 2) & 0x10, 0x10);
+  assertEquals(device.readConfig(0x34, 1), 0x50);
+  assertEquals([device.readConfig(0x50, 4), device.readConfig(0x54, 4), device.readConfig(0x58, 4)], [
+    0x0003_4011,
+    0x0000_0000,
+    0x0000_0800,
+  ]);
+  assertEquals(device.readConfig(0x40, 4), 0x0000_0009);
+});
+
+Deno.test("a message is written where the table says; masks hold it back", async () => {
+  const { machine, device, table, pending } = await messenger();
+  const landed = () => machine.memory.readValue(0x5000, 4);
+  device.interrupt.set(1);
+  device.writeConfig(0x52, 2, 0x8000);
+  assertEquals(machine.wireLevels, [0, 0, 0, 0]);
+  device.msix!.notify(2);
+  device.msix!.notify(9);
+  assertEquals(pending(), 0b0100);
+  table(2, [0x5000, 0, 0x1234, 1]);
+  assertEquals(landed(), 0);
+  table(2, [0x5000, 0, 0x1234, 0]);
+  assertEquals([landed(), pending()], [0x1234, 0]);
+
+  machine.memory.writeValue(0x5000, 4, 0);
+  device.writeConfig(0x52, 2, 0xc000);
+  device.msix!.notify(2);
+  assertEquals([landed(), pending()], [0, 0b0100]);
+  device.writeConfig(0x52, 2, 0x8000);
+  assertEquals([landed(), pending()], [0x1234, 0]);
+});
+
+Deno.test("messages need bus mastering, and one to no address is lost", async () => {
+  const { machine, device, table } = await messenger();
+  device.writeConfig(0x52, 2, 0x8000);
+  table(0, [0xffff_fffc, 0xffff_ffff, 1, 0]);
+  device.msix!.notify(0);
+  table(1, [0x5000, 0, 7, 0]);
+  device.writeConfig(4, 2, 2);
+  device.msix!.notify(1);
+  assertEquals(machine.memory.readValue(0x5000, 4), 0);
+});
+
+Deno.test("a message to a register that sends a message ends there", async () => {
+  const { machine, device, table } = await messenger();
+  let written = 0;
+  const bell = MemoryRegion.io("bell", 4, {
+    read: () => 0,
+    write: () => {
+      written++;
+      device.msix!.notify(0);
+    },
+  });
+  machine.systemMemory.add(bell, 0xfc00_0000, 2);
+  device.writeConfig(0x52, 2, 0x8000);
+  table(0, [0xfc00_0000, 0, 1, 0]);
+  device.msix!.notify(0);
+  assertEquals(written, 1);
+});
+
+Deno.test("the message table survives a snapshot; a reset masks and clears it", async () => {
+  const { machine, device, table, pending } = await messenger();
+  device.writeConfig(0x52, 2, 0xc000);
+  table(3, [0x6000, 0, 0x77, 0]);
+  device.msix!.notify(3);
+  const saved = structuredClone(device.save());
+  await device.reset();
+  device.writeConfig(0x10, 4, 0xfe00_0000);
+  device.writeConfig(4, 2, 6);
+  assertEquals([pending(), machine.memory.readValue(0xfe00_003c, 4), device.readConfig(0x52, 2)], [0, 1, 3]);
+  device.load(saved);
+  assertEquals([pending(), device.readConfig(0x52, 2)], [8, 0xc003]);
+  device.writeConfig(0x52, 2, 0x8000);
+  assertEquals(machine.memory.readValue(0x6000, 4), 0x77);
+  assertEquals(
+    device.refusal({ ...saved, base: { ...saved.base, msix: { table: new Uint8Array(3) } } }),
+    "gadget: state.base.msix.table has 3 bytes, not 64",
   );
 });
