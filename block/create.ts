@@ -8,7 +8,7 @@ import { alignUp } from "../base/bits.ts";
 import type { OptionPair } from "../base/keyval.ts";
 import { SECTOR_BYTES } from "../base/units.ts";
 import { createOptionsText, mergeCreateOptions, parseCreateOptions } from "./create_options.ts";
-import type { CreateOption, CreateValues, DriverDefinition } from "./driver.ts";
+import type { CreateContext, CreateOption, CreateValues, DriverDefinition } from "./driver.ts";
 import { BlockError } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
 import { BlockNode } from "./node.ts";
@@ -176,10 +176,10 @@ async function make(
   const opened: BlockNode[] = [];
   const createFile = async (name: string) => {
     const driver = (await graph.drivers.load(await protocolDriver(name, graph.drivers)))!;
-    if (driver.create === undefined) {
+    if (driver.createOptions === undefined) {
       throw optionError(`Protocol driver '${driver.name}' does not support image creation`, "filename");
     }
-    await driver.create({ size: 0 }, { ...context, filename: name, file: new BlockNode({ name: "" }) });
+    await makeStorage(graph, driver, { size: 0 }, { ...context, filename: name, file: new BlockNode({ name: "" }) });
     const node = await openCreated(graph, driver, name);
     opened.push(node);
     return node;
@@ -196,7 +196,7 @@ async function make(
   const closed = new BlockNode({ name: "" });
   const simple = format.kind === "protocol" || format.create === undefined;
   passed["size"] = simple ? size : 0;
-  await protocol.create!(passed, { ...context, file: closed });
+  await makeStorage(graph, protocol, passed, { ...context, file: closed });
   if (simple) return;
   const file = await openCreated(graph, protocol, filename);
   opened.push(file);
@@ -209,6 +209,29 @@ async function make(
     for (const node of opened) await graph.release(node);
     // What could not be made is not left behind, as QEMU has it.
     if (!whole) await protocol.remove?.(pathIn(protocol, filename));
+  }
+}
+
+/** What an image will lie in: made by its protocol or, where it is there already, as devices are, made to look empty. */
+async function makeStorage(
+  graph: BlockGraph,
+  protocol: DriverDefinition,
+  values: CreateValues,
+  context: CreateContext,
+): Promise<void> {
+  if (protocol.create !== undefined) return await protocol.create(values, context);
+  const preallocation = values["preallocation"] ?? "off";
+  if (preallocation !== "off") {
+    throw optionError(`Unsupported preallocation mode '${preallocation}'`, "preallocation");
+  }
+  const node = await openCreated(graph, protocol, context.filename);
+  try {
+    await node.truncate(Number(values["size"] ?? 0));
+    // Whatever image was here, nobody recognizes it any more.
+    await node.writeZeroes(0, Math.min(SECTOR_BYTES, node.size));
+    await node.flush();
+  } finally {
+    await graph.release(node);
   }
 }
 

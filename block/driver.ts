@@ -85,6 +85,8 @@ export interface BlockDriver extends AsyncDisposable {
   /** Size that the guest sees, in bytes. */
   readonly size: number;
   readonly limits: RequestLimits;
+  /** `false`: what nobody has written to a new image need not read as zeroes. A device is one. */
+  readonly startsZero?: boolean;
   /** Reads `into.length` bytes at `at`; here and in `write`, what is done at once says so with `DONE` (done.ts). */
   read(at: number, into: IoVector): Promise<void>;
   write(at: number, from: IoVector, how?: { readonly fua?: boolean }): Promise<void>;
@@ -353,7 +355,10 @@ export interface DriverDefinition<Options = BlockdevOptions> {
   measure?(options: CreateValues, source: MeasureSource): Promise<MeasureResult>;
   /** Takes away the file that {@link create} made; without a complaint where it cannot (protocols). */
   remove?(filename: string): Promise<void>;
-  /** Makes an image in the child file, which is open and writable. */
+  /**
+   * Makes an image in the child file, which is open and writable; a protocol makes what images lie in. One that has
+   * {@link createOptions} and not this takes what is there already.
+   */
   create?(options: CreateValues, context: CreateContext): Promise<void>;
 }
 

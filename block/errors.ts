@@ -132,3 +132,19 @@ export function ioError(
 export function errnoOf(error: unknown): Errno {
   return error instanceof BlockError ? error.errno : "EIO";
 }
+
+/** The same error with words before its message. */
+export function prefixed(prefix: string, error: unknown): unknown {
+  if (!(error instanceof BlockError)) return error;
+  const text = prefix + error.message;
+  const { failure, errno } = error;
+  if (failure.kind === "locked") {
+    return new BlockError({ ...failure, prefix: prefix + (failure.prefix ?? "") }, { cause: error });
+  }
+  const outer = failure.kind === "open" || failure.kind === "io" ? { kind: "state", text, errno } as const : undefined;
+  const help = error.help === undefined ? {} : { help: error.help };
+  return new BlockError(outer ?? ("text" in failure ? { ...failure, text } : { kind: "state", text }), {
+    cause: error,
+    ...help,
+  });
+}

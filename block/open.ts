@@ -8,7 +8,7 @@
  */
 import { isIdentifier } from "../base/keyval.ts";
 import type { ChildOptions, DriverDefinition, OpenContext } from "./driver.ts";
-import { BlockError } from "./errors.ts";
+import { BlockError, prefixed } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
 import { childFlags, flagsOf, type Inherited, TOP_FLAGS } from "./inherit.ts";
 import { nameNode } from "./node_filename.ts";
@@ -141,11 +141,13 @@ async function openFile(
 async function openNode(
   opening: Opening,
   definition: DriverDefinition,
-  tree: OptionTree,
+  asked: OptionTree,
   file: BlockNode | undefined,
   probedRaw = false,
 ): Promise<BlockNode> {
   const { graph } = opening;
+  const { backing, ...withoutBacking } = asked;
+  const tree = opening.noBacking ? withoutBacking : asked;
   const { options: converted, unknown } = convertOptions(definition.name, tree);
   const flags = flagsOf(converted, opening.flags);
   const takesAio = converted["aio"] === undefined && flags.aio !== undefined && takesOption(definition.name, "aio");
@@ -188,6 +190,7 @@ async function openNode(
     node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
     if (node.driver.readOnly === true && !node.readOnly) node.readOnly = node.openedReadOnly = true;
     refuseUnknown(definition, unknown);
+    if (opening.noBacking) refuseBacking(definition, backing);
     await nameNode(node, definition, tree, state.headerBacking);
     node.probed = probedRaw;
     if (probedRaw && !node.readOnly) guardProbedRaw(graph, node);
@@ -342,22 +345,6 @@ async function openBacking(
   }
 }
 
-/** The same error with words before its message. */
-function prefixed(prefix: string, error: unknown): unknown {
-  if (!(error instanceof BlockError)) return error;
-  const text = prefix + error.message;
-  const { failure, errno } = error;
-  if (failure.kind === "locked") {
-    return new BlockError({ ...failure, prefix: prefix + (failure.prefix ?? "") }, { cause: error });
-  }
-  const outer = failure.kind === "open" || failure.kind === "io" ? { kind: "state", text, errno } as const : undefined;
-  const help = error.help === undefined ? {} : { help: error.help };
-  return new BlockError(outer ?? ("text" in failure ? { ...failure, text } : { kind: "state", text }), {
-    cause: error,
-    ...help,
-  });
-}
-
 function checkFlags(options: OptionTree, flags: Inherited): void {
   if (flags.forceShare && !flags.readOnly) {
     throw optionError("force-share=on can only be used with read-only images", "force-share");
@@ -392,6 +379,12 @@ function refuseUnknown(definition: DriverDefinition, unknown: readonly string[])
       : `Block protocol '${definition.name}' doesn't support the option '${name}'`,
     name,
   );
+}
+
+/** Who opens without backing files takes no option about them: a key of theirs is as unknown as any. */
+function refuseBacking(definition: DriverDefinition, backing: OptionTree[string] | undefined): void {
+  if (typeof backing === "string" && backing !== "") refuseUnknown(definition, ["backing"]);
+  if (isTree(backing)) refuseUnknown(definition, Object.keys(backing).map((key) => `backing.${key}`));
 }
 
 function warnProbed(graph: BlockGraph, filename: string): void {

@@ -4,10 +4,16 @@
  *
  * @module
  */
-import type { DriverDefinition } from "../driver.ts";
+import type { CreateOption, DriverDefinition } from "../driver.ts";
 import type { BlockdevOptionsFile } from "../options/blockdev.ts";
 import { isDevice } from "./file/devices.ts";
 import { openFileDriver } from "./file/make.ts";
+
+/** Rows of `-o help`. A device is there already: an image is made in it as it is. */
+const CREATE_OPTIONS: readonly CreateOption[] = [
+  { name: "preallocation", type: "str", help: "Preallocation mode (allowed values: off)" },
+  { name: "size", type: "size", help: "Virtual disk size" },
+];
 
 /** The definition that `drivers.ts` lists. */
 export const hostDevice: DriverDefinition<BlockdevOptionsFile> = {
@@ -15,4 +21,5 @@ export const hostDevice: DriverDefinition<BlockdevOptionsFile> = {
   kind: "protocol",
   probe: (_head, filename) => isDevice(filename) ? 100 : 0,
   open: (options, context) => openFileDriver("host_device", options, context),
+  createOptions: CREATE_OPTIONS,
 };

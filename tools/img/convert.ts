@@ -252,7 +252,7 @@ async function makePlan(
     unitBytes: clusterBytes === undefined || (parts.preallocated && !options.compress) ? plainBytes : clusterBytes,
     compressed: options.compress,
     sparseBytes: options.sparseBytes,
-    startsZero: ((!options.skipCreate && !isGarbled) || options.targetIsZero) && !overlay,
+    startsZero: ((!options.skipCreate && !isGarbled && startsZero(sink)) || options.targetIsZero) && !overlay,
     salvage: options.salvage ? (options.quiet ? "quiet" : "warn") : "off",
     // A piece is many clusters, which are deflated side by side already.
     depth: options.compress ? Math.min(options.depth, COMPRESSED_DEPTH) : options.depth,
@@ -266,6 +266,12 @@ async function makePlan(
   };
   total = progress.wanted ? await bytesToCopy(program, plan) : plan.source.sizeBytes;
   return plan;
+}
+
+/** Whether what was not written to a new image reads as zeroes: for plain ones, whether what they lie in does. */
+function startsZero(node: BlockNode): boolean {
+  const below = node.plain ? node.child("file") : undefined;
+  return below === undefined ? node.driver.startsZero !== false : startsZero(below);
 }
 
 /** Ends the target: its last bytes, its header, its node. @throws {Exit} */

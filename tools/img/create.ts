@@ -24,6 +24,7 @@ export async function create(program: Program, args: readonly string[]): Promise
     program.out(await (await import("./help.ts")).helpText(program));
     return 0;
   }
+  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const optionTexts = options.filter(({ is }) => is === "o").map(({ value }) => value);
   const bad = optionTexts.find((text) => text === "" || text.startsWith(",") || /(?:^|[^,])(?:,,)*,$/.test(text));
   if (bad !== undefined) program.fail(`Invalid option list: ${bad}`);
@@ -35,7 +36,6 @@ export async function create(program: Program, args: readonly string[]): Promise
     return await listOptions(program, graph, format, filename);
   }
   if (filename === undefined) program.usage("Expecting image file name");
-  for (const { is, value } of options) if (is === "object") addObject(program, value);
   const size = sizeText === undefined ? undefined : imageSize(program, sizeText);
   if (more.length > 0) program.usage(`Unexpected argument: ${more[0]}`);
   const pairs: OptionPair[] = optionTexts.flatMap((text) => [...parseOptionPairs(text).pairs]);

@@ -6,6 +6,7 @@
  * @module
  */
 import type { CreateContext, CreateValues } from "../../driver.ts";
+import { prefixed } from "../../errors.ts";
 import { COMPRESSIONS } from "./compressed.ts";
 import { type Plan, planImage } from "./create_plan.ts";
 import { planEncryption, setUpEncryption } from "./encryption_create.ts";
@@ -30,7 +31,11 @@ export async function createImage(values: CreateValues, context: CreateContext):
   image.extensions.dataFile = plan.dataFile;
   const writer = new Writer(image);
   await image.writeHeader();
-  await truncateImage(image, writer, plan.size, plan.preallocation);
+  try {
+    await truncateImage(image, writer, plan.size, plan.preallocation);
+  } catch (error) {
+    throw prefixed("Could not resize image: ", error);
+  }
   if (plan.backingFile !== undefined) {
     image.backingName = plan.backingFile;
     image.extensions.backingFormat = plan.backingFormat;

@@ -5,9 +5,11 @@
  */
 import { alignDown, alignUp, divideCeil } from "../../../base/bits.ts";
 import type { PreallocationMode } from "../../driver.ts";
+import { prefixed } from "../../errors.ts";
 import { preallocated } from "./copy_on_write.ts";
 import { formatError, stateError } from "./failures.ts";
 import { MAX_L1_BYTES } from "./header.ts";
+import type { HostFile } from "./host_file.ts";
 import type { Qcow2Image } from "./image.ts";
 import { freeL2, growL1, updateMapping } from "./l2_update.ts";
 import { ENTRY_BYTES } from "./mapping.ts";
@@ -73,7 +75,7 @@ async function makeRoom(
     if (file.size > old) await file.truncate(old);
     // All that there is to allocate is in the tables; what the mode asks for is the file's to do.
     const last = await writer.preallocate(start, size);
-    if (last > file.size) await file.truncate(last, preallocation === "metadata" ? "off" : preallocation);
+    if (last > file.size) await growFile(file, last, preallocation === "metadata" ? "off" : preallocation);
     return;
   }
   switch (preallocation) {
@@ -153,7 +155,16 @@ export async function lastCluster(image: Qcow2Image): Promise<number> {
 /** Gives guest bytes `start` to `end` clusters, one after the other as writes would take them; no data is written. */
 export async function preallocate(image: Qcow2Image, writer: Writer, start: number, end: number): Promise<void> {
   const last = await writer.preallocate(start, end);
-  if (last > image.file.size) await image.file.truncate(last);
+  if (last > image.file.size) await growFile(image.file, last, "off");
+}
+
+/** @throws {BlockError} in qemu-img's words, where the file does not grow */
+async function growFile(file: HostFile, size: number, preallocation: PreallocationMode): Promise<void> {
+  try {
+    await file.truncate(size, preallocation);
+  } catch (error) {
+    throw prefixed("Failed to resize underlying file: ", error);
+  }
 }
 
 /** One area for all data, behind a new refcount table that describes it; then the L2 tables that lead there. */
@@ -175,7 +186,7 @@ async function preallocateArea(
   const end = (first + clusters) * clusterSize;
   // What lies there was freed; it must not be seen again.
   if (image.file.size !== first * clusterSize) await image.file.truncate(first * clusterSize);
-  if (image.file.size < end) await image.file.truncate(end, preallocation);
+  if (image.file.size < end) await growFile(image.file, end, preallocation);
   for (let i = 0; i < clusters; i++) {
     const host = (first + i) * clusterSize;
     const guest = from + i * clusterSize;

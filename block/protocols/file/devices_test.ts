@@ -1,38 +1,22 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IoVector } from "../../../base/io_vector.ts";
 import { KiB, MiB } from "../../../base/units.ts";
-import { haveProgram, must, run } from "../../../tests/support/programs.ts";
+import { attachLoop, mayAttachLoops } from "../../../tests/support/loop_device.ts";
+import { haveProgram, run } from "../../../tests/support/programs.ts";
 import { TempFolder } from "../../../tests/support/temp.ts";
 import { BlockError } from "../../errors.ts";
 import { hostCdrom } from "../host_cdrom.ts";
 import { hostDevice } from "../host_device.ts";
 import { openTestFile, readBytes } from "./test_context.ts";
 
-/** A loop device over a file, until the end of its scope. */
-async function attach(path: string): Promise<{ device: string } & AsyncDisposable> {
-  const device = (await must("losetup", ["--find", "--show", path])).trim();
-  return { device, [Symbol.asyncDispose]: async () => void await run("losetup", ["--detach", device]) };
-}
-
-/** Whether loop devices may be made here: found out by trying. */
-async function mayAttach(): Promise<boolean> {
-  if (Deno.uid() !== 0 || !haveProgram("losetup")) return false;
-  await using temp = await TempFolder.make();
-  const path = await temp.write("disk", new Uint8Array(4096));
-  const { code, stdout } = await run("losetup", ["--find", "--show", path]);
-  if (code !== 0) return false;
-  await run("losetup", ["--detach", stdout.trim()]);
-  return true;
-}
-
-const ignore = !await mayAttach();
+const ignore = !await mayAttachLoops();
 
 Deno.test({
   name: "a block device has the size that it says, and takes reads, writes, zeroes and discards",
   ignore,
   fn: async () => {
     await using temp = await TempFolder.make();
-    await using loop = await attach(await temp.write("disk", new Uint8Array(MiB).fill(1)));
+    await using loop = await attachLoop(await temp.write("disk", new Uint8Array(MiB).fill(1)));
     const { device } = loop;
     assertEquals(hostDevice.probe?.(new Uint8Array(), device), 100);
     assertEquals(hostCdrom.probe?.(new Uint8Array(), device), 0);
@@ -59,7 +43,7 @@ Deno.test({
   ignore: ignore || !haveProgram("qemu-io"),
   fn: async () => {
     await using temp = await TempFolder.make();
-    await using loop = await attach(await temp.write("disk", new Uint8Array(MiB)));
+    await using loop = await attachLoop(await temp.write("disk", new Uint8Array(MiB)));
     await using disk = await openTestFile(loop.device, { driver: "host_device" });
     await disk.truncate(MiB, { exact: true });
     await disk.truncate(MiB / 2);

@@ -114,6 +114,10 @@ export class FileDriver implements AdvisedDriver, KernelCopier {
   }
 
   /** Bytes, exactly: no rounding to sectors. */
+  get startsZero(): boolean {
+    return this.#isRegular;
+  }
+
   get size(): number {
     return this.#size;
   }
