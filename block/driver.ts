@@ -130,6 +130,8 @@ export interface BlockDriver extends AsyncDisposable {
   childPermissions?(role: string, asked: PermissionPair): PermissionPair;
   /** Takes another node (or none) as its child in `role`; no request is in flight. Roles that it cannot: false. */
   replaceChild?(role: string, node: BlockNode | undefined): boolean;
+  /** Children that come and go while the node is open. */
+  readonly childList?: ChildList;
   /** A filter that a job has put in by itself: what users see is the node below it. */
   readonly isImplicit?: boolean;
   /** A filter: the node below, which holds what this one shows. */
@@ -145,6 +147,16 @@ export interface BlockDriver extends AsyncDisposable {
   debugEvent?(name: string): void;
   /** Requests can be suspended at such points. */
   readonly breakpoints?: Breakpoints;
+}
+
+/** Children of one kind, as many as users want. */
+export interface ChildList {
+  /** What one more would be called. @throws {BlockError} where there can be none */
+  nextRole(): string;
+  /** Takes `node`, which has been joined under that name; no request is in flight. */
+  add(role: string, node: BlockNode): void;
+  /** Gives it back. @throws {BlockError} where it cannot be done without */
+  remove(role: string, node: BlockNode): void;
 }
 
 /** A disk as it was: what `copy-before-write` keeps and `snapshot-access` shows. */

@@ -11,6 +11,7 @@ export * from "./bitmap_actions.ts";
 export * from "./block_status.ts";
 export * from "./breakpoints.ts";
 export * from "./chain.ts";
+export { addChild, removeChild } from "./children.ts";
 export { copyInKernel } from "./copy_in_kernel.ts";
 export * from "./create.ts";
 export * from "./create_options.ts";
@@ -50,6 +51,8 @@ export * from "./permissions.ts";
 export * from "./policy.ts";
 export { drained, insertFilter, refreshName, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
 export * from "./statistics.ts";
+export { isAscending, LatencyHistogram } from "./latency_histogram.ts";
+export { setWriteThreshold, type WriteThreshold } from "./write_threshold.ts";
 export type { ThrottleGroup } from "./throttling/group.ts";
 export {
   LIMIT_NAMES,

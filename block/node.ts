@@ -28,10 +28,13 @@ import { RequestTracker, type TrackedRequest } from "./request.ts";
 import { quiesceAbove, suspendBelow, unquiesceAbove } from "./drain.ts";
 import type { BeforeWrite, NodeOptions } from "./node_options.ts";
 import { NodeTraces } from "./traces.ts";
+import type { WriteThreshold } from "./write_threshold.ts";
 
 /** One node: a driver with the rules of the graph around it. */
 export class BlockNode {
   readonly name: string;
+  /** As messages name it. */
+  readonly description: string;
   readonly kind: "format" | "protocol" | "filter";
   /** Asks of its children what is asked of itself, and no more: a filter, or raw. */
   readonly plain: boolean;
@@ -59,6 +62,8 @@ export class BlockNode {
   readonly bitmaps: DirtyBitmap[] = [];
   /** The highest byte that was written, plus one: `wr_highest_offset` of `query-blockstats`. */
   writeHighestOffset = 0;
+  /** Tells once when a write reaches beyond it. */
+  writeThreshold: WriteThreshold | undefined;
   /** Requests that have entered and not ended. */
   inFlight = 0;
   /** Nodes from here down to the deepest one, as it was when the driver was opened. */
@@ -87,6 +92,7 @@ export class BlockNode {
 
   constructor(options: NodeOptions) {
     this.name = options.name;
+    this.description = `node '${this.name}'`;
     this.kind = options.kind ?? "format";
     this.plain = options.plain ?? this.kind === "filter";
     this.readOnly = options.readOnly ?? false;
@@ -99,7 +105,6 @@ export class BlockNode {
     this.filename = options.filename ?? "";
     this.#traces = options.traces ?? NodeTraces.none();
     this.#driver = closedDriver;
-    this.#watch();
     if (options.driver !== undefined) this.attachDriver(options.driver);
   }
 
@@ -125,11 +130,6 @@ export class BlockNode {
   set detectZeroes(mode: "off" | "on" | "unmap") {
     this.#detectZeroes = mode;
     this.#watch();
-  }
-
-  /** As messages name it. */
-  get description(): string {
-    return `node '${this.name}'`;
   }
 
   /** Bytes that users of the node see, in whole sectors: files round up, sizes that an image's header names down. */
@@ -251,7 +251,7 @@ export class BlockNode {
     const request = this.#begin("discard", at, length);
     try {
       if (this.#requests.serialising > 0) await this.#requests.wait(request);
-      for (const hook of this.#hooks) await hook({ at, length });
+      for (const hook of this.#hooks) await hook({ kind: "discard", at, length });
       await discardUnaligned(this.#driver, at, length);
     } finally {
       this.writeGeneration++;
@@ -307,7 +307,7 @@ export class BlockNode {
     try {
       // Writes that grow the file and the part that is added must not race.
       await this.#requests.serialise(request, request.at, Math.max(request.end, request.at + 1));
-      for (const hook of this.#hooks) if (size > old) await hook({ at: old, length: size - old });
+      for (const hook of this.#hooks) if (size > old) await hook({ kind: "grow", at: old, length: size - old });
       await this.#driver.truncate(size, how);
       this.writeGeneration++;
       for (const bitmap of this.bitmaps) bitmap.resize(this.size);
@@ -325,7 +325,7 @@ export class BlockNode {
     const request = this.#begin("write", at, from.length);
     try {
       if (this.#requests.serialising > 0) await this.#requests.wait(request);
-      for (const hook of this.#hooks) await hook({ at, length: from.length, from });
+      for (const hook of this.#hooks) await hook({ kind: "write", at, length: from.length, from });
       await driver.writeCompressed(at, from);
     } finally {
       this.#written(at, from.length);
@@ -457,7 +457,7 @@ export class BlockNode {
       await this.#requests.serialise(request, alignDown(at, align), alignUp(at + from.length, align));
       this.#driver.debugEvent?.("pwritev_rmw_head");
     } else if (this.#requests.serialising > 0) await this.#requests.wait(request);
-    for (const hook of this.#hooks) await hook({ at, length: from.length, from });
+    for (const hook of this.#hooks) await hook({ kind: "write", at, length: from.length, from });
     if (this.#detectZeroes !== "off" && from.length > 0 && from.isZero()) {
       this.#driver.debugEvent?.("pwritev_zero");
       return zeroUnaligned(this.#driver, at, from.length, {
@@ -488,7 +488,7 @@ export class BlockNode {
     const end = alignUp(at + length, align);
     if (start !== at || end !== at + length) await this.#requests.serialise(request, start, end);
     else if (this.#requests.serialising > 0) await this.#requests.wait(request);
-    for (const hook of this.#hooks) await hook({ at, length });
+    for (const hook of this.#hooks) await hook({ kind: "write-zeroes", at, length });
     const unmap = (how.unmap ?? false) && this.discardEnabled;
     await zeroUnaligned(this.#driver, at, length, unmap === (how.unmap ?? false) ? how : { ...how, unmap });
   }

@@ -7,8 +7,9 @@ import type { IoVector } from "../base/io_vector.ts";
 import type { BlockDriver } from "./driver.ts";
 import type { NodeTraces } from "./traces.ts";
 
-/** What a before-write hook is told: `from` is absent for zeroes and discards. */
+/** What a before-write hook is told: `from` is there for data only. */
 export interface WriteNotice {
+  readonly kind: "write" | "write-zeroes" | "discard" | "grow";
   readonly at: number;
   readonly length: number;
   readonly from?: IoVector;

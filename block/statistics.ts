@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from "../base/clocks.ts";
+import type { LatencyHistogram } from "./latency_histogram.ts";
 
 /** Kinds of requests that are counted apart. */
 export type AccountedKind = "read" | "write" | "flush" | "unmap";
@@ -39,6 +40,8 @@ export class BackendStatistics {
   /** Whether failed and invalid requests count in time and idle time (`account-failed`, `account-invalid`). */
   accountFailed = true;
   accountInvalid = true;
+  /** Latencies in bins, of the kinds that somebody asked for; every request of these is timed. */
+  readonly histograms: Partial<Record<AccountedKind, LatencyHistogram>> = {};
   /** How long the last request of each kind took that ended at once and was timed. */
   readonly #atOnceNs: Record<AccountedKind, number> = { read: 0, write: 0, flush: 0, unmap: 0 };
 
@@ -49,6 +52,7 @@ export class BackendStatistics {
     row.operations++;
     row.totalTimeNs += nowNs - startNs;
     this.lastAccessNs = nowNs;
+    this.histograms[kind]?.count(nowNs - startNs);
   }
 
   /**
@@ -56,6 +60,7 @@ export class BackendStatistics {
    * took, so only one in eight is timed, and those after it count as long as that one.
    */
   doneAtOnce(kind: AccountedKind, bytes: number, startNs: number, clock: Clock): void {
+    if (this.histograms[kind] !== undefined) return this.done(kind, bytes, startNs, clock.nowNs());
     const row = this[kind];
     if ((row.operations & (TIMED_ONE_IN - 1)) === 0) this.#atOnceNs[kind] = clock.nowNs() - startNs;
     const durationNs = this.#atOnceNs[kind];
@@ -72,6 +77,7 @@ export class BackendStatistics {
     if (!this.accountFailed) return;
     row.totalTimeNs += nowNs - startNs;
     this.lastAccessNs = nowNs;
+    this.histograms[kind]?.count(nowNs - startNs);
   }
 
   /** The guest asked for something that cannot be. */

@@ -5,8 +5,7 @@
  * A copy that fails or says something else is reported; with `rewrite-corrupted` it is given what the majority has. With
  * `blkverify` two copies have to agree, and a difference fails this and every later request (QEMU ends its process).
  *
- * Source: docs/qmp-events and qapi/block-core.json, BlockdevOptionsQuorum, QUORUM_FAILURE, QUORUM_REPORT_BAD. Left out:
- * adding and removing copies at run time (`x-blockdev-change`).
+ * Source: docs/qmp-events and qapi/block-core.json, BlockdevOptionsQuorum, QUORUM_FAILURE, QUORUM_REPORT_BAD.
  *
  * @module
  */
@@ -16,6 +15,7 @@ import { SECTOR_BYTES } from "../../base/units.ts";
 import { chainStatus } from "../chain.ts";
 import type {
   BlockDriver,
+  ChildList,
   DriverDefinition,
   Extent,
   OpenContext,
@@ -26,7 +26,7 @@ import type {
 import { BlockError, errnoOf, ioError } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockdevOptionsQuorum } from "../options/blockdev.ts";
-import { ALL_PERMISSIONS, Permission, type PermissionPair } from "../permissions.ts";
+import { Permission, type PermissionPair } from "../permissions.ts";
 import { firstDifference } from "./difference.ts";
 import { settle, vote } from "./quorum_vote.ts";
 
@@ -37,15 +37,18 @@ interface Settings {
   readonly rewrite: boolean;
 }
 
-class QuorumDriver implements BlockDriver {
+class QuorumDriver implements BlockDriver, ChildList {
   readonly name = "quorum";
-  readonly #copies: readonly BlockNode[];
+  readonly #copies: BlockNode[];
+  /** The number in the name of the next copy. */
+  #nextIndex: number;
   readonly #settings: Settings;
   readonly #context: OpenContext;
   #mismatch: BlockError | undefined;
 
-  constructor(copies: readonly BlockNode[], settings: Settings, context: OpenContext) {
+  constructor(copies: BlockNode[], settings: Settings, context: OpenContext) {
     this.#copies = copies;
+    this.#nextIndex = copies.length;
     this.#settings = settings;
     this.#context = context;
   }
@@ -56,6 +59,29 @@ class QuorumDriver implements BlockDriver {
 
   get limits(): RequestLimits {
     return { alignBytes: 1 };
+  }
+
+  get childList(): ChildList {
+    return this;
+  }
+
+  nextRole(): string {
+    if (this.#settings.verify) throw state("Cannot add a child to a quorum in blkverify mode");
+    return `children.${this.#nextIndex}`;
+  }
+
+  add(_role: string, node: BlockNode): void {
+    this.#copies.push(node);
+    this.#nextIndex++;
+  }
+
+  remove(role: string, node: BlockNode): void {
+    const { threshold } = this.#settings;
+    if (this.#copies.length <= threshold) {
+      throw state(`The number of children cannot be lower than the vote threshold ${threshold}`);
+    }
+    this.#copies.splice(this.#copies.indexOf(node), 1);
+    if (role === `children.${this.#nextIndex - 1}`) this.#nextIndex--;
   }
 
   async read(at: number, into: IoVector): Promise<void> {
@@ -107,13 +133,10 @@ class QuorumDriver implements BlockDriver {
   }
 
   childPermissions(_role: string, { used, shared }: PermissionPair): PermissionPair {
-    const { consistentRead, write, resize, writeUnchanged } = Permission;
+    const { consistentRead, writeUnchanged } = Permission;
     const rewriting = this.#settings.rewrite ? writeUnchanged : 0;
-    // The copies have to stay alike: nobody resizes one of them.
-    return {
-      used: used | rewriting,
-      shared: (shared & (consistentRead | write) | writeUnchanged) & ALL_PERMISSIONS & ~resize,
-    };
+    // The copies have to stay alike: nobody writes or resizes one of them.
+    return { used: used | rewriting, shared: (shared & consistentRead) | writeUnchanged };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -216,6 +239,10 @@ class QuorumDriver implements BlockDriver {
 function sectors(at: number, length: number): { "sector-num": number; "sectors-count": number } {
   const first = Math.floor(at / SECTOR_BYTES);
   return { "sector-num": first, "sectors-count": Math.ceil((at + length) / SECTOR_BYTES) - first };
+}
+
+function state(text: string): BlockError {
+  return new BlockError({ kind: "state", text });
 }
 
 function refusal(option: string, text: string): BlockError {

@@ -125,6 +125,11 @@ export class Job implements EdgeOwner {
     this.#edges.push(await this.#set.graph.attach(this, node, role, used, shared));
   }
 
+  /** The nodes that it uses, in its order. */
+  get edges(): readonly BlockEdge[] {
+    return this.#edges;
+  }
+
   /** Keeps other jobs, and most of what users do, off `node`. */
   block(node: BlockNode): void {
     this.#blocked.add(node);

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { bool, empty, int, oneOf, optional, str, struct } from "../schema/qapi/types.ts";
+import { bool, empty, int, oneOf, optional, str, struct, uint64 } from "../schema/qapi/types.ts";
 import type { QmpEvent } from "./command.ts";
 import { jobStatus, jobType } from "./types/jobs.ts";
 
@@ -65,6 +65,10 @@ export const EVENTS: readonly QmpEvent[] = [
       "sector-num": int,
       "sectors-count": int,
     }),
+  },
+  {
+    name: "BLOCK_WRITE_THRESHOLD",
+    data: struct({ "node-name": str, "amount-exceeded": uint64, "write-threshold": uint64 }),
   },
   { name: "DEVICE_TRAY_MOVED", data: struct({ device: str, id: str, "tray-open": bool }) },
   { name: "DEVICE_DELETED", data: struct({ device: optional(str), path: str }) },

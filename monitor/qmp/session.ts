@@ -13,6 +13,7 @@ import { explain, MonitorError } from "../errors.ts";
 import { present } from "../schema/qapi/present.ts";
 import { visit } from "../schema/qapi/visit.ts";
 import { empty } from "../schema/qapi/types.ts";
+import { ABSENT_QMP_COMMANDS } from "./absent.ts";
 import type { MachineQmpContext, QmpSessionState } from "./context.ts";
 import { checkRequest, type QmpRequest, requestId } from "./request.ts";
 
@@ -134,7 +135,10 @@ export class QmpSession {
       throw notFound("Capabilities negotiation is already complete, command ignored");
     }
     const command = this.#context.registry.command(name);
-    if (command === undefined) throw notFound(`The command ${name} has not been found`);
+    if (command === undefined) {
+      const reason = ABSENT_QMP_COMMANDS.get(name);
+      throw notFound(`The command ${name} has not been found${reason === undefined ? "" : `: ${reason}`}`);
+    }
     if (outOfBand && command.outOfBand !== true) throw new MonitorError(`The command ${name} does not support OOB`);
     return command;
   }

@@ -59,8 +59,8 @@ export async function qmpDialogue(
       for (;;) {
         const { value } = await lines.next();
         if (value === undefined) throw new Error(`${program} ended after ${request}: ${got.join("\n")}`);
-        // What the real program prints of images that it makes is no part of the protocol.
-        if (value.startsWith("Formatting ")) continue;
+        // What the real program prints besides (of images that it makes) is no part of the protocol.
+        if (!value.startsWith("{")) continue;
         got.push(value);
         if (!value.includes('"event": ')) break;
         unseen.push(value);

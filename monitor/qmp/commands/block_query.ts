@@ -11,6 +11,7 @@ import {
   bitmapInfos,
   type BlockBackend,
   type BlockNode,
+  type LatencyHistogram,
   visibleNode,
 } from "../../../block/mod.ts";
 import { backingChain, imageInfo as describeImage } from "../../format/image_info.ts";
@@ -83,7 +84,7 @@ export async function describeNode(node: BlockNode, flat: boolean, writeback = t
     ...NO_LIMITS,
     image,
     cache: { writeback, direct: node.cacheDirect, "no-flush": node.cacheNoFlush },
-    write_threshold: 0,
+    write_threshold: node.writeThreshold?.bytes ?? 0,
     "dirty-bitmaps": bitmaps.length === 0 ? undefined : bitmaps,
   };
 }
@@ -165,7 +166,14 @@ function statsOf(stats: BackendStatistics | undefined, highest: number, nowNs: n
     account_invalid: stats?.accountInvalid ?? false,
     account_failed: stats?.accountFailed ?? false,
     timed_stats: [],
+    rd_latency_histogram: histogramOf(stats?.histograms.read),
+    wr_latency_histogram: histogramOf(stats?.histograms.write),
+    flush_latency_histogram: histogramOf(stats?.histograms.flush),
   };
+}
+
+function histogramOf(histogram: LatencyHistogram | undefined) {
+  return histogram && { boundaries: histogram.boundariesNs, bins: histogram.bins };
 }
 
 const NONE = { bytes: 0, operations: 0, totalTimeNs: 0, merged: 0, failed: 0, invalid: 0 } as const;

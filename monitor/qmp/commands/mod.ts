@@ -6,8 +6,11 @@
 import { EVENTS } from "../events.ts";
 import { QmpRegistry } from "../registry.ts";
 import * as bitmaps from "./bitmaps.ts";
+import * as children from "./children.ts";
 import * as chains from "./chains.ts";
 import * as copies from "./copies.ts";
+import { debugQueryBlockGraph } from "./debug_graph.ts";
+import * as exports from "./exports.ts";
 import * as jobs from "./jobs.ts";
 import * as overlays from "./overlays.ts";
 import * as query from "./block_query.ts";
@@ -17,6 +20,7 @@ import * as nodes from "./nodes.ts";
 import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
 import * as protocol from "./protocol.ts";
+import * as watch from "./watch.ts";
 
 /** Every command that moa has. */
 export const QMP_COMMANDS = {
@@ -85,6 +89,13 @@ export const QMP_COMMANDS = {
   "blockdev-snapshot": overlays.blockdevSnapshot,
   "blockdev-snapshot-sync": overlays.blockdevSnapshotSync,
   "change-backing-file": overlays.changeBackingFile,
+  "block-set-write-threshold": watch.blockSetWriteThreshold,
+  "block-latency-histogram-set": watch.blockLatencyHistogramSet,
+  "x-debug-query-block-graph": debugQueryBlockGraph,
+  "x-blockdev-change": children.blockdevChange,
+  "x-blockdev-set-iothread": children.blockdevSetIothread,
+  "query-block-exports": exports.queryBlockExports,
+  "query-pr-managers": exports.queryPrManagers,
 } as const;
 
 /** The commands' names and types. */

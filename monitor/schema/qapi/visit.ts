@@ -126,8 +126,9 @@ const RANGES: Readonly<Record<IntegerName, readonly [least: bigint, most: bigint
 
 function integer(kind: IntegerName, json: JsonValue, place: Place): number {
   const isUint64 = kind === "uint64" || kind === "size";
-  if (isUint64 && json instanceof JsonDouble) refuse(`Parameter '${place.path}' expects uint64`);
-  if (typeof json !== "number" && typeof json !== "bigint") wrongType(place.path, "integer");
+  if (typeof json !== "number" && typeof json !== "bigint") {
+    return isUint64 ? refuse(`Parameter '${place.path}' expects uint64`) : wrongType(place.path, "integer");
+  }
   const exact = BigInt(json);
   const [least, most] = RANGES[kind];
   if (exact >= least && exact <= most) return Number(isUint64 && exact < 0n ? exact + 2n ** 64n : exact);
