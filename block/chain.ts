@@ -4,6 +4,7 @@
  * @module
  */
 import type { Extent } from "./driver.ts";
+import { ioError } from "./errors.ts";
 import type { BlockNode } from "./node.ts";
 
 /** A run as the whole chain has it. */
@@ -38,6 +39,8 @@ function nodesAbove(top: BlockNode, base?: BlockNode): BlockNode[] {
 /** What the chain from `top` down says of the first run of `length` bytes at `at`, which lie inside `top`. */
 export async function chainStatus(top: BlockNode, at: number, length: number): Promise<ChainExtent> {
   let run = Math.min(length, top.size - at);
+  // Who copies a chain while its images are closed finds nothing there any more.
+  if (run <= 0) throw ioError("status", "ENOMEDIUM");
   let depth = 0;
   const nodes = nodesAbove(top);
   for (const [index, layer] of nodes.entries()) {

@@ -42,7 +42,10 @@ export async function addDevice(machine: Machine, request: DeviceRequestOptions)
   const texts = [...request.properties];
   const made = await nodeDrives(machine, type, texts);
   try {
-    const values = parseProperties(type, texts, { drive: (name) => made.get(name) ?? freeDrive(machine, name) });
+    const values = parseProperties(type, texts, {
+      drive: (name) => made.get(name) ?? freeDrive(machine, name),
+      chardev: (id) => machine.chardevs?.find(id),
+    });
     checkBootIndex(machine, values.bootindex);
     if (type.name === "ide-cd" && values["drive"] === undefined) {
       Object.assign(values, { drive: emptyDrive(machine, made) });

@@ -29,6 +29,7 @@ import {
   SystemBus,
 } from "../devices/bus/mod.ts";
 import { BackendSet } from "./backends.ts";
+import type { ChardevSet } from "./chardev/mod.ts";
 import type { Board, BoardDrive, BuiltBoard, FirmwareItems } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
 import { addDevice, type DeviceRequestOptions, removeDevice } from "./devices.ts";
@@ -49,6 +50,8 @@ export interface MachineOptions {
   readonly random: Random;
   readonly types: DeviceTypes;
   readonly trace?: TraceEvents;
+  /** What serial ports find their other ends in; not owned. */
+  readonly chardevs?: ChardevSet | undefined;
   /** The board's default where absent. */
   readonly ramBytes?: number;
   /** Drives for the board's own controllers; their backends need not be among {@link backends}. */
@@ -78,6 +81,7 @@ export class Machine implements AsyncDisposable {
   readonly accelerator: Accelerator;
   readonly graph: BlockGraph;
   readonly backends: BackendSet;
+  readonly chardevs: ChardevSet | undefined;
   readonly clocks: Clocks;
   readonly trace: TraceEvents;
   readonly types: DeviceTypes;
@@ -107,6 +111,7 @@ export class Machine implements AsyncDisposable {
     this.accelerator = accelerator;
     this.graph = graph;
     this.types = types;
+    this.chardevs = options.chardevs;
     this.trace = options.trace ?? new TraceEvents();
     this.clocks = { ...options.clocks, virtual: accelerator.clock ?? options.clocks.virtual };
     this.objects = new ObjectTree(board.name);

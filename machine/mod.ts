@@ -7,6 +7,7 @@ export { BackendSet } from "./backends.ts";
 export type { Board, BoardDrive, BoardSite, BuiltBoard, FirmwareItems } from "./boards/board.ts";
 export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAccelerator } from "./cpu/mod.ts";
 export { pc } from "./boards/pc.ts";
+export * from "./chardev/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export * from "./inspect/mod.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Machine } from "../machine/mod.ts";
+import type { ChardevSet, Machine } from "../machine/mod.ts";
 import type { DriveMaker } from "./drive_maker.ts";
 import type { IoBackground } from "./io/background.ts";
 import type { MonitorLog } from "./log.ts";
@@ -19,6 +19,7 @@ export interface MonitorSession {
 export interface MonitorContext {
   readonly machine: Machine;
   readonly drives: DriveMaker;
+  readonly chardevs: ChardevSet;
   readonly log: MonitorLog;
   readonly registry: CommandRegistry;
   readonly session: MonitorSession;

@@ -16,7 +16,7 @@ export { serveChannel } from "./hmp/serve.ts";
 export * from "./io/mod.ts";
 export { LOG_ITEMS, type LogHost, MonitorLog } from "./log.ts";
 export { denoLogHost } from "./log_file.ts";
-export { type OpenMonitor, openMonitor, type OpenMonitorOptions } from "./open_monitor.ts";
+export { openControl, type OpenMonitorOptions, openPrompt } from "./open_monitor.ts";
 export { type CommandRegistry } from "./schema/registry.ts";
 export * from "./transports/mod.ts";
 export { PACKAGE_VERSION, QEMU_VERSION, qemuVersionText } from "./version.ts";

@@ -13,9 +13,11 @@ import { TraceEvents } from "../base/trace.ts";
 import { type BlockBackend, findBreakpoints, type SnapshotInfo } from "../block/mod.ts";
 import type { DeviceRequest } from "../devices/bus/mod.ts";
 import {
+  ChardevSet,
   guestBus,
   type Machine,
   type MachineEvents,
+  parseChardev,
   type QtestAccelerator,
   wireMachine,
   WiringError,
@@ -51,6 +53,8 @@ export interface VmParts {
   /** The accelerator, where it is the one that scripts play the guest of. */
   readonly qtest?: QtestAccelerator;
   readonly drives?: DriveMaker;
+  /** Owned from then on; without devices where absent. */
+  readonly chardevs?: ChardevSet;
   readonly log?: MonitorLog;
   readonly uuid?: string;
   readonly strict?: boolean;
@@ -86,6 +90,8 @@ export class Vm implements AsyncDisposable {
   /** What clients of the machine protocol are joined to. */
   readonly qmpServer: QmpServer;
   readonly log: MonitorLog;
+  /** What serial ports and monitors talk over. */
+  readonly chardevs: ChardevSet;
   /** What `info` shows, as data. */
   readonly info: VmInfo;
   /** Resolves when the machine has ended; rejects with what an image said while it was closed. */
@@ -99,12 +105,16 @@ export class Vm implements AsyncDisposable {
     const { machine } = parts;
     this.machine = machine;
     this.#qtest = parts.qtest;
+    this.chardevs = parts.chardevs ?? newChardevs(() => {});
+    this.chardevs.terminate = () => void this.quit().catch(() => {});
+    this.chardevs.saveDisks = () => void this.monitor("commit all");
     this.log = parts.log ?? new MonitorLog(denoLogHost());
     machine.trace.sink = (line) => this.log.line(line);
     const requests = new RequestTraces(machine);
     this.hmp = new HmpMonitor({
       machine,
       drives: parts.drives ?? new MachineDriveMaker(machine),
+      chardevs: this.chardevs,
       log: this.log,
       registry: allCommands({ strict: parts.strict ?? false }),
       uuid: parts.uuid ?? NO_UUID,
@@ -133,8 +143,18 @@ export class Vm implements AsyncDisposable {
       { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) };
     const random: Random = options.random ??
       (options.seed === undefined ? new HostRandom() : new SeededRandom(options.seed));
+    await using undo = new AsyncDisposableStack();
+    const chardevs = undo.use(newChardevs(warn));
+    for (const wanted of options.chardevs ?? []) {
+      if (typeof wanted !== "string") chardevs.put(wanted);
+      else {
+        const { id, wish } = parseChardev(wanted);
+        await chardevs.add(id, wish);
+      }
+    }
     const built = await wireMachine(wishesOf(options, warn), {
       clocks,
+      chardevs,
       random,
       trace: new TraceEvents(),
       warn: (text, origin) => warn(origin === undefined ? text : `${origin}: ${text}`),
@@ -144,8 +164,10 @@ export class Vm implements AsyncDisposable {
     }).catch((error) => {
       throw error instanceof WiringError ? error.withHelp() : error;
     });
+    undo.move();
     const vm = new Vm({
       machine: built.machine,
+      chardevs,
       qtest: built.qtest,
       drives: new MachineDriveMaker(built.machine, { unplugged: built.unplugged }),
       strict: options.strict ?? false,
@@ -392,6 +414,7 @@ export class Vm implements AsyncDisposable {
       for (const { node } of this.machine.backends.list()) findBreakpoints(node)?.clear();
       await this.machine[Symbol.asyncDispose]();
       await this.qmpServer.farewell();
+      await this.chardevs[Symbol.asyncDispose]();
       this.#settleClosed.resolve();
     } catch (error) {
       this.#settleClosed.reject(error);
@@ -400,6 +423,10 @@ export class Vm implements AsyncDisposable {
       this.log[Symbol.dispose]();
     }
   }
+}
+
+function newChardevs(note: (text: string) => void): ChardevSet {
+  return new ChardevSet({ streams: Deno, clock: new HostClock(), note });
 }
 
 function units(sizeBytes: number): DataFormat {

@@ -46,6 +46,7 @@ export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_DIOALIGN = 0x2000;
 
 export const S_IFMT = 0o170000;
+export const S_IFSOCK = 0o140000;
 export const S_IFREG = 0o100000;
 export const S_IFDIR = 0o040000;
 export const S_IFBLK = 0o060000;

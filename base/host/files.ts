@@ -22,6 +22,7 @@ import {
   S_IFIFO,
   S_IFMT,
   S_IFREG,
+  S_IFSOCK,
   SEEK_DATA,
   SEEK_END,
   SEEK_HOLE,
@@ -62,7 +63,7 @@ export function closeDescriptor(host: HostLibrary, descriptor: number): void {
 }
 
 /** What kind of thing a descriptor is open on. */
-export type FileKind = "file" | "directory" | "block" | "character" | "fifo" | "other";
+export type FileKind = "file" | "directory" | "block" | "character" | "fifo" | "socket" | "other";
 
 export interface FileStat {
   readonly kind: FileKind;
@@ -86,6 +87,7 @@ const KINDS = new Map<number, FileKind>([
   [S_IFBLK, "block"],
   [S_IFCHR, "character"],
   [S_IFIFO, "fifo"],
+  [S_IFSOCK, "socket"],
 ]);
 
 const EMPTY = cString("");

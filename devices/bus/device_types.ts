@@ -86,7 +86,7 @@ export class DeviceTypes {
 export function parseProperties<Table extends PropertyTable>(
   type: DeviceType<Table>,
   texts: Iterable<readonly [name: string, text: string]>,
-  scope: Pick<PropertyScope, "drive"> = {},
+  scope: Pick<PropertyScope, "drive" | "chardev"> = {},
 ): Partial<PropertyValues<Table>> {
   const values: Record<string, unknown> = {};
   for (const [name, text] of texts) {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Chardev } from "./chardev.ts";
 
 /** A value that a property does not take; `message` is what a user is told. */
 export class PropertyError extends Error {
@@ -20,6 +21,8 @@ export interface PropertyScope {
   readonly name: string;
   /** Finds the drive that a property names; throws a {@link PropertyError} where it cannot be had. */
   drive?(name: string): unknown;
+  /** Finds the character device of that id; throws a {@link PropertyError} where it cannot be had. */
+  chardev?(id: string): Chardev | undefined;
 }
 
 /** One property: its type's name, its default, and how text becomes a value and a value text. */
@@ -268,6 +271,20 @@ function drive<Drive extends NamedDrive>(): Property<Drive | undefined> {
   };
 }
 
+/** A character device by its id, found through the scope. */
+function chardev(): Property<Chardev | undefined> {
+  return {
+    ...row<Chardev | undefined>("str", undefined, undefined, { description: "ID of a chardev to use as a backend" }),
+    parse(text, scope) {
+      if (text === "") return undefined;
+      const found = scope.chardev?.(text);
+      if (found !== undefined) return found;
+      throw new PropertyError(`Property '${scope.deviceType}.${scope.name}' can't find value '${text}'`);
+    },
+    print: (value) => JSON.stringify(value?.label ?? ""),
+  };
+}
+
 /** A PCI slot and function in one number, slot * 8 + function; -1 is "the first free slot". */
 function pciDevfn(): Property<number> {
   return {
@@ -315,5 +332,6 @@ export const prop = {
   onOffAuto,
   blockdevOnError,
   drive,
+  chardev,
   pciDevfn,
 } as const;

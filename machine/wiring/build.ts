@@ -9,6 +9,7 @@ import type { TraceEvents } from "../../base/trace.ts";
 import { NS_PER_S } from "../../base/units.ts";
 import { type BlockBackend, BlockGraph, type TemporaryFiles } from "../../block/mod.ts";
 import { RealTimeClock } from "../../devices/chipset/mod.ts";
+import type { ChardevSet } from "../chardev/mod.ts";
 import type { Board, BoardDrive } from "../boards/board.ts";
 import { pc } from "../boards/pc.ts";
 import { QtestAccelerator } from "../cpu/mod.ts";
@@ -25,6 +26,7 @@ export interface WiringSite {
   readonly clocks: Omit<Clocks, "virtual">;
   readonly random: Random;
   readonly trace: TraceEvents;
+  readonly chardevs?: ChardevSet;
   /** Takes messages for the user, without the program's name; `origin` is what they are about. */
   readonly warn: (text: string, origin?: string) => void;
   /** Takes lines that have no name before them. */
@@ -81,6 +83,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       clocks,
       random: site.random,
       trace: site.trace,
+      chardevs: site.chardevs,
       types,
       drives: boardDrives(places),
       backends: places.placed.map(({ backend }) => backend),

@@ -70,6 +70,14 @@ export class LineEditor {
     this.#update();
   }
 
+  /** Forgets what was typed, and shows the prompt. */
+  restart(): void {
+    this.#line = "";
+    this.#cursor = 0;
+    this.#escape = "none";
+    this.showPrompt();
+  }
+
   /** Takes one byte. Tab may take a while; the next byte waits for it. */
   async key(byte: number): Promise<void> {
     if (this.#escape !== "none") this.#escapeKey(byte);

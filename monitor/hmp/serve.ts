@@ -26,7 +26,13 @@ export async function serveChannel(channel: Channel, monitor: HmpMonitor): Promi
     },
   });
   writer.print(monitor.banner);
-  editor.showPrompt();
+  // On a multiplexer, whoever is talked to next gets a prompt.
+  channel.onFocus?.((hasFocus) => {
+    if (hasFocus) editor.restart();
+    else writer.print("\n");
+    void writer.flush();
+  });
+  if (channel.hasFocus !== false) editor.showPrompt();
   await writer.flush();
   const reader = channel.readable.getReader();
   try {

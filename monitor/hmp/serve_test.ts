@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { openMonitor } from "../open_monitor.ts";
+import { type ChardevWish, parseShortForm, SocketChardev } from "../../machine/mod.ts";
+import { openPrompt } from "../open_monitor.ts";
 import { testVm } from "../testing.ts";
 import type { Channel } from "../transports/channel.ts";
 import { serveChannel } from "./serve.ts";
@@ -72,7 +73,7 @@ Deno.test("a flood of nonsense ends in answers, not in an error", async () => {
 class Client implements AsyncDisposable {
   readonly #connection: Deno.Conn;
 
-  private constructor(connection: Deno.Conn) {
+  constructor(connection: Deno.Conn) {
     this.#connection = connection;
   }
 
@@ -106,6 +107,10 @@ class Client implements AsyncDisposable {
   }
 }
 
+function server(path: string): ChardevWish {
+  return parseShortForm(`unix:${path},server=on,wait=off`);
+}
+
 const REPORT = {
   onInterrupt() {},
   onFailure(error: unknown) {
@@ -117,14 +122,9 @@ Deno.test("a socket takes one client after the other; several sockets at once", 
   const folder = await Deno.makeTempDir();
   try {
     await using vm = await testVm();
-    const endpoint = (name: string) => ({
-      kind: "socket" as const,
-      address: { transport: "unix" as const, path: `${folder}/${name}` },
-      server: true,
-      wait: false,
-    });
-    await using _a = await openMonitor(vm.hmp, endpoint("a"), REPORT);
-    await using _b = await openMonitor(vm.hmp, endpoint("b"), REPORT);
+    const device = (name: string) => vm.chardevs.add(name, server(`${folder}/${name}`));
+    await using _a = await openPrompt(vm.hmp, await device("a"), REPORT);
+    await using _b = await openPrompt(vm.hmp, await device("b"), REPORT);
     {
       await using first = await Client.connect(`${folder}/a`);
       await using other = await Client.connect(`${folder}/b`);
@@ -153,12 +153,7 @@ Deno.test("a client that sends for ever and reads nothing holds up nobody", asyn
   try {
     await using vm = await testVm();
     const path = `${folder}/m`;
-    await using monitor = await openMonitor(vm.hmp, {
-      kind: "socket",
-      address: { transport: "unix", path },
-      server: true,
-      wait: false,
-    }, REPORT);
+    await using monitor = await openPrompt(vm.hmp, await vm.chardevs.add("m", server(path)), REPORT);
     const flood = await Deno.connect({ transport: "unix", path });
     const bytes = new TextEncoder().encode("help\n".repeat(10_000));
     const sending = flood.write(bytes).catch(() => 0);
@@ -172,22 +167,14 @@ Deno.test("a client that sends for ever and reads nothing holds up nobody", asyn
   }
 });
 
-Deno.test("a TCP socket: the machine waits for its first client where it is told to", async () => {
+Deno.test("a TCP socket on a port that is found", async () => {
   await using vm = await testVm();
-  const notes: string[] = [];
-  await using monitor = await openMonitor(vm.hmp, {
-    kind: "socket",
-    address: { transport: "tcp", hostname: "127.0.0.1", port: 0 },
-    server: true,
-    wait: true,
-  }, { ...REPORT, note: (text) => void notes.push(text) });
-  let ready = false;
-  const waiting = monitor.ready.then(() => ready = true);
-  assert(!ready);
-  assertEquals(notes.length, 1);
-  const { address } = monitor;
-  assert(address?.transport === "tcp");
-  const client = await Deno.connect({ hostname: "127.0.0.1", port: address.port });
-  await waiting;
-  client.close();
+  const device = await vm.chardevs.add("m", parseShortForm("tcp:127.0.0.1:0,server=on,wait=off"));
+  assert(device instanceof SocketChardev);
+  await using _monitor = await openPrompt(vm.hmp, device, REPORT);
+  const { listensAt } = device;
+  assert(listensAt?.transport === "tcp");
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(listensAt.port) });
+  await using client = new Client(connection);
+  assertEquals(await client.untilPrompt(), `${BANNER}(qemu) `);
 });

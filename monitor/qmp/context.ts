@@ -7,7 +7,7 @@
  * @module
  */
 import type { BlockGraph } from "../../block/mod.ts";
-import type { BackendSet } from "../../machine/mod.ts";
+import type { BackendSet, ChardevSet } from "../../machine/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
 import type { QmpRegistry } from "./registry.ts";
 
@@ -23,6 +23,7 @@ export interface QmpSessionState {
 export interface StorageContext {
   readonly graph: BlockGraph;
   readonly backends: BackendSet;
+  readonly chardevs: ChardevSet;
   readonly registry: QmpRegistry;
   readonly session: QmpSessionState;
   /** Under QEMU's name: its text to the letter. */

@@ -17,4 +17,8 @@ export interface Channel {
    * standard error. Absent elsewhere: all goes over the channel.
    */
   readonly outputs?: { readonly out: (text: string) => void; readonly error: (text: string) => void };
+  /** Whether somebody looks; on a multiplexer others may be talked to. Absent where that is always so. */
+  readonly hasFocus?: boolean;
+  /** Calls `changed` when {@link hasFocus} is about to become false, and when it has become true. */
+  onFocus?(changed: (hasFocus: boolean) => void): void;
 }

@@ -4,6 +4,4 @@
  * @module
  */
 export type { Channel } from "./channel.ts";
-export { type Endpoint, notADevice, parseEndpoint, type SocketAddress, type SocketEndpoint } from "./endpoint.ts";
-export { type OpenSocket, openSocket, type ServeClient } from "./socket.ts";
-export { type StandardStreams, stdioChannel } from "./stdio.ts";
+export { MonitorLine, type ServeClient } from "./chardev_channel.ts";

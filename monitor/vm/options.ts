@@ -5,6 +5,7 @@
  */
 import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
+import type { CharBackend } from "../../machine/mod.ts";
 
 /** A machine. Everything has QEMU's default where it is absent. */
 export interface VmOptions {
@@ -19,6 +20,8 @@ export interface VmOptions {
   readonly cdrom?: string;
   /** Each as behind `-object`: `"secret,id=s0,file=passphrase"`, for drives that are encrypted. */
   readonly objects?: readonly string[];
+  /** Each as behind `-chardev`, or one that the script itself plays the other end of. */
+  readonly chardevs?: readonly (string | CharBackend)[];
   /** Each as behind `-drive`: `"file=a.qcow2,if=none,id=d0"`. */
   readonly drives?: readonly string[];
   /** Each as behind `-blockdev`. */

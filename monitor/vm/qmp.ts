@@ -41,10 +41,18 @@ const TOLD_OF_JOBS = [
 
 /** The server over `machine`, whose commands take turns with those of `hmp`. */
 export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
-  const { strict, quit } = hmp.context([]);
+  const { strict, quit, chardevs } = hmp.context([]);
   const { clocks } = machine.graph;
   const server = new QmpServer({
-    context: { graph: machine.graph, backends: machine.backends, registry: allQmpCommands(), strict, quit, hmp },
+    context: {
+      graph: machine.graph,
+      backends: machine.backends,
+      chardevs,
+      registry: allQmpCommands(),
+      strict,
+      quit,
+      hmp,
+    },
     exclusive: (work) => hmp.exclusive(work),
     nowNs: () => clocks.host.nowNs(),
   });

@@ -5,6 +5,7 @@
  * @module
  */
 import { CommandLineError } from "./arguments.ts";
+import { readMonitor } from "./chardevs.ts";
 import type { Settings } from "./settings.ts";
 
 const DISPLAYS = ["gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus", "vnc", "default", "cocoa"];
@@ -44,7 +45,7 @@ export function readNet(option: string, text: string): void {
 export function readPort(kind: "serial" | "parallel", text: string, origin: string, settings: Settings): void {
   if (text === "none" || text === "null") return;
   if (text === "mon:stdio") {
-    settings.monitors.push({ origin, text: "stdio" });
+    readMonitor("monitor", "stdio", origin, settings);
     return;
   }
   const name = /^[^:,]*/.exec(text)![0];

@@ -57,8 +57,19 @@ Deno.test("character devices and monitors on them", () => {
   const settings = settingsOf(
     ...["-chardev", "socket,id=mon,path=m.sock,server=on,wait=off", "-mon", "chardev=mon,mode=readline"],
   );
-  assertEquals(settings.chardevs.get("mon")?.text, "unix:m.sock,server=on,wait=off");
-  assertEquals(settings.monitors[0]!.text, "chardev:mon");
+  const [{ id, wish } = { id: "", wish: undefined }] = settings.chardevs;
+  assertEquals([id, wish?.mux], ["mon", false]);
+  assertEquals(wish?.device, {
+    kind: "socket",
+    socket: {
+      address: { transport: "unix", path: "m.sock" },
+      server: true,
+      wait: false,
+      telnet: false,
+      reconnectSeconds: 0,
+    },
+  });
+  assertEquals(settings.monitors.map(({ chardev, control }) => [chardev, control]), [["mon", undefined]]);
 });
 
 Deno.test("what QEMU has and moa has not is refused by its name", () => {

@@ -4,7 +4,7 @@
  * Until then the second one's messages go where the first one's would; afterwards nowhere. Unlike QEMU's daemon it keeps
  * the current folder, so that relative names go on meaning what they meant.
  *
- * Source: behaviour of QEMU 7.2; what it does not do is refused by `findEndpoints`.
+ * Source: behaviour of QEMU 7.2; what it does not do is refused by `completeMonitors`.
  *
  * @module
  */

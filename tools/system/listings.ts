@@ -5,7 +5,7 @@
  */
 import { builtinDrivers, formatsHelp } from "../../block/mod.ts";
 import { DEVICE_CATEGORIES, type DeviceType, propertyHelp } from "../../devices/bus/mod.ts";
-import { pc, standardDeviceTypes } from "../../machine/mod.ts";
+import { CHARDEV_KINDS, pc, standardDeviceTypes } from "../../machine/mod.ts";
 import { LOG_ITEMS, PACKAGE_VERSION, qemuVersionText } from "../../monitor/mod.ts";
 import type { Program } from "../common/program.ts";
 import { helpText } from "./help.ts";
@@ -46,7 +46,7 @@ function listingText(kind: Exclude<Listing["kind"], "device" | "object">, progra
     case "vga":
       return "none                 no graphic card\n";
     case "chardev":
-      return "Available chardev backend types: \n  stdio\n  null\n  socket\n";
+      return `Available chardev backend types: \n${CHARDEV_KINDS.map((kind) => `  ${kind}\n`).join("")}`;
     case "trace":
     case "data-folders":
       return "";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { StandardStreams } from "../../monitor/mod.ts";
+import type { StandardStreams } from "../../machine/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { chooseAccelerator } from "./accelerators.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
@@ -16,7 +16,15 @@ import { readSettings } from "./read_settings.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 
 /** Names of errors that users cause; others are bugs. */
-const OPERATING = ["BlockError", "MonitorError", "MachineError", "PropertyError", "OptionError", "WiringError"];
+const OPERATING = [
+  "BlockError",
+  "MonitorError",
+  "MachineError",
+  "PropertyError",
+  "OptionError",
+  "WiringError",
+  "ChardevError",
+];
 
 /**
  * Runs one command line without the program's name; resolves to the exit status when the machine has ended.

@@ -6,8 +6,8 @@
 import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../base/keyval.ts";
 import { readDisplay, readNet, readPort, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
+import { readChardev, readMon, readMonitor } from "./chardevs.ts";
 import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUuid } from "./machine_values.ts";
-import { readChardev, readMon } from "./monitors.ts";
 import { OPTIONS } from "./option_table.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
@@ -86,18 +86,16 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
     case "global":
       readGlobal(value, origin, settings);
       return true;
-    case "monitor":
-      settings.monitors.push({ origin, text: value });
-      return true;
     case "chardev":
       readChardev(value, origin, settings);
       return true;
     case "mon":
       readMon(value, origin, settings);
       return true;
+    case "monitor":
     case "qmp":
     case "qmp-pretty":
-      settings.monitors.push({ origin, text: value, control: { pretty: name === "qmp-pretty" } });
+      readMonitor(name, value, origin, settings);
       return true;
     case "accel":
       readAccelerator(value, origin, settings);

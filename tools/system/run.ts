@@ -10,8 +10,12 @@ import { HostClock } from "../../base/clocks.ts";
 import { HostRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
 import {
+  ChardevError,
+  ChardevSet,
   type MachineWishes,
   standardDeviceTypes,
+  type StandardStreams,
+  StdioChardev,
   type WiredMachine,
   wireMachine,
   WiringError,
@@ -20,12 +24,11 @@ import {
   denoLogHost,
   LOG_ITEMS,
   MachineDriveMaker,
-  MonitorError,
   MonitorLog,
-  openMonitor,
+  openControl,
+  openPrompt,
   PROMPT,
   qemuVersionText,
-  type StandardStreams,
   Vm,
 } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
@@ -33,7 +36,7 @@ import { suggest } from "../common/suggest.ts";
 import { CommandLineError } from "./arguments.ts";
 import { announceReady } from "./daemon.ts";
 import { makeDemonstration } from "./demonstration.ts";
-import { findEndpoints, type PlacedMonitor } from "./endpoints.ts";
+import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
 import { uuidBytes } from "./machine_values.ts";
@@ -55,8 +58,9 @@ export interface RunSite {
 export async function runMachine(settings: Settings, program: Program, site: RunSite): Promise<number> {
   const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
-  const endpoints = findEndpoints(settings, warn);
+  completeMonitors(settings);
   if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
+  const chardevs = resources.use(await openChardevs(settings, program, site));
   const log = resources.use(new MonitorLog(denoLogHost()));
   if (settings.logFile !== undefined) log.setFile(settings.logFile);
   const trace = new TraceEvents();
@@ -71,11 +75,12 @@ export async function runMachine(settings: Settings, program: Program, site: Run
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
   const wishes = wishesOf({ ...settings, drives });
-  const wired = await build(wishes, { program, trace, warn, endpoints, settings, drivesOpen: site.drivesOpen });
+  const wired = await build(wishes, { program, trace, warn, chardevs, settings, drivesOpen: site.drivesOpen });
   const vm = resources.use(Vm.over({
     machine: wired.machine,
     qtest: wired.qtest,
     drives: new MachineDriveMaker(wired.machine, { unplugged: wired.unplugged }),
+    chardevs,
     log,
     strict: program.strict,
     ...(settings.uuid === undefined ? {} : { uuid: settings.uuid }),
@@ -85,16 +90,14 @@ export async function runMachine(settings: Settings, program: Program, site: Run
       warn(`warning: trace event '${pattern}' does not exist`, origin);
     }
   }
-  return await serve(vm, settings, endpoints, program, site.streams);
+  return await serve(vm, settings, program);
 }
 
 /** Monitors, signals and the guest's own wish to end. */
 async function serve(
   vm: Vm,
   settings: Settings,
-  endpoints: readonly PlacedMonitor[],
   program: Program,
-  streams: StandardStreams | undefined,
 ): Promise<number> {
   await using resources = new AsyncDisposableStack();
   let failed = false;
@@ -114,33 +117,27 @@ async function serve(
     try {
       await vm.loadvm(settings.loadvm);
     } catch (error) {
-      if (stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
+      if (promptIsPiped(vm.chardevs, settings)) program.out(`${banner()}${PROMPT}`);
       throw new CommandLineError((error as Error).message, undefined, undefined, {
         unnamed: `-loadvm ${settings.loadvm}`,
         advice: "Snapshots are listed by 'moa img snapshot -l FILE'.",
       });
     }
   }
-  const ready: Promise<void>[] = [];
-  for (const { endpoint, origin, control } of endpoints) {
-    const opened = resources.use(
-      await openMonitor(vm.hmp, endpoint, {
-        onInterrupt: end,
-        streams,
-        note: (text) => program.error(text),
-        control: control === undefined ? undefined : { server: vm.qmpServer, pretty: control.pretty },
-        onFailure: (error) => {
-          failed = true;
-          program.error(error instanceof Error ? error.stack ?? error.message : String(error));
-          end();
-        },
-      }).catch((error) => {
-        throw error instanceof MonitorError ? new CommandLineError(error.message, origin, error.hint) : error;
-      }),
-    );
-    ready.push(opened.ready);
+  const onFailure = (error: unknown) => {
+    failed = true;
+    program.error(error instanceof Error ? error.stack ?? error.message : String(error));
+    end();
+  };
+  for (const { chardev, origin, control } of settings.monitors) {
+    try {
+      const device = vm.chardevs.get(chardev);
+      if (control === undefined) resources.use(await openPrompt(vm.hmp, device, { onInterrupt: end, onFailure }));
+      else resources.use(openControl(vm.qmpServer, device, { pretty: control.pretty, onFailure }));
+    } catch (error) {
+      throw error instanceof ChardevError ? new CommandLineError(error.message, origin) : error;
+    }
   }
-  await Promise.race([Promise.all(ready), vm.closed]);
   if (!settings.paused && !vm.hmp.ended) await vm.cont();
   announceReady();
   await vm.closed;
@@ -151,18 +148,19 @@ interface BuildSite {
   readonly program: Program;
   readonly trace: TraceEvents;
   readonly warn: (text: string, origin?: string) => void;
-  readonly endpoints: readonly PlacedMonitor[];
+  readonly chardevs: ChardevSet;
   readonly settings: Settings;
   readonly drivesOpen: () => void;
 }
 
 async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
-  const { program, trace, warn, endpoints, settings } = site;
+  const { program, trace, warn, chardevs, settings } = site;
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
       random: new HostRandom(),
       trace,
+      chardevs,
       warn,
       notice: (text) => program.line(text),
       temporary: {
@@ -176,9 +174,9 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
       },
     });
   } catch (error) {
-    if (error === settings.lateFailure && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
+    if (error === settings.lateFailure && promptIsPiped(chardevs, settings)) program.out(`${banner()}${PROMPT}`);
     if (error instanceof WiringError) {
-      if (error.stage === "devices" && stdioWithoutTerminal(endpoints)) program.out(`${banner()}${PROMPT}`);
+      if (error.stage === "devices" && promptIsPiped(chardevs, settings)) program.out(`${banner()}${PROMPT}`);
       throw new CommandLineError(error.message, error.origin, error.hint, { advice: deviceMeant(error.message) });
     }
     throw error;
@@ -193,9 +191,33 @@ function deviceMeant(message: string): string | undefined {
   return known === undefined ? "Devices are listed by -device help." : `Did you mean '${known}'?`;
 }
 
-function stdioWithoutTerminal(endpoints: readonly PlacedMonitor[]): boolean {
-  return endpoints.some(({ endpoint }) => endpoint.kind === "stdio") &&
-    !(Deno.stdin.isTerminal() && Deno.stdout.isTerminal());
+/** Whether the prompt is on standard input and output, and those are no terminal. */
+function promptIsPiped(chardevs: ChardevSet, { monitors }: Settings): boolean {
+  return monitors.some(({ chardev, control }) => {
+    const device = chardevs.find(chardev);
+    return control === undefined && device instanceof StdioChardev && !device.isTerminal;
+  });
+}
+
+/** Opens all character devices, in order; a socket that waits holds up the others. @throws CommandLineError */
+async function openChardevs(settings: Settings, program: Program, site: RunSite): Promise<ChardevSet> {
+  await using undo = new AsyncDisposableStack();
+  const chardevs = undo.use(
+    new ChardevSet({ streams: site.streams ?? Deno, clock: new HostClock(), note: (text) => program.error(text) }),
+  );
+  for (const { id, wish, origin } of settings.chardevs) {
+    try {
+      await chardevs.add(id, wish);
+    } catch (error) {
+      throw error instanceof ChardevError ? new CommandLineError(error.message, origin, error.hint) : error;
+    }
+  }
+  for (const { chardev, origin } of settings.monitors) {
+    if (chardevs.find(chardev) !== undefined) continue;
+    settings.lateFailure ??= new CommandLineError(`chardev "${chardev}" not found`, origin);
+  }
+  undo.move();
+  return chardevs;
 }
 
 function banner(): string {

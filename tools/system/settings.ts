@@ -5,6 +5,7 @@
  */
 import { ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
+import type { MonitorWish, PlacedChardev } from "./chardevs.ts";
 import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
 
 /** How the real-time clock is to go. */
@@ -12,14 +13,6 @@ export interface ClockSettings {
   /** `"utc"`, `"localtime"`, or seconds since 1970. */
   readonly base: "utc" | "localtime" | number;
   readonly clock: "host" | "rt" | "vm";
-}
-
-/** A monitor's place as it was written. */
-export interface MonitorWish {
-  readonly origin: string;
-  readonly text: string;
-  /** It speaks the machine protocol. */
-  readonly control?: { readonly pretty: boolean };
 }
 
 /** A listing that was asked for: it is shown and the program ends. */
@@ -39,8 +32,10 @@ export interface Settings {
   /** What `-object` made: drives find their secrets there. */
   readonly objects: ObjectRegistry;
   readonly monitors: MonitorWish[];
-  /** Character devices by id, for `-mon`. */
-  readonly chardevs: Map<string, MonitorWish>;
+  /** Somebody said where the prompt is, or that it is nowhere. */
+  monitorsChosen: boolean;
+  /** Character devices in the order in which they are opened. */
+  readonly chardevs: PlacedChardev[];
   readonly machineProperties: Map<string, string>;
   machineType: string | undefined;
   readonly accelerators: { readonly name: string; readonly origin: string }[];
@@ -85,7 +80,8 @@ export function defaultSettings(): Settings {
     globals: [],
     objects: new ObjectRegistry(),
     monitors: [],
-    chardevs: new Map(),
+    monitorsChosen: false,
+    chardevs: [],
     machineProperties: new Map(),
     machineType: undefined,
     accelerators: [],

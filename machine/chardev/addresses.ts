@@ -1,0 +1,25 @@
+/**
+ * Where a socket is, and how it is told.
+ *
+ * @module
+ */
+
+/** Where a socket is; a port may be a name, and `to` is the last port that is tried. */
+export type SocketAddress =
+  | { readonly transport: "unix"; readonly path: string }
+  | { readonly transport: "tcp"; readonly hostname: string; readonly port: string; readonly to?: number }
+  | { readonly transport: "fd"; readonly descriptor: number };
+
+/** `unix:m.sock`, `tcp:127.0.0.1:4444`, `fd:3`. */
+export function addressText(address: SocketAddress, protocol = "tcp"): string {
+  switch (address.transport) {
+    case "unix":
+      return `unix:${address.path}`;
+    case "fd":
+      return `fd:${address.descriptor}`;
+    case "tcp": {
+      const { hostname, port } = address;
+      return `${protocol}:${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Character devices: what serial ports and monitors talk over.
+ *
+ * @module
+ */
+export { addressText, type SocketAddress } from "./addresses.ts";
+export { CharBackend, type HostOutputs } from "./backend.ts";
+export { ChardevError } from "./errors.ts";
+export { MuxChardev, parseEscape } from "./mux.ts";
+export {
+  absentKind,
+  CHARDEV_KINDS,
+  type ChardevKind,
+  type ChardevWish,
+  checkSocket,
+  descriptorOf,
+  parseChardev,
+  parseShortForm,
+  type SocketRequest,
+} from "./options.ts";
+export { ChardevSet, type ChardevSite } from "./set.ts";
+export { RingChardev, ScriptChardev, type ScriptPeer } from "./simple.ts";
+export { SocketChardev, type SocketWish } from "./socket.ts";
+export { type StandardStreams, StdioChardev } from "./stdio.ts";

@@ -1,0 +1,116 @@
+/**
+ * `stdio`: the program's own input and output.
+ *
+ * Reading cannot be taken back: it begins with the first frontend and ends with the program. On a terminal keys come one
+ * by one; the terminal is left as it was found.
+ *
+ * @module
+ */
+import { CharBackend, type HostOutputs } from "./backend.ts";
+import { ChardevError } from "./errors.ts";
+
+/** What of the host it needs; `Deno` has it. */
+export interface StandardStreams {
+  readonly stdin: {
+    readonly readable: ReadableStream<Uint8Array>;
+    isTerminal?(): boolean;
+    setRaw?(raw: boolean, options?: { cbreak: boolean }): void;
+  };
+  readonly stdout: { writeSync(bytes: Uint8Array): number; isTerminal?(): boolean };
+  readonly stderr: { writeSync(bytes: Uint8Array): number };
+}
+
+/** A terminal that a line editor has. */
+export interface TakenTerminal extends Disposable {
+  readonly keys: ReadableStream<Uint8Array>;
+  setRaw(raw: boolean): void;
+}
+
+/** The program's input and output as a character device. */
+export class StdioChardev extends CharBackend {
+  readonly kind = "stdio";
+  readonly #streams: StandardStreams;
+  readonly #signal: boolean;
+  #isRaw = false;
+  #isRead = false;
+  #lastOutput: Promise<void> = Promise.resolve();
+
+  /** `signal`: Ctrl-C ends the program instead of being read. @throws {ChardevError} where somebody reads already */
+  constructor(label: string, streams: StandardStreams, signal: boolean) {
+    super(label);
+    if (streams.stdin.readable.locked) throw new ChardevError("cannot use stdio by multiple character devices");
+    this.#streams = streams;
+    this.#signal = signal;
+    this.opened();
+  }
+
+  /** Whether a person is there, who gets a better line editor. */
+  get isTerminal(): boolean {
+    return (this.#streams.stdin.isTerminal?.() ?? false) && (this.#streams.stdout.isTerminal?.() ?? false);
+  }
+
+  /** Hands the terminal to a line editor, which reads keys itself; disposing of it lets the device go. */
+  takeTerminal(): TakenTerminal {
+    this.#isRead = true;
+    const connection = this.connect({ room: () => 0, receive() {} });
+    const { stdin } = this.#streams;
+    return {
+      keys: stdin.readable,
+      setRaw: (raw) => stdin.setRaw?.(raw),
+      [Symbol.dispose]: () => connection[Symbol.dispose](),
+    };
+  }
+
+  override get outputs(): HostOutputs {
+    const encoder = new TextEncoder();
+    return {
+      out: (text) => writeAll(this.#streams.stdout, encoder.encode(text)),
+      error: (text) => writeAll(this.#streams.stderr, encoder.encode(text)),
+    };
+  }
+
+  protected send(bytes: Uint8Array): number {
+    writeAll(this.#streams.stdout, bytes);
+    // A pipe may bring thousands of lines at once: signals and disks get their turn between two of them.
+    this.#lastOutput = new Promise((resolve) => setImmediate(resolve));
+    return bytes.length;
+  }
+
+  override flushed(): Promise<void> {
+    return this.#lastOutput;
+  }
+
+  protected override frontendChanged(): void {
+    if (!this.isBusy || this.#isRead) return;
+    this.#isRead = true;
+    const { stdin } = this.#streams;
+    if (stdin.isTerminal?.() && stdin.setRaw !== undefined) {
+      stdin.setRaw(true, { cbreak: this.#signal });
+      this.#isRaw = true;
+    }
+    void this.#read(stdin.readable.getReader());
+  }
+
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    for (;;) {
+      const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+      if (done || value === undefined) break;
+      await this.deliver(value);
+    }
+    await this.inputEnded();
+    this.closed();
+  }
+
+  protected override close(): void {
+    if (this.#isRaw) this.#streams.stdin.setRaw?.(false);
+  }
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+  } catch (error) {
+    // Output that nobody takes any more is dropped.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
