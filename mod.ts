@@ -14,7 +14,19 @@ export { IoVector } from "./base/io_vector.ts";
 export * from "./block/mod.ts";
 export type { DeviceRequest } from "./devices/bus/mod.ts";
 export * from "./machine/guest/mod.ts";
-export { Machine, type MachineEvents, type QtestAccelerator, type RunState } from "./machine/mod.ts";
+export {
+  buildCpio,
+  buildFat,
+  buildIso,
+  type FatOptions,
+  type IsoOptions,
+  Machine,
+  type MachineEvents,
+  type MediaContent,
+  type MediaFiles,
+  type QtestAccelerator,
+  type RunState,
+} from "./machine/mod.ts";
 export * from "./monitor/mod.ts";
 // The block layer has functions of these names that take a graph; a script wants those that need none.
 export { createImage } from "./monitor/mod.ts";

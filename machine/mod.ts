@@ -12,6 +12,7 @@ export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export * from "./inspect/mod.ts";
 export { MachineError } from "./errors.ts";
+export * from "./media/mod.ts";
 export { guestBus } from "./guest_bus.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export * from "./snapshot/mod.ts";
