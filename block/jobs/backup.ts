@@ -41,6 +41,15 @@ export interface BackupOptions extends JobOptions {
 
 /** Makes and starts the job; the moment that is copied is that of its start. @throws {BlockError} */
 export async function startBackup(graph: BlockGraph, options: BackupOptions): Promise<Job> {
+  return await drained([options.source], async () => {
+    const job = await createBackup(graph, options);
+    job.start();
+    return job;
+  });
+}
+
+/** Makes the job; writes of the guest are caught from now on. It is to be started, or abandoned. @throws {BlockError} */
+export async function createBackup(graph: BlockGraph, options: BackupOptions): Promise<Job> {
   const { source, target, compress } = options;
   if (source.size !== target.size) throw stateError("Source and target image have different sizes");
   if (compress === true && target.driver.writeCompressed === undefined) {
@@ -48,9 +57,7 @@ export async function startBackup(graph: BlockGraph, options: BackupOptions): Pr
   }
   return await drained([source], async () => {
     const work = new Backup(graph, options);
-    const job = await graph.jobs.create(work, options, (made) => work.setUp(made));
-    job.start();
-    return job;
+    return await graph.jobs.create(work, options, (made) => work.setUp(made));
   });
 }
 

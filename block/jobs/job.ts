@@ -3,9 +3,7 @@
  *
  * The work itself is an async generator ({@link JobWork}). Between two of its steps the job waits for its speed limit,
  * stands still while it is paused or while somebody drains a node that it uses, and leaves when it is cancelled. How it
- * ends is the same for all: `waiting`, `pending`, `concluded`, or by way of `aborting`.
- *
- * Left out: transactions of several jobs.
+ * ends is the same for all: `waiting`, `pending`, `concluded`, or by way of `aborting`; when it does, its group says.
  *
  * Source: qapi/job.json; order and texts as the real program has them.
  *
@@ -18,10 +16,11 @@ import { BlockError, errnoOf } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockEdge, EdgeOwner } from "../permissions.ts";
 import { type ErrorAction, errorAction } from "../policy.ts";
-import type { JobSet } from "./job_set.ts";
+import { type GroupMember, JobGroup } from "./group.ts";
+import type { JobEvents, JobSet } from "./job_set.ts";
 import { SpeedLimit } from "./speed.ts";
 import { type JobStatus, type JobVerb, NEXT_STATES, VERB_STATES } from "./states.ts";
-import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
+import { BLOCK_JOB_TYPES, type JobErrorPolicy, type JobStep, type JobWork } from "./work.ts";
 
 /** What a job is made with. */
 export interface JobOptions {
@@ -32,10 +31,12 @@ export interface JobOptions {
   readonly autoFinalize?: boolean;
   /** Is forgotten when it has concluded; by default it is. */
   readonly autoDismiss?: boolean;
+  /** Jobs that it ends with; by default none. */
+  readonly group?: JobGroup | undefined;
 }
 
 /** One job. */
-export class Job implements EdgeOwner {
+export class Job implements EdgeOwner, GroupMember {
   readonly id: string;
   readonly work: JobWork;
   readonly autoFinalize: boolean;
@@ -47,20 +48,25 @@ export class Job implements EdgeOwner {
   error: string | undefined;
   /** Resolves when the job has concluded; never rejects. */
   readonly concluded: Promise<void>;
+  readonly workEnded: Promise<void>;
 
   readonly #set: JobSet;
+  readonly #group: JobGroup;
   readonly #abort = new AbortController();
   readonly #speed: SpeedLimit;
   readonly #edges: BlockEdge[] = [];
   readonly #blocked = new Set<BlockNode>();
   readonly #conclude = Promise.withResolvers<void>();
+  readonly #workEnd = Promise.withResolvers<void>();
   #status: JobStatus = "undefined";
   #userPaused = false;
   #quiesced = 0;
   /** A step runs: requests of the job are in flight. */
   #busy = false;
   #cancelled = false;
-  #ending: Promise<void> | undefined;
+  #started = false;
+  /** What the work threw. */
+  #failure: { readonly error: unknown } | undefined;
   #kicked = false;
   #wakers: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
@@ -73,11 +79,19 @@ export class Job implements EdgeOwner {
     this.autoDismiss = options.autoDismiss ?? true;
     this.#speed = new SpeedLimit(set.clock);
     this.concluded = this.#conclude.promise;
+    this.workEnded = this.#workEnd.promise;
+    this.#group = options.group ?? new JobGroup();
+    this.#group.join(this);
     this.#go("created");
   }
 
   get type(): JobWork["type"] {
     return this.work.type;
+  }
+
+  /** Block jobs have more commands and events than others. */
+  get isBlockJob(): boolean {
+    return BLOCK_JOB_TYPES.includes(this.type);
   }
 
   get status(): JobStatus {
@@ -190,16 +204,13 @@ export class Job implements EdgeOwner {
   async cancel(force: boolean): Promise<void> {
     this.accept("cancel");
     // It is over in a moment, and cannot be stopped any more.
-    if (this.#ending !== undefined) return;
+    if (this.#group.isEnding) return;
     if (!force && this.#userPaused && this.#isAtWork) {
       throw stateError(`The block job for device '${this.id}' is currently paused`);
     }
     if (!force && this.#status === "ready" && this.work.endEarly?.(this) === true) return this.wake();
-    this.#cancelled = true;
-    this.#abort.abort();
-    this.#userPaused = false;
-    if (this.#status === "pending") return await (this.#ending = this.#fail(undefined));
-    this.wake();
+    this.stopWork();
+    if (this.#status === "pending" || this.#status === "waiting") return await this.#group.abort();
     await nextTurn();
   }
 
@@ -212,8 +223,7 @@ export class Job implements EdgeOwner {
 
   async finalize(): Promise<void> {
     this.accept("finalize");
-    if (this.#ending !== undefined) return;
-    await (this.#ending = this.#finish());
+    if (!this.#group.isEnding) await this.#group.finalize();
   }
 
   dismiss(): void {
@@ -232,22 +242,74 @@ export class Job implements EdgeOwner {
 
   /** Begins. The first step is made after whoever started the job has been answered. */
   start(): void {
+    this.#started = true;
     this.#go("running");
     void this.#live();
   }
 
   /** The job is not wanted after all: nothing of it was begun. */
   discard(): void {
+    this.#group.leave(this);
     this.#set.remove(this);
     this.#go("null");
     this.#conclude.resolve();
+  }
+
+  /** What the job was to be part of has failed before it was started: it is undone and gone. */
+  async abandon(): Promise<void> {
+    this.#group.leave(this);
+    this.#cancelled = true;
+    await this.endBadly();
+    if (!this.autoDismiss) this.dismiss();
+  }
+
+  // What its group says.
+
+  stopWork(): void {
+    if (this.#failure !== undefined) return;
+    this.#cancelled = true;
+    this.#abort.abort();
+    this.#userPaused = false;
+    this.wake();
+  }
+
+  becamePending(): void {
+    this.#go("pending");
+    if (!this.autoFinalize) this.#tell("BLOCK_JOB_PENDING", { type: this.type, id: this.id });
+  }
+
+  async prepareEnd(): Promise<void> {
+    try {
+      await this.work.prepare?.(this);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
+  }
+
+  async endWell(): Promise<void> {
+    await this.#end(undefined);
+    const told = this.error === undefined ? {} : { error: this.error };
+    this.#tell("BLOCK_JOB_COMPLETED", { ...this.#facts(), ...told });
+    this.#over();
+  }
+
+  /** Cancelled where it has not failed itself. */
+  async endBadly(): Promise<void> {
+    this.#go("aborting");
+    const failure = this.#failure;
+    this.error = failure === undefined ? errnoText("ECANCELED") : textOf(failure.error);
+    await this.#end(() => this.work.abort?.(this));
+    if (failure !== undefined) this.#tell("BLOCK_JOB_COMPLETED", { ...this.#facts(), error: this.error });
+    else if (this.#started) this.#tell("BLOCK_JOB_CANCELLED", this.#facts());
+    this.#over();
   }
 
   /** All has been copied once; from now on the user may end the job. */
   becameReady(): void {
     if (this.isReady) return;
     this.#go("ready");
-    this.#set.events.emit("BLOCK_JOB_READY", this.#facts());
+    this.#tell("BLOCK_JOB_READY", this.#facts());
   }
 
   /** Runs `work` while the job counts as standing still, so that it can drain what the job itself uses. */
@@ -302,14 +364,13 @@ export class Job implements EdgeOwner {
   async #live(): Promise<void> {
     try {
       await this.#steps();
-      if (this.#cancelled) return await this.#fail(undefined);
     } catch (error) {
-      return await this.#fail(error);
+      if (!this.#cancelled) this.#failure = { error };
     }
-    this.#go("waiting");
-    this.#go("pending");
-    if (this.autoFinalize) await (this.#ending = this.#finish());
-    else this.#set.events.emit("BLOCK_JOB_PENDING", { type: this.type, id: this.id });
+    const isDone = !this.#cancelled && this.#failure === undefined;
+    if (isDone) this.#go("waiting");
+    this.#workEnd.resolve();
+    await (isDone ? this.#group.workDone() : this.#group.abort());
   }
 
   async #steps(): Promise<void> {
@@ -367,29 +428,6 @@ export class Job implements EdgeOwner {
     this.#kicked = false;
   }
 
-  async #finish(): Promise<void> {
-    try {
-      await this.work.prepare?.(this);
-    } catch (error) {
-      return await this.#fail(error);
-    }
-    await this.#end(undefined);
-    const told = this.error === undefined ? {} : { error: this.error };
-    this.#set.events.emit("BLOCK_JOB_COMPLETED", { ...this.#facts(), ...told });
-    this.#over();
-  }
-
-  /** The other end: cancelled where there is no error. */
-  async #fail(error: unknown): Promise<void> {
-    this.#go("aborting");
-    const cancelled = this.#cancelled;
-    this.error = cancelled ? errnoText("ECANCELED") : textOf(error);
-    await this.#end(() => this.work.abort?.(this));
-    if (cancelled) this.#set.events.emit("BLOCK_JOB_CANCELLED", this.#facts());
-    else this.#set.events.emit("BLOCK_JOB_COMPLETED", { ...this.#facts(), error: this.error });
-    this.#over();
-  }
-
   /** Gives everything back; of what goes wrong then, the first is kept. */
   async #end(first: (() => Promise<void> | undefined) | undefined): Promise<void> {
     for (const part of [first, () => this.work.clean?.(this), () => this.release()]) {
@@ -406,6 +444,11 @@ export class Job implements EdgeOwner {
     this.#go("concluded");
     if (this.autoDismiss) this.dismiss();
     this.#conclude.resolve();
+  }
+
+  /** Of jobs that are no block jobs only their states are told. */
+  #tell<Name extends keyof JobEvents>(name: Name, facts: JobEvents[Name]): void {
+    if (this.isBlockJob) this.#set.events.emit(name, facts);
   }
 
   #facts() {

@@ -6,7 +6,19 @@
 import type { Job } from "./job.ts";
 
 /** The kinds of job that moa has, under QEMU's names. */
-export type JobType = "commit" | "stream" | "mirror" | "backup";
+export type JobType =
+  | "commit"
+  | "stream"
+  | "mirror"
+  | "backup"
+  | "create"
+  | "amend"
+  | "snapshot-load"
+  | "snapshot-save"
+  | "snapshot-delete";
+
+/** Those that work over a disk of the graph. */
+export const BLOCK_JOB_TYPES: readonly JobType[] = ["commit", "stream", "mirror", "backup"];
 
 /**
  * What a step of a job says: bytes that it has copied, which the speed limit counts; or that there is nothing to do

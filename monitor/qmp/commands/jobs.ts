@@ -23,7 +23,7 @@ function jobNamed(graph: BlockGraph, id: string): Job {
 /** A block job by its id. @throws {MonitorError} */
 export function blockJobNamed(graph: BlockGraph, id: string): Job {
   const job = graph.jobs.find(id);
-  if (job === undefined) throw new MonitorError(`Block job '${id}' not found`, { class: "DeviceNotActive" });
+  if (job?.isBlockJob !== true) throw new MonitorError(`Block job '${id}' not found`, { class: "DeviceNotActive" });
   return job;
 }
 
@@ -48,7 +48,7 @@ export const queryBlockJobs = qmpCommand({
   summary: "All block jobs, the newest first.",
   data: empty,
   returns: list(blockJobInfo),
-  run: ({ graph }) => graph.jobs.list().map(describeJob),
+  run: ({ graph }) => graph.jobs.list().filter(({ isBlockJob }) => isBlockJob).map(describeJob),
 });
 
 const byId = struct({ id: str });
