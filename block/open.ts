@@ -254,7 +254,9 @@ function contextFor(
       } else child = await openOther(opening, role, described, how);
       const wanted = childPermissions(node, child, role, cumulative(node));
       try {
-        node.children.push(await graph.attach(node, child, role, wanted.used, wanted.shared));
+        const edge = await graph.attach(node, child, role, wanted.used, wanted.shared);
+        edge.isWithin = typeof (role === "file" && state.file !== undefined ? options["file"] : described) !== "string";
+        node.children.push(edge);
       } catch (error) {
         await graph.closeIfUnused(child).catch(() => {});
         throw error;

@@ -59,6 +59,8 @@ export interface BlockEdge {
   used: number;
   /** What the owner lets others do. */
   shared: number;
+  /** The node was described within its owner, and takes from it what its own options leave open. */
+  isWithin?: boolean;
 }
 
 /** A pair of permission sets. */

@@ -34,12 +34,14 @@ export async function reopenChain(node: BlockNode, change: Partial<ReopenChange>
   }
 }
 
-/** The node and what it stores itself in, metadata and data: parents before children. */
+/** The node and what it was opened with to store itself in, metadata and data: parents before children. */
 function filesBelow(node: BlockNode): BlockNode[] {
   const found = [node];
   // Those that are found are looked below in their turn.
-  for (const one of found) {
-    for (const edge of one.children) if (edge.role !== "backing" && !found.includes(edge.node)) found.push(edge.node);
+  for (const { children } of found) {
+    for (const { role, node: child, isWithin } of children) {
+      if (isWithin === true && role !== "backing" && !found.includes(child)) found.push(child);
+    }
   }
   return found;
 }

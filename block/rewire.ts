@@ -21,6 +21,7 @@ import {
   type BlockEdge,
   childPermissions,
   cumulative,
+  type EdgeOwner,
   restorePermissions,
 } from "./permissions.ts";
 
@@ -86,6 +87,8 @@ export interface FilterOptions {
   /** Its name; without one the graph makes one, and users see the node below. */
   readonly name?: string | undefined;
   readonly driver: BlockDriver;
+  /** Another child that it will have: what lies on `node` there stays there, or the graph had a loop. */
+  readonly other?: BlockNode | undefined;
 }
 
 /** Puts a filter over `node`: all its users go through it. Held until {@link removeFilter}. @throws {BlockError} */
@@ -107,12 +110,18 @@ export async function insertFilter(graph: BlockGraph, node: BlockNode, options: 
   try {
     filter.children.push(await graph.attach(filter, node, "backing", 0, ALL_PERMISSIONS));
     filter.attachDriver(options.driver);
-    await replaceNode(node, filter);
+    const { other } = options;
+    await replaceNode(node, filter, ({ owner }) => other === undefined || !isAtOrBelow(other, owner));
     return filter;
   } catch (error) {
     await graph.release(filter);
     throw error;
   }
+}
+
+/** Whether `owner` is `top` or a node below it. */
+function isAtOrBelow(top: BlockNode, owner: EdgeOwner): boolean {
+  return (top as EdgeOwner) === owner || top.children.some(({ node }) => isAtOrBelow(node, owner));
 }
 
 /** Takes a filter out again: its users go to the node below. */

@@ -90,7 +90,7 @@ class Backup implements JobWork {
         how: { buffers: new PieceBuffers(), compress: compress ?? false },
         isImplicit: filterNodeName === undefined,
       });
-      this.#filter = await insertFilter(graph, source, { name: filterNodeName, driver: this.#top });
+      this.#filter = await insertFilter(graph, source, { name: filterNodeName, driver: this.#top, other: target });
       const nothing = { used: 0, shared: ALL_PERMISSIONS };
       const { used, shared } = childPermissions(this.#filter, target, "target", nothing);
       this.#filter.children.push(await graph.attach(this.#filter, target, "target", used, shared));

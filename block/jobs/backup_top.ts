@@ -98,7 +98,8 @@ export class CopyBeforeWrite extends PassThrough {
 
   override childPermissions(role: string, asked: PermissionPair): PermissionPair {
     const { write, resize } = Permission;
-    if (role === "target") return { used: write, shared: ALL_PERMISSIONS & ~(write | resize) };
+    // The guest's disk may lie below the target, and is written to.
+    if (role === "target") return { used: write, shared: ALL_PERMISSIONS & ~resize };
     return super.childPermissions(role, asked);
   }
 }

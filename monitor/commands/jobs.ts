@@ -83,7 +83,8 @@ export const infoBlockJobs = command({
   name: "query-block-jobs",
   summary: "Jobs and how far they are.",
   arguments: {},
-  run: ({ machine }): BlockJobInfo[] => machine.graph.jobs.list().filter(({ isBlockJob }) => isBlockJob).map(describeJob),
+  run: ({ machine }): BlockJobInfo[] =>
+    machine.graph.jobs.list().filter(({ isBlockJob }) => isBlockJob).map(describeJob),
   hmp: {
     names: "block-jobs",
     group: "info",

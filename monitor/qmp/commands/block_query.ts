@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { NS_PER_S } from "../../../base/units.ts";
 import {
   type BackendStatistics,
   bitmapInfos,
@@ -20,6 +19,7 @@ import { qmpCommand } from "../command.ts";
 import { blockInfo, blockStats, type BlockStatsValue, deviceInfo, type deviceStats } from "../types/block.ts";
 import { limitMembers } from "../types/throttle.ts";
 import type { ImageInfoValue } from "../types/images.ts";
+import { snapshotValue } from "./internal_snapshots.ts";
 
 type DeviceInfo = NonNullable<typeof deviceInfo.infer>;
 type DeviceStats = NonNullable<typeof deviceStats.infer>;
@@ -27,16 +27,7 @@ type DeviceStats = NonNullable<typeof deviceStats.infer>;
 /** QAPI's ImageInfo of a node by itself. */
 async function imageValue(node: BlockNode): Promise<ImageInfoValue> {
   const info = await describeImage(node);
-  const snapshots = info.snapshots.map((one) => ({
-    id: one.id,
-    name: one.name,
-    "vm-state-size": one.vmStateBytes,
-    "date-sec": one.dateSeconds,
-    "date-nsec": one.dateNanoseconds,
-    "vm-clock-sec": Math.floor(one.vmClockNs / NS_PER_S),
-    "vm-clock-nsec": one.vmClockNs % NS_PER_S,
-    ...(one.icount === -1 ? {} : { icount: one.icount }),
-  }));
+  const snapshots = info.snapshots.map(snapshotValue);
   return {
     filename: info.filename,
     format: info.format,

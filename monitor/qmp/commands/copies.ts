@@ -12,9 +12,11 @@ import { KiB, MiB } from "../../../base/units.ts";
 import {
   type BlockGraph,
   type BlockNode,
+  createBackup,
   type DirtyBitmap,
+  drained,
+  type JobGroup,
   setBacking,
-  startBackup,
   startMirror,
   visibleNode,
 } from "../../../block/mod.ts";
@@ -22,6 +24,7 @@ import { MonitorError } from "../../errors.ts";
 import { bool, type Infer, int, oneOf, optional, str, struct, uint32 } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import { onError, syncMode } from "../types/jobs.ts";
+import { changeTogether, type Prepare, type PreparedChange } from "./actions.ts";
 import { jobOptions, makeImage, rootNode } from "./chains.ts";
 
 const MIN_GRANULARITY_BYTES = KiB / 2;
@@ -209,7 +212,7 @@ const backupMembers = {
   ),
 };
 
-const blockdevBackupData = struct({ "job-id": optional(str), device: str, ...backupMembers, target: str });
+export const blockdevBackupData = struct({ "job-id": optional(str), device: str, ...backupMembers, target: str });
 type BackupData = Omit<Infer<typeof blockdevBackupData>, "target">;
 
 /** The bitmap of a backup, where there is one, and what becomes of it. */
@@ -238,18 +241,18 @@ function backupBitmap(source: BlockNode, data: BackupData): DirtyBitmap | undefi
   return bitmap;
 }
 
-async function backup(
+async function createJob(
   graph: BlockGraph,
   source: BlockNode,
   data: BackupData,
-  how: { readonly target: BlockNode; readonly releaseTarget?: boolean },
-): Promise<void> {
+  how: { readonly target: BlockNode; readonly releaseTarget?: boolean; readonly group?: JobGroup | undefined },
+): Promise<PreparedChange> {
   const bitmap = backupBitmap(source, data);
   graph.jobs.refuseBusy(source, "backup");
   graph.jobs.refuseBusy(how.target, "backup");
   if (source === how.target) throw new MonitorError("Source and target cannot be the same");
   const sync = data.sync === "incremental" ? "bitmap" : data.sync;
-  await startBackup(graph, {
+  const job = await createBackup(graph, {
     ...jobOptions(graph, source, data),
     ...how,
     source,
@@ -260,19 +263,34 @@ async function backup(
     onSourceError: data["on-source-error"],
     onTargetError: data["on-target-error"],
   });
+  return { commit: () => job.start(), abort: () => job.abandon() };
+}
+
+/** Starts a backup by itself: what it copies is the disk of that moment. */
+function startAlone(source: BlockNode, prepare: Prepare): Promise<void> {
+  return drained([source], () => changeTogether([prepare]));
+}
+
+/** Backs up to a node; `group`: with others. The source is drained. */
+export function backUpToNode(
+  graph: BlockGraph,
+  { target: name, ...data }: Infer<typeof blockdevBackupData>,
+  group?: JobGroup,
+): Prepare {
+  return async () => {
+    const source = visibleNode(graph.lookup(data.device));
+    return await createJob(graph, source, data, { target: graph.lookup(name), group });
+  };
 }
 
 export const blockdevBackup = qmpCommand({
   name: "blockdev-backup",
   summary: "Copies a drive as it is now to a node, while the guest writes on.",
   data: blockdevBackupData,
-  async run({ graph }, { target: name, ...data }) {
-    const source = visibleNode(graph.lookup(data.device));
-    await backup(graph, source, data, { target: graph.lookup(name) });
-  },
+  run: ({ graph }, data) => startAlone(visibleNode(graph.lookup(data.device)), backUpToNode(graph, data)),
 });
 
-const driveBackupData = struct({
+export const driveBackupData = struct({
   "job-id": optional(str),
   device: str,
   ...backupMembers,
@@ -281,21 +299,28 @@ const driveBackupData = struct({
   mode: newImageMode,
 });
 
+/** Backs up to an image file; `group`: with others. The source is drained. Taken back, the file stays. */
+export function backUpToImage(graph: BlockGraph, data: Infer<typeof driveBackupData>, group?: JobGroup): Prepare {
+  return async () => {
+    const source = visibleNode(graph.lookup(data.device));
+    graph.jobs.refuseBusy(source, "backup");
+    const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
+    const target = await openTarget(graph, source, { ...data, sync });
+    try {
+      // What the copy does not hold shows the image below it.
+      const below = backingFor(source, sync);
+      if (below !== undefined && target.backing === undefined) await setBacking(graph, target, below);
+      return await createJob(graph, source, { ...data, sync }, { target, releaseTarget: true, group });
+    } catch (error) {
+      await graph.release(target).catch(() => {});
+      throw error;
+    }
+  };
+}
+
 /** Starts a backup as `drive-backup` describes it. */
-export async function backUpToFile(graph: BlockGraph, data: Infer<typeof driveBackupData>): Promise<void> {
-  const source = visibleNode(graph.lookup(data.device));
-  graph.jobs.refuseBusy(source, "backup");
-  const sync = data.sync === "top" && source.backing === undefined ? "full" : data.sync;
-  const target = await openTarget(graph, source, { ...data, sync });
-  try {
-    // What the copy does not hold shows the image below it.
-    const below = backingFor(source, sync);
-    if (below !== undefined && target.backing === undefined) await setBacking(graph, target, below);
-    await backup(graph, source, { ...data, sync }, { target, releaseTarget: true });
-  } catch (error) {
-    await graph.release(target).catch(() => {});
-    throw error;
-  }
+export function backUpToFile(graph: BlockGraph, data: Infer<typeof driveBackupData>): Promise<void> {
+  return startAlone(visibleNode(graph.lookup(data.device)), backUpToImage(graph, data));
 }
 
 export const driveBackup = qmpCommand({

@@ -11,6 +11,7 @@ import * as chains from "./chains.ts";
 import * as copies from "./copies.ts";
 import { debugQueryBlockGraph } from "./debug_graph.ts";
 import * as exports from "./exports.ts";
+import * as internal from "./internal_snapshots.ts";
 import * as jobs from "./jobs.ts";
 import * as overlays from "./overlays.ts";
 import * as query from "./block_query.ts";
@@ -20,6 +21,7 @@ import * as nodes from "./nodes.ts";
 import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
 import * as protocol from "./protocol.ts";
+import { transaction } from "./transaction.ts";
 import * as watch from "./watch.ts";
 
 /** Every command that moa has. */
@@ -89,6 +91,9 @@ export const QMP_COMMANDS = {
   "blockdev-snapshot": overlays.blockdevSnapshot,
   "blockdev-snapshot-sync": overlays.blockdevSnapshotSync,
   "change-backing-file": overlays.changeBackingFile,
+  "blockdev-snapshot-internal-sync": internal.blockdevSnapshotInternalSync,
+  "blockdev-snapshot-delete-internal-sync": internal.blockdevSnapshotDeleteInternalSync,
+  "transaction": transaction,
   "block-set-write-threshold": watch.blockSetWriteThreshold,
   "block-latency-histogram-set": watch.blockLatencyHistogramSet,
   "x-debug-query-block-graph": debugQueryBlockGraph,

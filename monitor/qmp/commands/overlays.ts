@@ -20,11 +20,12 @@ import {
 import { MonitorError } from "../../errors.ts";
 import { type Infer, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+import { changeTogether, type Prepare, type PreparedChange } from "./actions.ts";
 import { makeImage, namedNode, rootNode } from "./chains.ts";
 import { deviceNode } from "./nodes.ts";
 
 /** Puts `overlay` over `node`: whoever used the one uses the other. All stays as it was where that is refused. */
-async function putOver(graph: BlockGraph, node: BlockNode, overlay: BlockNode): Promise<void> {
+async function putOver(graph: BlockGraph, node: BlockNode, overlay: BlockNode): Promise<PreparedChange> {
   await drained([node, overlay], async () => {
     await node.flush();
     await setBacking(graph, overlay, node);
@@ -34,19 +35,28 @@ async function putOver(graph: BlockGraph, node: BlockNode, overlay: BlockNode): 
       await setBacking(graph, overlay, undefined);
       throw error;
     }
-    if (!node.readOnly) await graph.reopen(node, { readOnly: true });
   });
+  return {
+    async commit() {
+      // Nobody writes to it any more. Where the host will not have it, it stays open for writing, as in QEMU.
+      if (!node.readOnly) await graph.reopen(node, { readOnly: true }).catch(({ message }) => graph.warn(message));
+    },
+    abort: () =>
+      drained([node, overlay], async () => {
+        await replaceNode(overlay, node);
+        await setBacking(graph, overlay, undefined);
+      }),
+  };
 }
 
-export const blockdevSnapshot = qmpCommand({
-  name: "blockdev-snapshot",
-  summary: "Puts a node that is open over another: the guest writes to it from then on.",
-  data: struct({ node: str, overlay: str }),
-  features: ["allow-write-only-overlay"],
-  async run({ graph }, { node: name, overlay: overlayName }) {
-    const node = visibleNode(graph.lookup(name));
+export const snapshotOverData = struct({ node: str, overlay: str });
+
+/** Puts a node that is open over another. */
+export function snapshotOver(graph: BlockGraph, data: Infer<typeof snapshotOverData>): Prepare {
+  return async () => {
+    const node = visibleNode(graph.lookup(data.node));
     graph.jobs.refuseBusy(node, "snapshot");
-    const overlay = graph.lookup(overlayName);
+    const overlay = graph.lookup(data.overlay);
     if (overlay.parents.some(({ owner }) => owner instanceof BlockBackend || owner instanceof BlockNode)) {
       throw new MonitorError("The overlay is already in use");
     }
@@ -55,11 +65,19 @@ export const blockdevSnapshot = qmpCommand({
     if (overlay.driver.replaceChild === undefined) {
       throw new MonitorError("The overlay does not support backing images");
     }
-    await putOver(graph, node, overlay);
-  },
+    return await putOver(graph, node, overlay);
+  };
+}
+
+export const blockdevSnapshot = qmpCommand({
+  name: "blockdev-snapshot",
+  summary: "Puts a node that is open over another: the guest writes to it from then on.",
+  data: snapshotOverData,
+  features: ["allow-write-only-overlay"],
+  run: ({ graph }, data) => changeTogether([snapshotOver(graph, data)]),
 });
 
-const snapshotData = struct({
+export const snapshotSyncData = struct({
   device: optional(str),
   "node-name": optional(str),
   "snapshot-file": str,
@@ -68,39 +86,52 @@ const snapshotData = struct({
   mode: optional(oneOf("existing", "absolute-paths")),
 });
 
+/** Puts a new image over another. Taken back, the image is closed; its file stays. */
+export function snapshotToFile(graph: BlockGraph, data: Infer<typeof snapshotSyncData>): Prepare {
+  return async () => {
+    const { "snapshot-file": filename, "snapshot-node-name": nodeName, format = "qcow2" } = data;
+    const { mode = "absolute-paths", device, "node-name": name } = data;
+    const node = visibleNode(deviceNode(graph, device, name));
+    graph.jobs.refuseBusy(node, "snapshot");
+    if (name !== undefined && nodeName === undefined) throw new MonitorError("New overlay node-name missing");
+    if (nodeName !== undefined && graph.find(nodeName) !== undefined) {
+      throw new MonitorError("New overlay node-name already in use");
+    }
+    if (mode !== "existing") await createOverlay(graph, node, filename, format);
+    const overlay = await graph.openImage({
+      filename,
+      options: {
+        driver: format,
+        "detect-zeroes": node.detectZeroes,
+        discard: node.discardEnabled ? "unmap" : "ignore",
+        cache: { direct: node.cacheDirect, "no-flush": node.cacheNoFlush },
+        ...(nodeName === undefined ? {} : { "node-name": nodeName }),
+      },
+      noBacking: true,
+    });
+    try {
+      const change = await putOver(graph, node, overlay);
+      const letGo = async (work: (() => Promise<void> | void) | undefined) => {
+        await work?.();
+        await graph.release(overlay);
+      };
+      return { commit: () => letGo(change.commit), abort: () => letGo(change.abort) };
+    } catch (error) {
+      await graph.release(overlay);
+      throw error;
+    }
+  };
+}
+
 /** Puts a new image over another as `blockdev-snapshot-sync` describes it. */
-export async function snapshotSync(graph: BlockGraph, data: Infer<typeof snapshotData>): Promise<void> {
-  const { "snapshot-file": filename, "snapshot-node-name": nodeName, format = "qcow2" } = data;
-  const { mode = "absolute-paths", device, "node-name": name } = data;
-  const node = visibleNode(deviceNode(graph, device, name));
-  graph.jobs.refuseBusy(node, "snapshot");
-  if (name !== undefined && nodeName === undefined) throw new MonitorError("New overlay node-name missing");
-  if (nodeName !== undefined && graph.find(nodeName) !== undefined) {
-    throw new MonitorError("New overlay node-name already in use");
-  }
-  if (mode !== "existing") await createOverlay(graph, node, filename, format);
-  const overlay = await graph.openImage({
-    filename,
-    options: {
-      driver: format,
-      "detect-zeroes": node.detectZeroes,
-      discard: node.discardEnabled ? "unmap" : "ignore",
-      cache: { direct: node.cacheDirect, "no-flush": node.cacheNoFlush },
-      ...(nodeName === undefined ? {} : { "node-name": nodeName }),
-    },
-    noBacking: true,
-  });
-  try {
-    await putOver(graph, node, overlay);
-  } finally {
-    await graph.release(overlay);
-  }
+export function snapshotSync(graph: BlockGraph, data: Infer<typeof snapshotSyncData>): Promise<void> {
+  return changeTogether([snapshotToFile(graph, data)]);
 }
 
 export const blockdevSnapshotSync = qmpCommand({
   name: "blockdev-snapshot-sync",
   summary: "Makes a new image over a drive's or node's: the guest writes to it from then on.",
-  data: snapshotData,
+  data: snapshotSyncData,
   run: ({ graph }, data) => snapshotSync(graph, data),
 });
 
