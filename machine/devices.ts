@@ -33,9 +33,11 @@ const IDENTIFIER = /^[A-Za-z][-A-Za-z0-9._]*$/;
 export async function addDevice(machine: Machine, request: DeviceRequestOptions): Promise<Device> {
   const type = machine.types.find(request.driver);
   if (type === undefined) throw new PropertyError(`'${request.driver}' is not a valid device model name`);
-  if (!type.userCreatable) throw new PropertyError("Parameter 'driver' expects a pluggable device type");
+  if (!type.userCreatable || (request.hotplug === true && type.hotpluggable === false)) {
+    throw new PropertyError("Parameter 'driver' expects a pluggable device type");
+  }
   const bus = chooseBus(machine, type, request.bus);
-  if (request.hotplug && bus?.hotpluggable === false) {
+  if (request.hotplug && bus !== undefined && bus.hotplug === undefined) {
     throw new PropertyError(`Bus '${bus.name}' does not support hotplugging`);
   }
   checkId(machine, request.id);
@@ -58,11 +60,6 @@ export async function addDevice(machine: Machine, request: DeviceRequestOptions)
     for (const backend of made.values()) await machine.backends.remove(backend);
     throw error;
   }
-}
-
-/** Unplugs a device. */
-export async function removeDevice(device: Device): Promise<void> {
-  await device.unrealize();
 }
 
 /** All buses, the youngest first below each device. */

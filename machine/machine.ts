@@ -32,8 +32,9 @@ import { BackendSet } from "./backends.ts";
 import type { ChardevSet } from "./chardev/mod.ts";
 import type { Board, BoardDrive, BuiltBoard, FirmwareItems } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
-import { addDevice, type DeviceRequestOptions, removeDevice } from "./devices.ts";
+import { addDevice, type DeviceRequestOptions } from "./devices.ts";
 import { MachineError } from "./errors.ts";
+import { finishUnplug, plugDevice, unplugDevice } from "./hotplug.ts";
 import { RequestRing } from "./request_ring.ts";
 import type { MachineEvents, RunState, ShutdownCause } from "./run_state.ts";
 
@@ -134,6 +135,8 @@ export class Machine implements AsyncDisposable {
       objects: this.objects,
       warn: options.warn ?? (() => {}),
       request: (request) => this.#note(request),
+      ejected: (device) =>
+        void this.exclusive(() => finishUnplug(this, device)).catch((error) => this.context.warn(String(error))),
       requestReset: () => this.#guestReset(),
       requestShutdown: () => this.#guestShutdown(),
     };
@@ -264,12 +267,18 @@ export class Machine implements AsyncDisposable {
     return addDevice(this, request);
   }
 
-  /** Takes a device out: `device_del`. */
-  async removeDevice(device: Device): Promise<void> {
-    const { id } = device;
-    const { path } = device;
-    await this.exclusive(() => removeDevice(device));
-    this.events.emit("DEVICE_DELETED", { ...(id === undefined ? {} : { device: id }), path });
+  /** Plugs a device into the finished machine: `device_add`. @throws PropertyError with QEMU's text */
+  plugDevice(request: DeviceRequestOptions): Promise<Device> {
+    return this.exclusive(() => plugDevice(this, request));
+  }
+
+  /**
+   * Takes out the device of that id or path: `device_del`. Where its bus asks the guest, it goes when that agrees.
+   *
+   * @throws MachineError with QEMU's text
+   */
+  unplugDevice(name: string): Promise<void> {
+    return this.exclusive(() => unplugDevice(this, name));
   }
 
   /**

@@ -9,6 +9,7 @@ export type { ExplainStep, Explanation } from "./commands/explain.ts";
 export type { GraphBox, GraphDrawing, GraphLine } from "./commands/graph.ts";
 export type { IoAnswer, IoText } from "./commands/qemu_io.ts";
 export { type DriveAddition, type DriveMaker, MachineDriveMaker } from "./drive_maker.ts";
+export { deviceTypesText, deviceTypeText } from "./format/mod.ts";
 export { MonitorError } from "./errors.ts";
 export { historyPath, loadHistory, saveHistory } from "./transports/history_file.ts";
 export { HmpMonitor, HmpSession, PROMPT } from "./hmp/monitor.ts";

@@ -303,6 +303,15 @@ export class Vm implements AsyncDisposable {
     return this.execute("drive_add", { node: true, pciAddress: "0", options });
   }
 
+  /** Plugs in a device; options as behind -device. */
+  async deviceAdd(options: string): Promise<void> {
+    await this.execute("device_add", { device: options });
+  }
+
+  deviceDel(id: string): Promise<void> {
+    return this.execute("device_del", { id });
+  }
+
   driveDel(id: string): Promise<void> {
     return this.execute("drive_del", { id });
   }

@@ -156,6 +156,8 @@ Deno.test("every command has a method", () => {
     "commit": "commit",
     "cont": "cont",
     "delvm": "delvm",
+    "device_add": "deviceAdd",
+    "device_del": "deviceDel",
     "drive_add": "driveAdd",
     "drive_del": "driveDel",
     "eject": "eject",

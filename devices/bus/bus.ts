@@ -5,6 +5,7 @@
  */
 import type { DeviceContext } from "./context.ts";
 import type { Device } from "./device.ts";
+import type { HotplugHandler } from "./hotplug.ts";
 import { ObjectNode } from "./object_tree.ts";
 
 /** A place for devices of one kind. */
@@ -18,8 +19,8 @@ export class Bus {
   readonly context: DeviceContext;
   /** Its place in the object tree, below its parent once that has one. */
   readonly node: ObjectNode;
-  /** Whether devices come and go while the machine runs. */
-  readonly hotpluggable: boolean = false;
+  /** Set where devices come and go while the machine is there: by the board, or by the controller that has the bus. */
+  hotplug: HotplugHandler | undefined;
   readonly #devices: Device[] = [];
 
   /** Without a `name` it is called after its parent's id, or after its type with a number counted over the machine. */

@@ -7,6 +7,7 @@ import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
 import type { AddressSpace, PortSpace } from "./address_space.ts";
+import type { Device } from "./device.ts";
 import type { ObjectTree } from "./object_tree.ts";
 import type { GuestRam } from "./ram.ts";
 
@@ -45,6 +46,8 @@ export interface DeviceContext {
   request?(request: DeviceRequest): void;
   /** Asks the machine to reset: as if the button were pressed. */
   requestReset?(): void;
+  /** The guest lets go of a device that the user wants out: see {@link HotplugHandler}. */
+  ejected?(device: Device): void;
   /** Asks the machine to switch off. */
   requestShutdown?(): void;
 }

@@ -51,6 +51,10 @@ export abstract class Device<Table extends PropertyTable = PropertyTable, State 
   readonly id: string | undefined;
   /** Raised when {@link saveState} changes its form. */
   readonly stateVersion: number = 1;
+  /** It came to a finished machine. */
+  hotplugged = false;
+  /** The guest was asked to let it go, and has not done so yet. */
+  unplugPending = false;
   /** Newest first, as `info qtree` lists them. */
   readonly pins: PinGroup[] = [];
   readonly #buses: Bus[] = [];

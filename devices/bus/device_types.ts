@@ -45,6 +45,8 @@ export interface DeviceType<Table extends PropertyTable = PropertyTable> {
   readonly alias?: string;
   /** Whether `-device` may make one; a board's own chips are not for users. */
   readonly userCreatable: boolean;
+  /** False where one cannot come or go while the machine is there, whatever its bus says. */
+  readonly hotpluggable?: boolean;
   /** Its own properties first, then those of its kind. */
   readonly properties: Table;
   /** Rows that `-device X,help` shows besides the properties: `{ pit: "link<pit-common>" }`. */

@@ -19,6 +19,7 @@ export {
   propertyHelp,
 } from "./device_types.ts";
 export { type FlatRange, flatten } from "./flat_view.ts";
+export type { HotplugHandler } from "./hotplug.ts";
 export { type IrqLine, irqLine, irqLines, OutputPin, pulse, SharedLine, splitLine, UNCONNECTED } from "./irq.ts";
 export { IsaBus, IsaDevice, type IsaDma } from "./isa.ts";
 export { type AccessSizes, ALL_ADDRESSES, type IoHandlers, MemoryRegion, type RegionContent } from "./memory_region.ts";

@@ -6,6 +6,7 @@
 import type { AnyCommand } from "../schema/command.ts";
 import { CommandRegistry } from "../schema/registry.ts";
 import * as block from "./block.ts";
+import * as devices from "./devices.ts";
 import * as drives from "./drives.ts";
 import * as explain from "./explain.ts";
 import * as graph from "./graph.ts";
@@ -34,6 +35,8 @@ export const COMMANDS = {
   "commit": drives.commit,
   "cont": machine.cont,
   "delvm": snapshots.delvm,
+  "device_add": devices.deviceAdd,
+  "device_del": devices.deviceDel,
   "drive_add": drives.driveAdd,
   "drive_backup": jobs.driveBackup,
   "drive_del": drives.driveDel,

@@ -4,6 +4,7 @@
  * @module
  */
 export { qemuKeyOrder as qdictOrder } from "../../block/mod.ts";
+export * from "./device_types.ts";
 export * from "./formats.ts";
 export * from "./image_info.ts";
 export * from "./snapshots.ts";

@@ -6,7 +6,7 @@
 
 const COMMANDS = "announce_self balloon " +
   " calc_dirty_rate cancel_vcpu_dirty_limit chardev-add chardev-change" +
-  " chardev-remove chardev-send-break client_migrate_info closefd cpu device_add device_del " +
+  " chardev-remove chardev-send-break client_migrate_info closefd cpu" +
   " dump-guest-memory dumpdtb exit_preconfig expire_password gdbserver getfd gpa2hpa gpa2hva gva2gpa" +
   " hostfwd_add hostfwd_remove mce memsave migrate migrate_cancel migrate_continue migrate_incoming migrate_pause" +
   " migrate_recover migrate_set_capability migrate_set_parameter migrate_start_postcopy mouse_button mouse_move" +

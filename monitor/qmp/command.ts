@@ -21,6 +21,8 @@ export interface QmpCommand<D extends ArgumentType = ArgumentType, R extends Typ
   readonly returns?: R;
   /** `deprecated`, `unstable`, or something that clients may look for. */
   readonly features?: readonly string[];
+  /** It looks at what it takes itself; {@link data} is for `query-qmp-schema`. */
+  readonly isUnchecked?: boolean;
   /** It may overtake others: it neither waits nor takes long. */
   readonly outOfBand?: boolean;
   /** Runs beside the queue in which all other commands take turns: it uses that queue itself. */

@@ -65,8 +65,8 @@ function machineObject(node: ObjectNode): ObjectView {
   const table = value.type.properties;
   const flags: Readonly<Record<string, JsonValue>> = {
     realized: value.realized,
-    hotplugged: false,
-    hotpluggable: value.bus !== undefined,
+    hotplugged: value.hotplugged,
+    hotpluggable: value.type.hotpluggable !== false,
   };
   return {
     typeName,

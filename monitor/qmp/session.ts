@@ -115,7 +115,7 @@ export class QmpSession {
   async #execute(request: QmpRequest): Promise<JsonObject> {
     try {
       const command = this.#find(request);
-      const data = visit(command.data, request.data);
+      const data = command.isUnchecked === true ? request.data : visit(command.data, request.data);
       const run = () => command.run(this.#context, data);
       const alone = !request.outOfBand && command.ownQueue !== true;
       const result = alone ? await this.#site.exclusive(run) : await run();

@@ -4,9 +4,8 @@
  * @module
  */
 import { builtinDrivers, formatsHelp } from "../../block/mod.ts";
-import { DEVICE_CATEGORIES, type DeviceType, propertyHelp } from "../../devices/bus/mod.ts";
 import { CHARDEV_KINDS, pc, standardDeviceTypes } from "../../machine/mod.ts";
-import { LOG_ITEMS, PACKAGE_VERSION, qemuVersionText } from "../../monitor/mod.ts";
+import { deviceTypesText, deviceTypeText, LOG_ITEMS, PACKAGE_VERSION, qemuVersionText } from "../../monitor/mod.ts";
 import type { Program } from "../common/program.ts";
 import { helpText } from "./help.ts";
 import type { Listing } from "./settings.ts";
@@ -19,7 +18,7 @@ export function showListing(listing: Listing, program: Program): void {
   if (old) program.error(`${listing.origin}: note: 'ide-drive' is called 'ide-hd' now, or 'ide-cd' with a CD`);
   const type = standardDeviceTypes().find(old ? "ide-hd" : listing.driver);
   if (type === undefined) program.error(`${listing.origin}: Device '${listing.driver}' not found`);
-  else program.out(deviceText(type));
+  else program.out(deviceTypeText(type));
 }
 
 function listingText(kind: Exclude<Listing["kind"], "device" | "object">, program: Program): string {
@@ -35,7 +34,7 @@ function listingText(kind: Exclude<Listing["kind"], "device" | "object">, progra
     case "cpu":
       return "Available CPUs:\nx86 qemu64                (no CPU runs the guest's code yet)\n";
     case "devices":
-      return devicesText();
+      return deviceTypesText(standardDeviceTypes().list());
     case "formats":
       return formatsHelp(builtinDrivers);
     case "boot":
@@ -69,33 +68,6 @@ function machinesText(): string {
     [pc.name, `${pc.description} (default)`],
   ];
   return `Supported machines are:\n${rows.map(([name, text]) => `${name.padEnd(20)} ${text}\n`).join("")}`;
-}
-
-function devicesText(): string {
-  const types = standardDeviceTypes().list().filter(({ userCreatable }) => userCreatable);
-  const sections = DEVICE_CATEGORIES.flatMap((category) => {
-    const rows = types.filter((type) => type.category === category).map(deviceRow);
-    return rows.length === 0 ? [] : [`${category} devices:\n${rows.join("")}`];
-  });
-  return sections.join("\n");
-}
-
-function deviceRow({ name, busType, alias, description }: DeviceType): string {
-  return `name "${name}"${busType === undefined ? "" : `, bus ${busType}`}` +
-    `${alias === undefined ? "" : `, alias "${alias}"`}` +
-    `${description === undefined ? "" : `, desc "${description}"`}\n`;
-}
-
-const COLUMN = 24;
-
-function deviceText(type: DeviceType): string {
-  const rows = propertyHelp(type).map(({ name, typeName, description, defaultText }) => {
-    const head = `  ${name}=<${typeName}>`;
-    if (description === undefined && defaultText === undefined) return `${head}\n`;
-    const tail = defaultText === undefined ? "" : ` (default: ${defaultText})`;
-    return `${head.padEnd(COLUMN)} - ${description ?? ""}${tail}\n`;
-  });
-  return rows.length === 0 ? `There are no options for ${type.name}.\n` : `${type.name} options:\n${rows.join("")}`;
 }
 
 /** `-d help`. */

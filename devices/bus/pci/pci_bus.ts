@@ -35,7 +35,6 @@ const DEVFNS = 256;
 /** Bus 0. */
 export class PciBus extends Bus {
   readonly number = 0;
-  override readonly hotpluggable = true;
   readonly ports: MemoryRegion;
   readonly memory: MemoryRegion;
   readonly memoryOfBusMasters: MemoryRegion;

@@ -12,6 +12,7 @@ import * as copies from "./copies.ts";
 import { debugQueryBlockGraph } from "./debug_graph.ts";
 import * as exports from "./exports.ts";
 import * as internal from "./internal_snapshots.ts";
+import * as devices from "./devices.ts";
 import * as jobs from "./jobs.ts";
 import * as overlays from "./overlays.ts";
 import * as query from "./block_query.ts";
@@ -59,6 +60,8 @@ export const QMP_COMMANDS = {
   "blockdev-insert-medium": media.blockdevInsertMedium,
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
+  "device_add": devices.deviceAdd,
+  "device_del": devices.deviceDel,
   "object-add": objects.objectAdd,
   "object-del": objects.objectDel,
   "qom-list": objects.qomList,
