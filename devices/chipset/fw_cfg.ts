@@ -69,6 +69,8 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
   readonly #files: { readonly name: string; readonly content: () => Uint8Array }[] = [];
   readonly #regions: MemoryRegion[] = [];
   #state: FwCfgState = { key: 0, offset: 0, dmaHigh: 0 };
+  /** What the selected item holds, from the first byte that is read on. */
+  #selected: Uint8Array | undefined;
 
   constructor(context: DeviceContext, values: Partial<PropertyValues<typeof PROPERTIES>>, options: DeviceOptions) {
     super(fwCfgIo, context, values, options);
@@ -98,6 +100,11 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
     if (index >= 0) this.#files[index] = file;
     else if (this.#files.length < this.properties["x-file-slots"]) this.#files.push(file);
     this.#files.sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Whether there is a file of this name. */
+  hasFile(name: string): boolean {
+    return this.#files.some((file) => file.name === name);
   }
 
   /** What the guest reads under `key`. */
@@ -133,6 +140,7 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
 
   protected override onReset(): void {
     this.#state = { key: 0, offset: 0, dmaHigh: 0 };
+    this.#selected = undefined;
   }
 
   protected override saveState(): FwCfgState {
@@ -141,15 +149,24 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
 
   protected override loadState(state: FwCfgState): void {
     this.#state = { ...state };
+    this.#selected = undefined;
   }
 
   #select(key: number): void {
     this.#state.key = key & KEY_MASK;
     this.#state.offset = 0;
+    this.#selected = undefined;
+  }
+
+  get #content(): Uint8Array {
+    return this.#selected ??= this.item(this.#state.key);
   }
 
   #nextByte(): number {
-    return this.item(this.#state.key)[this.#state.offset++] ?? 0;
+    const byte = this.#content[this.#state.offset];
+    if (byte === undefined) return 0;
+    this.#state.offset++;
+    return byte;
   }
 
   #directory(): Uint8Array {
@@ -187,7 +204,9 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
     let result = 0;
     if ((control & DMA_READ) !== 0) result = this.#dmaRead(address, length);
     else if ((control & DMA_WRITE) !== 0) result = DMA_ERROR;
-    else if ((control & DMA_SKIP) !== 0) this.#state.offset += length;
+    else if ((control & DMA_SKIP) !== 0) {
+      this.#state.offset = Math.min(this.#state.offset + length, this.#content.length);
+    }
     const answer = new DataView(new ArrayBuffer(4));
     answer.setUint32(0, result);
     ram.write(at, new Uint8Array(answer.buffer));
@@ -198,14 +217,14 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
     if (!Number.isSafeInteger(address + length)) return DMA_ERROR;
     const state = this.#state;
     const { ram } = this.context;
-    const rest = this.item(state.key).subarray(state.offset, state.offset + length);
+    const rest = this.#content.subarray(state.offset, state.offset + length);
     ram.write(address, rest);
     const zeroes = new Uint8Array(Math.min(64 * 1024, length - rest.length));
     const end = Math.min(address + length, ram.sizeBytes);
     for (let at = address + rest.length; at < end; at += zeroes.length) {
       ram.write(at, zeroes.subarray(0, Math.min(zeroes.length, end - at)));
     }
-    state.offset += length;
+    state.offset += rest.length;
     return 0;
   }
 }

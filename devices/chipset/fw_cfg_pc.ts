@@ -1,7 +1,7 @@
 /**
  * The items that firmware finds on a pc board.
  *
- * Left out: ACPI tables and SMBIOS tables; there is no firmware yet that would install them.
+ * ACPI and SMBIOS tables, boot order and geometries are the board's to add: they follow from its devices.
  *
  * Source: QEMU's docs/specs/fw_cfg.txt, "Firmware Configuration Items"; sizes as QEMU 7.2 shows them.
  *
@@ -17,6 +17,8 @@ export interface PcFirmwareItems {
   readonly maxCpus: number;
   readonly noGraphic: boolean;
   readonly bootMenu: boolean;
+  /** The HPET's address is told. */
+  readonly hpet?: boolean;
   /** 16 bytes. */
   readonly uuid?: Uint8Array;
   /** OpenFirmware paths of `bootindex`, in order. */
@@ -41,12 +43,12 @@ export function addPcItems(fwCfg: FwCfg, items: PcFirmwareItems): void {
   fwCfg.setNumber(FwCfgKey.MaxCpus, items.maxCpus, 2);
   fwCfg.setNumber(FwCfgKey.BootMenu, items.bootMenu ? 1 : 0, 2);
   fwCfg.setNumber(FwCfgKey.Irq0Override, 1, 4);
-  fwCfg.set(FwCfgKey.Hpet, hpetItem());
+  if (items.hpet ?? true) fwCfg.set(FwCfgKey.Hpet, hpetItem());
   fwCfg.setFile("bios-geometry", new Uint8Array(0));
   fwCfg.setFile("bootorder", textItem((items.bootPaths ?? []).join("\n")));
   fwCfg.setFile("etc/boot-fail-wait", numberItem(items.rebootTimeoutMs ?? -1));
   fwCfg.setFile("etc/e820", e820(items));
-  fwCfg.setFile("etc/system-states", Uint8Array.of(0x80, 0, 0, 0x81, 0x82, 0x80));
+  fwCfg.setFile("etc/system-states", systemStates());
 }
 
 /** Address, length and kind of each range, as the BIOS call E820 gives them. */
@@ -63,6 +65,12 @@ function e820({ ramBytes, lowRamBytes }: PcFirmwareItems): Uint8Array {
     view.setUint32(20 * index + 16, kind, true);
   }
   return new Uint8Array(view.buffer);
+}
+
+/** For S0 to S5 the type that the control register takes, and a bit for those there are: running and soft off. */
+function systemStates(): Uint8Array {
+  const available = 0x80;
+  return Uint8Array.of(available, 0, 0, 1, 2, available);
 }
 
 /** One timer block: its capabilities' low word, its address; room for eight blocks. */

@@ -4,6 +4,8 @@
  * @module
  */
 export { chipsetDeviceTypes } from "./device_types.ts";
+export { type AcpiFiles, acpiFiles, type AcpiMachine } from "./acpi/acpi_files.ts";
+export type { AcpiFloppy, AcpiPort, IsaContents } from "./acpi/dsdt_isa.ts";
 export { AcpiGpe0, AcpiPciHotplug, Gpe0Event } from "./acpi_hotplug.ts";
 export { AcpiPm1, Pm1Event } from "./acpi_pm1.ts";
 export {
@@ -31,7 +33,7 @@ export { mc146818rtc, RealTimeClock } from "./mc146818rtc.ts";
 export { I440fxHost, i440fxHost } from "./pci_host.ts";
 export { isaPcspk, PcSpeaker } from "./pcspk.ts";
 export { Piix3, piix3 } from "./piix3.ts";
-export { Piix4Pm, piix4Pm, PM_SCI_IRQ } from "./piix4_pm.ts";
+export { Piix4Pm, piix4Pm, PM_APM, PM_GPE_PORT, PM_SCI_IRQ } from "./piix4_pm.ts";
 export { Port92, port92 } from "./port92.ts";
 export { ps2Kbd, Ps2Keyboard } from "./ps2_keyboard.ts";
 export { Ps2Mouse, ps2MouseType } from "./ps2_mouse.ts";

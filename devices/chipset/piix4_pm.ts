@@ -120,13 +120,18 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
     this.pm1 = new AcpiPm1(context.clocks.virtual, { update: () => this.#drive(), sleep: (type) => this.#sleep(type) });
     this.gpe0 = new AcpiGpe0(() => this.#drive());
     this.pciHotplug = new AcpiPciHotplug({
-      removable: () => this.#removableSlots(),
+      removable: () => this.removableSlots,
       eject: (slots) => this.#eject(slots),
     });
     this.config.define([
       { name: "status", offset: 0x06, size: 2, reset: 0x0280, writeOneToClear: 0xf900 },
       ...deviceRegisters(this.properties.smb_io_base, this.properties["smm-enabled"]),
     ]);
+  }
+
+  /** Where the ACPI registers are: 0 as long as firmware has not placed them. */
+  get registerPort(): number {
+    return this.config.get("pm-base") & 0xffc0;
   }
 
   /** Somebody pressed the power button: `system_powerdown`. */
@@ -200,7 +205,7 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
 
   /** Shows ACPI and SMBus registers where the configuration space says. */
   #map(): void {
-    this.#pmRegion.address = BigInt(this.config.get("pm-base") & 0xffc0);
+    this.#pmRegion.address = BigInt(this.registerPort);
     this.#pmRegion.enabled = (this.config.get("pm-control") & 1) !== 0;
     this.#host.region.enabled = (this.config.read(0xd2, 1) & 1) !== 0;
   }
@@ -226,14 +231,14 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   }
 
   /** The board's own functions stay; any other slot may be ejected. */
-  #removableSlots(): number {
+  get removableSlots(): number {
     let slots = 0xffff_ffff;
     for (const { slot, type } of this.pci.functions) if (!type.userCreatable) slots &= ~(1 << slot);
     return slots >>> 0;
   }
 
   #eject(slots: number): void {
-    const removable = slots & this.#removableSlots();
+    const removable = slots & this.removableSlots;
     for (const device of this.pci.functions) {
       if ((removable & (1 << device.slot)) === 0) continue;
       device.unrealize().catch((error) => this.context.warn(`${device.type.name}: ${error}`));
@@ -243,6 +248,10 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
 
 /** Interrupt 9, the system control interrupt. */
 export const PM_SCI_IRQ = SCI_IRQ;
+/** Where GPE0 is. */
+export const PM_GPE_PORT = GPE_PORT;
+/** Where software takes power management over from firmware, and what it writes. */
+export const PM_APM = { port: APM_PORT, enable: APM_ENABLE_ACPI, disable: APM_DISABLE_ACPI } as const;
 
 /** `PIIX4_PM`. */
 export const piix4Pm = {

@@ -35,6 +35,14 @@ export interface FirmwareItems {
   readonly uuid?: Uint8Array;
   /** `-boot reboot-timeout=`: milliseconds. */
   readonly rebootTimeoutMs?: number;
+  /** `-machine acpi=`: on unless off. Off takes power management away too. */
+  readonly acpi?: boolean;
+  /** `-machine hpet=`: on unless off. */
+  readonly hpet?: boolean;
+  /** `-acpitable`: whole tables with their headers. */
+  readonly acpiTables?: readonly Uint8Array[];
+  /** `-fw_cfg`: files of the user's. */
+  readonly files?: readonly { readonly name: string; readonly content: Uint8Array }[];
 }
 
 /** What a board builds with. */

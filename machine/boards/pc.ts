@@ -16,6 +16,7 @@ import {
   coprocessorErrorPort,
   type FwCfg,
   fwCfgIo,
+  Hpet,
   hpet,
   I440fx,
   I440fxHost,
@@ -31,6 +32,7 @@ import {
   PC_HPET_INTCAP,
   type Pic8259,
   Piix3,
+  type Piix4Pm,
   type Pit8254,
   port92,
   progressPort,
@@ -40,15 +42,15 @@ import {
 } from "../../devices/chipset/mod.ts";
 import { MiB } from "../../base/units.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
-import { bootPaths, logicalGeometries } from "./boot_paths.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
-import { buildPowerManagement, type PowerManagement } from "./pc_power.ts";
+import { addDeviceFiles, addFirmwareFiles } from "./pc_firmware.ts";
+import { buildPowerManagement } from "./pc_power.ts";
 
 /** What QEMU's pc has and this one has not. */
-const MISSING = ["VGA", "e1000", "isa-serial", "isa-parallel", "ACPI tables", "SMBIOS tables", "local APIC registers"];
+const MISSING = ["VGA", "e1000", "isa-serial", "isa-parallel", "SMBIOS tables", "local APIC registers"];
 
 const IOAPIC_ADDRESS = 0xfec0_0000;
 const HPET_ADDRESS = 0xfed0_0000;
@@ -97,12 +99,13 @@ class PcBuilder {
     const rtc = await this.#buildTimers(isa);
     const floppies = await this.#buildSuperIo(isa);
     const ide = await buildPcIde(this.#site, host.pci, isa);
-    const power = await buildPowerManagement(this.#site, host.pci, isa);
+    const { firmwareItems: items } = this.#site;
+    const pm = items.acpi ?? true ? await buildPowerManagement(this.#site, host.pci, isa) : undefined;
     this.#fillFwCfg(fwCfg);
-    return this.#built(pic, rtc, power, (devices) => {
+    addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes: this.#memory.lowRamBytes, items });
+    return this.#built(pic, rtc, pm, (devices) => {
       this.#fillCmos(rtc, ide, floppies);
-      fwCfg.setFile("bootorder", linesFile(bootPaths(devices)));
-      fwCfg.setFile("bios-geometry", linesFile(logicalGeometries(devices)));
+      addDeviceFiles(fwCfg, devices);
     });
   }
 
@@ -154,25 +157,31 @@ class PcBuilder {
 
   /** Progress ports, HPET, real time clock, interval timer and its speaker. */
   async #buildTimers(isa: IsaBus): Promise<RealTimeClock> {
-    const { context, systemMemory, systemPorts, systemBus } = this.#site;
+    const { context, systemPorts } = this.#site;
     systemPorts.add(progressPort(), 0x80);
     systemPorts.add(coprocessorErrorPort(isa.irq(13)), 0xf0);
-    const timers = hpet.create(context, { "hpet-intcap": PC_HPET_INTCAP });
-    await timers.realize(systemBus);
-    timers.map(0, systemMemory, HPET_ADDRESS);
-    for (let line = 0; line < LINE_COUNT; line++) timers.connect(this.#interrupts.lines[line]!, line, "sysbus-irq");
+    const timers = this.#site.firmwareItems.hpet ?? true ? await this.#buildHpet() : undefined;
     const rtc = mc146818rtc.create(context, { base_year: 0 });
     await rtc.realize(isa);
     const pit: Pit8254 = isaPit.create(context, { iobase: 0x40 });
     await pit.realize(isa);
     // In legacy mode the HPET takes the places of both; else it passes them on.
-    pit.connect(timers.input(0));
-    rtc.connect(timers.input(1));
-    timers.connect(pit.input(0));
+    pit.connect(timers?.input(0) ?? isa.irq(0));
+    rtc.connect(timers?.input(1) ?? isa.irq(8));
+    timers?.connect(pit.input(0));
     const speaker = isaPcspk.create(context);
     speaker.pit = pit;
     await speaker.realize(isa);
     return rtc;
+  }
+
+  async #buildHpet(): Promise<Hpet> {
+    const { context, systemMemory, systemBus } = this.#site;
+    const timers = hpet.create(context, { "hpet-intcap": PC_HPET_INTCAP });
+    await timers.realize(systemBus);
+    timers.map(0, systemMemory, HPET_ADDRESS);
+    for (let line = 0; line < LINE_COUNT; line++) timers.connect(this.#interrupts.lines[line]!, line, "sysbus-irq");
+    return timers;
   }
 
   /** Floppy and keyboard controllers and their like; returns the bus of the floppy drives. */
@@ -224,7 +233,7 @@ class PcBuilder {
   #built(
     pic: Pic8259,
     rtc: RealTimeClock,
-    power: PowerManagement,
+    pm: Piix4Pm | undefined,
     ready: BuiltBoard["ready"],
   ): BuiltBoard {
     return {
@@ -237,16 +246,11 @@ class PcBuilder {
         if (problem === undefined) { for (const [index, value] of bootOrderBytes(order)) rtc.poke(index, value); }
         return problem;
       },
-      powerButton: () => power.pressButton(),
+      powerButton: () => pm?.pressPowerButton(),
       missing: MISSING,
       loose: [this.#cpu.apic, this.#cpu],
     };
   }
-}
-
-/** A file of lines for the firmware, ended by a zero byte; empty where there are none. */
-function linesFile(lines: readonly string[]): Uint8Array {
-  return lines.length === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${lines.join("\n")}\0`);
 }
 
 /** What is wrong with a boot order on a pc, in QEMU's words. */

@@ -71,6 +71,11 @@ function cmosDisk({ properties }: Device): CmosDisk {
   };
 }
 
+/** The bus of a floppy controller's drives. */
+export function floppyBus(controller: Device): Bus {
+  return busNamed(controller, "floppy-bus.0");
+}
+
 /** What the firmware is told of the floppy drives on `bus`. */
 export function cmosFloppies(bus: Bus): [CmosFloppy, CmosFloppy] {
   const kindOf = (unit: number): CmosFloppy => {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { IsaBus, PciBus } from "../../devices/bus/mod.ts";
-import { piix4Pm, smbusEeprom } from "../../devices/chipset/mod.ts";
+import { type Piix4Pm, piix4Pm, smbusEeprom } from "../../devices/chipset/mod.ts";
 import type { BoardSite } from "./board.ts";
 
 const FUNCTION = 1 << 3 | 3;
@@ -13,12 +13,8 @@ const SCI_IRQ = 9;
 const EEPROMS = 8;
 const FIRST_EEPROM = 0x50;
 
-/** What the board asks of it. */
-export interface PowerManagement {
-  pressButton(): void;
-}
-
-export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: IsaBus): Promise<PowerManagement> {
+/** Makes the function and what it holds. */
+export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: IsaBus): Promise<Piix4Pm> {
   const { context } = site;
   const pm = piix4Pm.create(context, { "addr": FUNCTION, "smb_io_base": SMBUS_PORT, "smm-enabled": true });
   await pm.realize(pci);
@@ -26,5 +22,5 @@ export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: Is
   for (let index = 0; index < EEPROMS; index++) {
     await smbusEeprom.create(context, { address: FIRST_EEPROM + index }).realize(pm.smbus);
   }
-  return { pressButton: () => pm.pressPowerButton() };
+  return pm;
 }

@@ -31,6 +31,8 @@ Machine
   -boot order=,once=,menu=  where the firmware looks
   -rtc base=,clock=         the real-time clock
   -name, -uuid, -bios FILE
+  -fw_cfg NAME,file=|string=, -acpitable data=|file=   what the guest finds besides
+  -no-acpi, -no-hpet        the board without them
 Running
   -S                        wait for 'cont'
   -loadvm TAG               begin with a snapshot

@@ -16,14 +16,14 @@ const MAX_CPUS = 255;
 const MACHINE = "pc-i440fx-7.2";
 const MACHINE_NAMES = ["pc", MACHINE];
 
-/** Properties of QEMU's pc, with the values that change nothing here. */
+/** Properties of QEMU's pc, with the values that can be had here. */
 const MACHINE_PROPERTIES: Readonly<Record<string, readonly string[]>> = {
-  "acpi": ["on", "auto"],
+  "acpi": ["on", "off", "auto"],
   "default-bus-bypass-iommu": ["off"],
   "dump-guest-core": ["on", "off"],
   "fd-bootchk": ["on"],
   "graphics": ["on", "off"],
-  "hpet": ["on"],
+  "hpet": ["on", "off"],
   "i8042": ["on"],
   "kernel-irqchip": ["off"],
   "mem-merge": ["on", "off"],
@@ -136,6 +136,15 @@ export function readMachine(text: string, settings: Settings): void {
   }
 }
 
+/** Whether a part of the board that can be left out is there: `-machine hpet=off`. */
+export function hasBoardPart(settings: Settings, name: "acpi" | "hpet"): boolean {
+  return plainSwitch(settings.machineProperties.get(name) ?? "on") !== "off";
+}
+
+function plainSwitch(value: string): string {
+  return { yes: "on", true: "on", y: "on", no: "off", false: "off", n: "off" }[value] ?? value;
+}
+
 /** Refuses machines, accelerators and properties that are not to be had. */
 export function checkMachine(settings: Settings): void {
   const { machineType, machineProperties } = settings;
@@ -147,8 +156,9 @@ export function checkMachine(settings: Settings): void {
     if (name === "accel") continue;
     const harmless = MACHINE_PROPERTIES[name];
     if (harmless === undefined) throw new CommandLineError(`Property '${MACHINE}-machine.${name}' not found`);
-    const plain = { yes: "on", true: "on", y: "on", no: "off", false: "off", n: "off" }[value] ?? value;
-    if (!harmless.includes(plain)) throw new CommandLineError(`-machine ${name}=${value} is not available in moa`);
+    if (!harmless.includes(plainSwitch(value))) {
+      throw new CommandLineError(`-machine ${name}=${value} is not available in moa`);
+    }
   }
 }
 

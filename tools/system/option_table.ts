@@ -12,13 +12,13 @@ export type OptionRow =
   | { readonly takesValue: boolean; readonly kind: "refused"; readonly reason: string };
 
 const DONE_WITH_VALUE = [
-  "M accel bios blockdev boot cdrom chardev cpu d D device display drive fda fdb global hda hdb hdc hdd k L loadvm m",
+  "M accel acpitable bios blockdev boot cdrom chardev cpu d D device display drive fda fdb fw_cfg global hda hdb hdc hdd k L loadvm m",
   "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
   "serial smp trace uuid vga",
 ].join(" ").split(" ");
 
 const DONE = [
-  "S daemonize enable-kvm h help no-fd-bootchk no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
+  "S daemonize enable-kvm h help no-acpi no-fd-bootchk no-hpet no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
 ].join(" ").split(" ");
 
 const NO_CPU = "there is no CPU yet that it could change";
@@ -30,7 +30,6 @@ const NO_DEVICE = "there is no such device yet";
 const HOST = "a machine here is an ordinary process; set it up around it";
 
 const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
-  "acpitable": NO_FIRMWARE,
   "action": "actions are chosen by -no-reboot, -no-shutdown and werror=",
   "add-fd": "descriptors are not handed over yet",
   "append": NO_FIRMWARE,
@@ -44,7 +43,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "dump-vmstate": NO_MIGRATION,
   "echr": "there is no multiplexed character device",
   "fsdev": NO_DEVICE,
-  "fw_cfg": NO_FIRMWARE,
   "gdb": NO_CPU,
   "icount": NO_CPU,
   "incoming": NO_MIGRATION,
@@ -80,8 +78,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   "enable-sync-profile": "there is no such profile",
   "full-screen": NO_DISPLAY,
   "mem-prealloc": "RAM is allocated as it is used",
-  "no-acpi": "the ACPI registers belong to the board",
-  "no-hpet": "the HPET belongs to the board",
   "only-migratable": NO_MIGRATION,
   "portrait": NO_DISPLAY,
   "preconfig": NO_QMP,

@@ -11,6 +11,7 @@ import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUu
 import { OPTIONS } from "./option_table.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
+import { readAcpiTable, readFirmwareFile } from "./read_firmware.ts";
 import { readObject } from "./read_objects.ts";
 
 /** Options whose errors QEMU tells without naming them. */
@@ -112,6 +113,12 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
     case "parallel":
       readPort(name, value, origin, settings);
       return true;
+    case "acpitable":
+      readAcpiTable(value, origin, settings);
+      return true;
+    case "fw_cfg":
+      readFirmwareFile(value, origin, settings);
+      return true;
     case "object":
       readObject(value, origin, settings);
       return true;
@@ -133,6 +140,10 @@ function readWhole(name: string, value: string, origin: string, settings: Settin
     case "machine":
     case "M":
       return readMachine(value, settings);
+    case "no-acpi":
+    case "no-hpet":
+      settings.machineProperties.set(name.slice("no-".length), "off");
+      return;
     case "enable-kvm":
       settings.machineProperties.set("accel", "kvm");
       return;

@@ -39,7 +39,7 @@ import { makeDemonstration } from "./demonstration.ts";
 import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
-import { uuidBytes } from "./machine_values.ts";
+import { hasBoardPart, uuidBytes } from "./machine_values.ts";
 import { PidFile } from "./pid_file.ts";
 import type { Settings } from "./settings.ts";
 
@@ -254,6 +254,10 @@ function wishesOf(settings: Settings): MachineWishes {
     firmwareItems: {
       bootMenu: settings.bootMenu,
       noGraphic: settings.nographic,
+      acpi: hasBoardPart(settings, "acpi"),
+      hpet: hasBoardPart(settings, "hpet"),
+      acpiTables: settings.acpiTables,
+      files: settings.firmwareFiles,
       ...(uuid === undefined ? {} : { uuid: uuidBytes(uuid) }),
       ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),
     },

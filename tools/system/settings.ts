@@ -57,6 +57,10 @@ export interface Settings {
   name: string | undefined;
   uuid: string | undefined;
   clock: ClockSettings;
+  /** `-acpitable`: whole tables. */
+  readonly acpiTables: Uint8Array[];
+  /** `-fw_cfg`. */
+  readonly firmwareFiles: { readonly name: string; readonly content: Uint8Array }[];
   pidfile: string | undefined;
   bios: string | undefined;
   logFile: string | undefined;
@@ -102,6 +106,8 @@ export function defaultSettings(): Settings {
     name: undefined,
     uuid: undefined,
     clock: { base: "utc", clock: "host" },
+    acpiTables: [],
+    firmwareFiles: [],
     pidfile: undefined,
     bios: undefined,
     logFile: undefined,

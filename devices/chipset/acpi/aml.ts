@@ -83,7 +83,15 @@ const OP = {
   extended: 0x5b,
 } as const;
 
-const EXTENDED = { mutex: 0x01, acquire: 0x23, release: 0x27, region: 0x80, field: 0x81, device: 0x82, processor: 0x83 };
+const EXTENDED = {
+  mutex: 0x01,
+  acquire: 0x23,
+  release: 0x27,
+  region: 0x80,
+  field: 0x81,
+  device: 0x82,
+  processor: 0x83,
+};
 const NO_TARGET = Uint8Array.of(0x00);
 const MAX_ARGUMENTS = 7;
 const MAX_LOCALS = 8;

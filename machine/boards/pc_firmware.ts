@@ -1,0 +1,114 @@
+/**
+ * What a pc's firmware is told by fw_cfg that follows from the board's devices: ACPI tables, boot order, geometries,
+ * and the user's own files.
+ *
+ * @module
+ */
+import type { Device, IsaBus } from "../../devices/bus/mod.ts";
+import {
+  acpiFiles,
+  type AcpiFloppy,
+  type AcpiMachine,
+  type AcpiPort,
+  type FwCfg,
+  type IsaContents,
+  type Piix4Pm,
+  PM_APM,
+  PM_GPE_PORT,
+  PM_SCI_IRQ,
+} from "../../devices/chipset/mod.ts";
+import { MachineError } from "../errors.ts";
+import type { FirmwareItems } from "./board.ts";
+import { bootPaths, logicalGeometries } from "./boot_paths.ts";
+import { cmosFloppies, floppyBus } from "./pc_drives.ts";
+
+const CENTURY_INDEX = 0x32;
+
+/** What the tables are made from. */
+export interface FirmwareSources {
+  readonly fwCfg: FwCfg;
+  /** `undefined` without ACPI. */
+  readonly pm: Piix4Pm | undefined;
+  readonly isa: IsaBus;
+  readonly lowRamBytes: number;
+  readonly items: FirmwareItems;
+}
+
+/**
+ * Puts the files in; those of ACPI are made whenever the guest selects one.
+ *
+ * @throws {MachineError} where a file of the user's has the name of one that is there
+ */
+export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: FirmwareSources): void {
+  if (pm !== undefined) {
+    const files = () => acpiFiles(acpiMachine(pm, isa, lowRamBytes, items));
+    for (const name of ["etc/acpi/rsdp", "etc/acpi/tables", "etc/table-loader"] as const) {
+      fwCfg.setFile(name, () => files()[name]);
+    }
+    fwCfg.setFile("etc/tpm/log", new Uint8Array(0));
+  }
+  for (const { name, content } of items.files ?? []) {
+    if (fwCfg.hasFile(name)) throw new MachineError(`duplicate fw_cfg file name: ${name}`);
+    fwCfg.setFile(name, content);
+  }
+}
+
+/** Once all devices are there: in which order to boot, and geometries. */
+export function addDeviceFiles(fwCfg: FwCfg, devices: readonly Device[]): void {
+  fwCfg.setFile("bootorder", linesFile(bootPaths(devices)));
+  fwCfg.setFile("bios-geometry", linesFile(logicalGeometries(devices)));
+}
+
+/** A file of lines for the firmware, ended by a zero byte; empty where there are none. */
+function linesFile(lines: readonly string[]): Uint8Array {
+  return lines.length === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${lines.join("\n")}\0`);
+}
+
+function acpiMachine(pm: Piix4Pm, isa: IsaBus, lowRamBytes: number, items: FirmwareItems): AcpiMachine {
+  return {
+    hardware: {
+      pmBase: pm.registerPort,
+      gpe0Port: PM_GPE_PORT,
+      sci: PM_SCI_IRQ,
+      smiPort: PM_APM.port,
+      acpiEnable: PM_APM.enable,
+      acpiDisable: PM_APM.disable,
+      centuryIndex: CENTURY_INDEX,
+    },
+    slots: { lowRamBytes, removable: pm.removableSlots },
+    isa: isaContents(isa),
+    cpus: pm.cpus,
+    hpet: items.hpet ?? true,
+    extra: items.acpiTables ?? [],
+  };
+}
+
+/** What is on the bus now. */
+function isaContents(isa: IsaBus): IsaContents {
+  const named = (name: string) => isa.devices.filter(({ type }) => type.name === name).reverse();
+  const controller = named("isa-fdc")[0];
+  return {
+    keyboard: named("i8042").length > 0,
+    clock: named("mc146818rtc").length > 0,
+    floppies: controller === undefined ? undefined : acpiFloppies(controller),
+    ports: [
+      ...named("isa-serial").map((device, index) => acpiPort("serial", device, index)),
+      ...named("isa-parallel").map((device, index) => acpiPort("parallel", device, index)),
+    ],
+  };
+}
+
+function acpiFloppies(controller: Device): AcpiFloppy[] {
+  return cmosFloppies(floppyBus(controller)).flatMap((kind, unit): AcpiFloppy[] =>
+    kind === "none" ? [] : [{ unit: unit === 0 ? 0 : 1, kind }]
+  );
+}
+
+function acpiPort(kind: AcpiPort["kind"], { properties }: Device, index: number): AcpiPort {
+  return {
+    kind,
+    number: Number(properties.index ?? index) + 1,
+    port: Number(properties.iobase),
+    irq: Number(properties.irq),
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * What the user gives the firmware: `-acpitable` and `-fw_cfg`.
+ *
+ * Source: behaviour of QEMU 7.2; [ACPI 6.5] 5.2.6 "System Description Table Header".
+ *
+ * @module
+ */
+import { QemuOpts } from "../../base/keyval.ts";
+import { bytes, struct, u32, u8 } from "../../base/struct.ts";
+import { CommandLineError } from "./arguments.ts";
+import type { Settings } from "./settings.ts";
+
+const HEADER_BYTES = 36;
+/** A table's length is a number of 16 bits where it comes from here. */
+const MAX_TABLE_BYTES = 0xffff;
+const MAX_NAME_CHARACTERS = 55;
+
+const Header = struct("little", HEADER_BYTES, {
+  signature: bytes(4),
+  length: u32,
+  revision: u8,
+  checksum: u8,
+  oemId: bytes(6),
+  oemTableId: bytes(8),
+  oemRevision: u32,
+  creatorId: bytes(4),
+  creatorRevision: u32,
+});
+
+const TABLE_OPTIONS = {
+  sig: "string",
+  rev: "number",
+  oem_id: "string",
+  oem_table_id: "string",
+  oem_rev: "number",
+  asl_compiler_id: "string",
+  asl_compiler_rev: "number",
+  data: "string",
+  file: "string",
+} as const;
+
+/** `-acpitable`: a table from files, with the header that they have (`file=`) or a new one (`data=`). */
+export function readAcpiTable(text: string, origin: string, settings: Settings): void {
+  const options = QemuOpts.parse(text, { impliedKey: "file", table: TABLE_OPTIONS });
+  const [data, file] = [options.get("data"), options.get("file")];
+  if ((data === undefined) === (file === undefined)) {
+    throw new CommandLineError("'-acpitable' requires one of 'data' or 'file'");
+  }
+  const content = readFiles((data ?? file)!.split(":"));
+  if (file !== undefined && content.length < HEADER_BYTES) {
+    throw new CommandLineError(
+      `ACPI table claiming to have header is too short, available: ${content.length}, expected: ${HEADER_BYTES}`,
+    );
+  }
+  const body = file === undefined ? content : content.subarray(HEADER_BYTES);
+  const lengthBytes = HEADER_BYTES + body.length;
+  if (lengthBytes > MAX_TABLE_BYTES) {
+    throw new CommandLineError(
+      `ACPI table with header too large, requested: ${lengthBytes}, max: ${MAX_TABLE_BYTES}`,
+    );
+  }
+  const header = file === undefined ? NEW_HEADER : Header.decode(content);
+  const changed = Object.keys(TABLE_OPTIONS).some((name) => name !== "data" && name !== "file" && options.has(name));
+  if (file === undefined && !changed) {
+    settings.notes.push({ text: "warning: ACPI table: no headers are specified", origin });
+  }
+  const table = new Uint8Array(lengthBytes);
+  Header.encode({
+    signature: characters(options.get("sig"), header.signature),
+    length: lengthBytes,
+    revision: (options.getNumber("rev") ?? header.revision) & 0xff,
+    checksum: 0,
+    oemId: characters(options.get("oem_id"), header.oemId),
+    oemTableId: characters(options.get("oem_table_id"), header.oemTableId),
+    oemRevision: (options.getNumber("oem_rev") ?? header.oemRevision) >>> 0,
+    creatorId: characters(options.get("asl_compiler_id"), header.creatorId),
+    creatorRevision: (options.getNumber("asl_compiler_rev") ?? header.creatorRevision) >>> 0,
+  }, table);
+  table.set(body, HEADER_BYTES);
+  table[Header.offsetOf.checksum] = -table.reduce((sum, byte) => sum + byte, 0) & 0xff;
+  settings.acpiTables.push(table);
+}
+
+const NEW_HEADER: ReturnType<typeof Header.decode> = {
+  signature: new TextEncoder().encode("QEMU"),
+  length: 0,
+  revision: 1,
+  checksum: 0,
+  oemId: new TextEncoder().encode("QEMUQE"),
+  oemTableId: new TextEncoder().encode("QEMUQEMU"),
+  oemRevision: 1,
+  creatorId: new TextEncoder().encode("QEMU"),
+  creatorRevision: 1,
+};
+
+/** `text` cut or filled up with zeroes to as many bytes as `otherwise` has. */
+function characters(text: string | undefined, otherwise: Uint8Array): Uint8Array {
+  if (text === undefined) return otherwise;
+  const wanted = new Uint8Array(otherwise.length);
+  wanted.set(new TextEncoder().encode(text).subarray(0, wanted.length));
+  return wanted;
+}
+
+function readFiles(names: readonly string[]): Uint8Array {
+  const parts = names.map((name) => {
+    try {
+      return Deno.readFileSync(name);
+    } catch (error) {
+      throw new CommandLineError(`can't open file ${name}: ${reasonOf(error)}`);
+    }
+  });
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** `-fw_cfg`: a file of the user's for the guest. */
+export function readFirmwareFile(text: string, origin: string, settings: Settings): void {
+  const table = { name: "string", file: "string", string: "string", gen_id: "string" } as const;
+  const options = QemuOpts.parse(text, { impliedKey: "name", table });
+  const name = options.get("name") ?? "";
+  const sources = (["file", "string", "gen_id"] as const).filter((source) => options.has(source));
+  if (name === "" || sources.length !== 1) {
+    throw new CommandLineError("name, plus exactly one of file, string and gen_id, are needed");
+  }
+  if (name.length > MAX_NAME_CHARACTERS) {
+    throw new CommandLineError(`name too long (max. ${MAX_NAME_CHARACTERS} char)`);
+  }
+  const generator = options.get("gen_id");
+  if (generator !== undefined) throw new CommandLineError(`Cannot find object ID '${generator}'`);
+  if (settings.firmwareFiles.some((other) => other.name === name)) {
+    throw new CommandLineError(`duplicate fw_cfg file name: ${name}`);
+  }
+  if (!name.startsWith("opt/")) {
+    const text = 'warning: externally provided fw_cfg item names should be prefixed with "opt/"';
+    settings.notes.push({ text, origin });
+  }
+  const filename = options.get("file");
+  const content = filename === undefined ? new TextEncoder().encode(options.get("string")) : readWhole(filename);
+  settings.firmwareFiles.push({ name, content });
+}
+
+function readWhole(filename: string): Uint8Array {
+  try {
+    return Deno.readFileSync(filename);
+  } catch (error) {
+    const reason = reasonOf(error);
+    throw new CommandLineError(`can't load ${filename}: Failed to open file \u201c${filename}\u201d: ${reason}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "No such file or directory";
+  if (error instanceof Deno.errors.PermissionDenied) return "Permission denied";
+  if (error instanceof Deno.errors.IsADirectory) return "Is a directory";
+  return error instanceof Error ? error.message : String(error);
+}
