@@ -1,8 +1,9 @@
 /**
- * Objects that users make beside disks and devices; secrets and throttle groups.
+ * Objects that users make beside disks and devices: secrets, throttle groups, iothreads.
  *
  * @module
  */
+export { IoThread } from "./iothread.ts";
 export * from "./registry.ts";
 export { Secret } from "./secret.ts";
 export { ThrottleGroupHolder } from "./throttle_group.ts";

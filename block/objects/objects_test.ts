@@ -45,7 +45,6 @@ const REFUSED: readonly [texts: readonly string[], message: string][] = [
     "attempt to add duplicate property 's' to object (type 'container')",
   ],
   [["foo,id=s,data=abc"], "Parameter 'qom-type' does not accept value 'foo'"],
-  [["iothread,id=s"], "invalid object type: iothread"],
   [["id=s"], "Parameter 'qom-type' is missing"],
   [["secret"], "Parameter 'id' is missing"],
   [["secret,id=1s,data=abc"], "Parameter 'id' expects an identifier"],

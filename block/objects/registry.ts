@@ -14,13 +14,16 @@ import { BlockError } from "../errors.ts";
 import { parseJson } from "../options/json.ts";
 import { isTree, optionError, type OptionTree, type OptionValue } from "../options/tree.ts";
 import type { ThrottleGroupObject, ThrottleGroupSource } from "../throttling/groups.ts";
+import { iothreadType } from "./iothread.ts";
 import { checkProperties, checkProperty, stringOf } from "./properties.ts";
 import { Secret, secretType } from "./secret.ts";
 import { ThrottleGroupHolder, throttleGroupType } from "./throttle_group.ts";
 import { type ObjectType, QEMU_OBJECT_TYPES, type UserObject } from "./types.ts";
 
-/** The types that moa has. To add one: a row here, a file as secret.ts. */
-export const OBJECT_TYPES: readonly ObjectType[] = [secretType, throttleGroupType];
+/** The types that machines and the storage daemon have. To add one: a row here, a file as secret.ts. */
+export const OBJECT_TYPES: readonly ObjectType[] = [iothreadType, secretType, throttleGroupType];
+/** Those of tools that work and end. */
+export const TOOL_OBJECT_TYPES: readonly ObjectType[] = [secretType, throttleGroupType];
 
 /** What a command line asks for: an object, or a text about objects. */
 export type ObjectRequest =
@@ -31,7 +34,7 @@ export type ObjectRequest =
  * Reads the argument of `--object`: `TYPE,id=...,NAME=...` or a JSON object; nothing is made yet.
  * @throws {BlockError} `option`; {@link OptionError} where the syntax is wrong
  */
-export function parseObject(text: string): ObjectRequest {
+export function parseObject(text: string, types: readonly ObjectType[] = TOOL_OBJECT_TYPES): ObjectRequest {
   if (text.startsWith("{")) {
     const tree = parseJson(text);
     if (!isTree(tree)) throw optionError("Invalid JSON object given");
@@ -39,12 +42,14 @@ export function parseObject(text: string): ObjectRequest {
   }
   const { tree, helpWanted } = parseKeyval(text, { impliedKey: "qom-type", helpAllowed: true });
   const properties = tree as OptionTree;
-  return helpWanted ? { kind: "help", text: objectHelp(properties["qom-type"]) } : { kind: "object", properties };
+  return helpWanted
+    ? { kind: "help", text: objectHelp(types, properties["qom-type"]) }
+    : { kind: "object", properties };
 }
 
 /** A registry with what each text describes, as behind `--object`; texts that ask for help are left out. @throws as those */
-export function registryOf(texts: readonly string[]): ObjectRegistry {
-  const objects = new ObjectRegistry();
+export function registryOf(texts: readonly string[], types?: readonly ObjectType[]): ObjectRegistry {
+  const objects = new ObjectRegistry(types);
   for (const text of texts) {
     const wanted = parseObject(text);
     if (wanted.kind === "object") objects.add(wanted.properties, { strict: text.startsWith("{") });
@@ -53,10 +58,10 @@ export function registryOf(texts: readonly string[]): ObjectRegistry {
 }
 
 /** The list of types or, for one that moa has, that of its properties. */
-export function objectHelp(type?: unknown): string {
-  const known = OBJECT_TYPES.find(({ name }) => name === type);
+export function objectHelp(types: readonly ObjectType[], type?: unknown): string {
+  const known = types.find(({ name }) => name === type);
   if (known === undefined) {
-    const names = OBJECT_TYPES.map(({ name }) => `  ${name}\n`).sort();
+    const names = types.map(({ name }) => `  ${name}\n`).sort();
     return `List of user creatable objects:\n${names.join("")}`;
   }
   const rows = Object.entries(known.properties).map(([name, { type }]) => `  ${name}=<${type}>\n`).sort();
@@ -78,8 +83,14 @@ export function objectHelp(type?: unknown): string {
  */
 export class ObjectRegistry implements SecretSource, ThrottleGroupSource {
   readonly #objects = new Map<string, UserObject>();
+  readonly #types: readonly ObjectType[];
   /** Whether a drive has made a throttle group of that name already; whoever keeps these says so. */
   groupExists: (name: string) => boolean = () => false;
+
+  /** `types` are those that can be made. */
+  constructor(types: readonly ObjectType[] = TOOL_OBJECT_TYPES) {
+    this.#types = types;
+  }
 
   /** In order of making. */
   get list(): readonly UserObject[] {
@@ -97,7 +108,7 @@ export class ObjectRegistry implements SecretSource, ThrottleGroupSource {
   add(options: OptionTree, how: { readonly strict?: boolean } = {}): UserObject {
     const typeName = options["qom-type"];
     if (typeName === undefined) throw optionError("Parameter 'qom-type' is missing", "qom-type");
-    const type = OBJECT_TYPES.find(({ name }) => name === typeName);
+    const type = this.#types.find(({ name }) => name === typeName);
     if (typeof typeName !== "string" || (type === undefined && !QEMU_OBJECT_TYPES.includes(typeName))) {
       throw optionError(`Parameter 'qom-type' does not accept value '${typeName}'`, "qom-type");
     }

@@ -165,6 +165,11 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
     for (const { frontend } of [...this.#frontends]) frontend.event?.(event);
   }
 
+  /** Lets the frontend see a break condition: `chardev-send-break`. */
+  injectBreak(): void {
+    this.tell("break");
+  }
+
   protected tellWritable(): void {
     for (const { frontend } of [...this.#frontends]) frontend.writable?.();
   }

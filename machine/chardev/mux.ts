@@ -67,7 +67,7 @@ export class MuxChardev extends CharBackend {
       event: (event) => {
         if (event === "opened") this.opened();
         else if (event === "closed") this.closed();
-        else if (event === "break") this.#focus?.event?.("break");
+        else if (event === "break") this.injectBreak();
       },
     });
     if (base.isOpen) this.opened();
@@ -150,7 +150,7 @@ export class MuxChardev extends CharBackend {
       case "s":
         return this.#actions().saveDisks();
       case "b":
-        return this.#focus?.event?.("break");
+        return this.injectBreak();
       case "c": {
         const all = this.frontends;
         // What was typed before belongs to who was typed to.
@@ -171,6 +171,11 @@ export class MuxChardev extends CharBackend {
       : `Escape-Char 0x${this.#escape.toString(16)}`;
     const rows = HELP.map(([key, text]) => `${prefix} ${key}    ${text}\n\r`).join("");
     this.#say(`\n\r${rows}${prefix} ${prefix}  sends ${prefix}\n\r`);
+  }
+
+  /** Only who is talked to. */
+  override injectBreak(): void {
+    this.#focus?.event?.("break");
   }
 
   #say(text: string): void {

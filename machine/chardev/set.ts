@@ -4,7 +4,6 @@
  * @module
  */
 import type { Clock } from "../../base/clocks.ts";
-import { badIdentifier, isIdentifier } from "../../base/keyval.ts";
 import type { CharBackend } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 import { FileChardev, openLog, PipeChardev } from "./files.ts";
@@ -59,7 +58,6 @@ export class ChardevSet implements AsyncDisposable {
 
   /** Makes a device, and with `mux` another one over it, whose name it is. @throws {ChardevError} */
   async add(id: string, wish: ChardevWish): Promise<CharBackend> {
-    if (!isIdentifier(id)) throw badIdentifier("id");
     if (this.#devices.has(id)) throw new ChardevError(`Chardev with id '${id}' already exists`);
     if (!wish.mux) return this.put(await this.#open(id, wish));
     const base = this.put(await this.#open(`${id}-base`, wish));

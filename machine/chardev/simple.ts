@@ -119,11 +119,6 @@ export class ScriptChardev extends CharBackend {
     return this.#saying;
   }
 
-  /** Sends a break condition. */
-  sendBreak(): void {
-    this.tell("break");
-  }
-
   protected override close(): void {
     this.#output.close();
   }

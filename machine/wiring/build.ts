@@ -7,7 +7,7 @@ import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
 import { NS_PER_S } from "../../base/units.ts";
-import { type BlockBackend, BlockGraph, type TemporaryFiles } from "../../block/mod.ts";
+import { type BlockBackend, BlockGraph, OBJECT_TYPES, ObjectRegistry, type TemporaryFiles } from "../../block/mod.ts";
 import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { ChardevSet } from "../chardev/mod.ts";
 import type { Board, BoardDrive } from "../boards/board.ts";
@@ -65,7 +65,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     warn: (message) => site.warn(`warning: ${message}`),
     notice: site.notice,
     inMachine: true,
-    ...(wishes.objects === undefined ? {} : { objects: wishes.objects }),
+    objects: wishes.objects ?? new ObjectRegistry(OBJECT_TYPES),
     ...(site.temporary === undefined ? {} : { temporary: site.temporary }),
   });
   await using undo = new AsyncDisposableStack();

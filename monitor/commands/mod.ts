@@ -6,6 +6,7 @@
 import type { AnyCommand } from "../schema/command.ts";
 import { CommandRegistry } from "../schema/registry.ts";
 import * as block from "./block.ts";
+import * as chardevs from "./chardevs.ts";
 import * as devices from "./devices.ts";
 import * as drives from "./drives.ts";
 import * as explain from "./explain.ts";
@@ -32,6 +33,10 @@ export const COMMANDS = {
   "block_stream": jobs.blockStream,
   "boot_set": machine.bootSet,
   "change": drives.change,
+  "chardev-add": chardevs.chardevAdd,
+  "chardev-change": chardevs.chardevChange,
+  "chardev-remove": chardevs.chardevRemove,
+  "chardev-send-break": chardevs.chardevSendBreak,
   "commit": drives.commit,
   "cont": machine.cont,
   "delvm": snapshots.delvm,
@@ -61,6 +66,7 @@ export const COMMANDS = {
   "query-block": block.infoBlock,
   "query-block-jobs": jobs.infoBlockJobs,
   "query-blockstats": block.infoBlockstats,
+  "query-chardev": chardevs.infoChardev,
   "query-history": machine.infoHistory,
   "query-mtree": tree.infoMtree,
   "query-name": machine.infoName,
@@ -74,6 +80,8 @@ export const COMMANDS = {
   "query-uuid": machine.infoUuid,
   "query-version": machine.infoVersion,
   "quit": machine.quit,
+  "ringbuf_read": chardevs.ringbufRead,
+  "ringbuf_write": chardevs.ringbufWrite,
   "savevm": snapshots.savevm,
   "snapshot_blkdev": jobs.snapshotBlkdev,
   "stop": machine.stop,

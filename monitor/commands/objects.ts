@@ -4,7 +4,7 @@
  * @module
  */
 import { JsonError, type JsonValue, JsonWriter, parseJson } from "../../base/json/mod.ts";
-import { parseObject } from "../../block/mod.ts";
+import { OBJECT_TYPES, parseObject } from "../../block/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { MonitorError } from "../errors.ts";
 import {
@@ -19,8 +19,8 @@ import {
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
-function rootOf({ machine }: MonitorContext): ObjectView {
-  return objectRoot(machine.graph, machine);
+function rootOf({ machine, chardevs }: MonitorContext): ObjectView {
+  return objectRoot(machine.graph, machine, chardevs);
 }
 
 export const objectAdd = command({
@@ -28,7 +28,7 @@ export const objectAdd = command({
   summary: "Makes an object: a secret, a throttle group. With `help` it tells which there are.",
   arguments: { object: arg.rest() },
   run({ machine }, { object }): string {
-    const wanted = parseObject(object);
+    const wanted = parseObject(object, OBJECT_TYPES);
     if (wanted.kind === "help") return wanted.text;
     machine.graph.objects.add(wanted.properties, { strict: object.startsWith("{") });
     return "";

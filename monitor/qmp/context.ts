@@ -7,7 +7,7 @@
  * @module
  */
 import type { BlockGraph } from "../../block/mod.ts";
-import type { BackendSet, ChardevSet } from "../../machine/mod.ts";
+import type { BackendSet, ChardevSet, Machine } from "../../machine/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
 import type { QmpRegistry } from "./registry.ts";
 
@@ -24,6 +24,8 @@ export interface StorageContext {
   readonly graph: BlockGraph;
   readonly backends: BackendSet;
   readonly chardevs: ChardevSet;
+  /** Where there is one. */
+  readonly machine: Machine | undefined;
   readonly registry: QmpRegistry;
   readonly session: QmpSessionState;
   /** Under QEMU's name: its text to the letter. */

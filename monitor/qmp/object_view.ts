@@ -12,7 +12,7 @@
 import { type JsonValue } from "../../base/json/mod.ts";
 import { type BlockGraph, OBJECT_TYPES, optionValue, type UserObject } from "../../block/mod.ts";
 import { Device, type ObjectNode } from "../../devices/bus/mod.ts";
-import type { Machine } from "../../machine/mod.ts";
+import type { ChardevSet, Machine } from "../../machine/mod.ts";
 import { deviceNotFound, MonitorError } from "../errors.ts";
 
 /** A property by name and type. */
@@ -39,12 +39,15 @@ function container(typeName: string, children: Iterable<readonly [string, Object
 }
 
 /** The tree's root. */
-export function objectRoot(graph: BlockGraph, machine: Machine | undefined): ObjectView {
+export function objectRoot(graph: BlockGraph, machine: Machine | undefined, chardevs: ChardevSet): ObjectView {
   const made = graph.objects.list.map((object): [string, ObjectView] => [object.id, userObject(graph, object)]);
   return container("container", [
     ["objects", container("container", made)],
     ...(machine === undefined ? [] : [["machine", machineObject(machine.objects.machine)] as const]),
-    ["chardevs", container("container", [])],
+    [
+      "chardevs",
+      container("container", chardevs.list.map((device) => [device.label, container(`chardev-${device.kind}`, [])])),
+    ],
   ]);
 }
 

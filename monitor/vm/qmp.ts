@@ -48,6 +48,7 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
       graph: machine.graph,
       backends: machine.backends,
       chardevs,
+      machine,
       registry: allQmpCommands(),
       strict,
       quit,

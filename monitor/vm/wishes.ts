@@ -5,7 +5,7 @@
  */
 import { type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
 import { MiB } from "../../base/units.ts";
-import { registryOf } from "../../block/mod.ts";
+import { OBJECT_TYPES, registryOf } from "../../block/mod.ts";
 import type { DriveWish, MachineWishes } from "../../machine/mod.ts";
 import type { VmOptions } from "./options.ts";
 
@@ -28,7 +28,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ],
     blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
     devices: (options.devices ?? []).map((text) => ({ origin: `-device ${text}`, pairs: read(text, "driver") })),
-    ...(options.objects === undefined ? {} : { objects: registryOf(options.objects) }),
+    ...(options.objects === undefined ? {} : { objects: registryOf(options.objects, OBJECT_TYPES) }),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),

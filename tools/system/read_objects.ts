@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { BlockError, parseObject } from "../../block/mod.ts";
+import { BlockError, OBJECT_TYPES, parseObject } from "../../block/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
 /** Makes the object that `text` describes, or notes that a listing is wanted. @throws {CommandLineError} */
 export function readObject(text: string, origin: string, settings: Settings): void {
-  const wanted = refused(origin, () => parseObject(text));
+  const wanted = refused(origin, () => parseObject(text, OBJECT_TYPES));
   if (wanted.kind === "help") {
     settings.listing ??= { kind: "object", text: wanted.text };
     return;

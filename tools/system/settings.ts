@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ObjectRegistry } from "../../block/mod.ts";
+import { OBJECT_TYPES, ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
 import type { MonitorWish, PlacedChardev } from "./chardevs.ts";
 import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
@@ -82,7 +82,7 @@ export function defaultSettings(): Settings {
     blockdevs: [],
     devices: [],
     globals: [],
-    objects: new ObjectRegistry(),
+    objects: new ObjectRegistry(OBJECT_TYPES),
     monitors: [],
     monitorsChosen: false,
     chardevs: [],

@@ -8,6 +8,7 @@ import { QmpRegistry } from "../registry.ts";
 import * as bitmaps from "./bitmaps.ts";
 import * as children from "./children.ts";
 import * as chains from "./chains.ts";
+import * as chardevs from "./chardevs.ts";
 import * as copies from "./copies.ts";
 import { debugQueryBlockGraph } from "./debug_graph.ts";
 import * as exports from "./exports.ts";
@@ -21,6 +22,7 @@ import * as media from "./media.ts";
 import * as nodes from "./nodes.ts";
 import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
+import * as probe from "./probe.ts";
 import * as protocol from "./protocol.ts";
 import { transaction } from "./transaction.ts";
 import * as watch from "./watch.ts";
@@ -60,6 +62,35 @@ export const QMP_COMMANDS = {
   "blockdev-insert-medium": media.blockdevInsertMedium,
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
+  "device-list-properties": objects.deviceListProperties,
+  "query-target": probe.queryTarget,
+  "query-machines": probe.queryMachines,
+  "query-current-machine": probe.queryCurrentMachine,
+  "query-cpus-fast": probe.queryCpusFast,
+  "query-hotpluggable-cpus": probe.queryHotpluggableCpus,
+  "query-iothreads": probe.queryIothreads,
+  "query-memory-size-summary": probe.queryMemorySizeSummary,
+  "query-memory-devices": probe.queryMemoryDevices,
+  "query-memdev": probe.queryMemdev,
+  "query-pci": probe.queryPci,
+  "query-mice": probe.queryMice,
+  "query-balloon": probe.queryBalloon,
+  "query-vnc": probe.queryVnc,
+  "query-tpm": probe.queryTpm,
+  "query-tpm-models": probe.queryTpmModels,
+  "query-tpm-types": probe.queryTpmTypes,
+  "query-vm-generation-id": probe.queryVmGenerationId,
+  "query-rx-filter": probe.queryRxFilter,
+  "query-acpi-ospm-status": probe.queryAcpiOspmStatus,
+  "query-replay": probe.queryReplay,
+  "query-chardev": chardevs.queryChardev,
+  "query-chardev-backends": chardevs.queryChardevBackends,
+  "ringbuf-write": chardevs.ringbufWrite,
+  "ringbuf-read": chardevs.ringbufRead,
+  "chardev-add": chardevs.chardevAdd,
+  "chardev-change": chardevs.chardevChange,
+  "chardev-remove": chardevs.chardevRemove,
+  "chardev-send-break": chardevs.chardevSendBreak,
   "device_add": devices.deviceAdd,
   "device_del": devices.deviceDel,
   "object-add": objects.objectAdd,

@@ -6,23 +6,19 @@
  * @module
  */
 import { OBJECT_TYPES, type OptionTree, optionValue } from "../../../block/mod.ts";
-import { MonitorError } from "../../errors.ts";
+import type { DeviceTypes } from "../../../devices/bus/mod.ts";
+import { deviceNotFound, MonitorError } from "../../errors.ts";
 import { any, bool, list, optional, str, struct, unchecked } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import type { MachineQmpContext } from "../context.ts";
+import { DEVICE_PROPERTIES, deviceProperties, knownTypes } from "../known_types.ts";
+import { propertyInfo } from "../types/probe.ts";
 import { getProperty, listProperties, objectAt, objectRoot, type ObjectView, setProperty } from "../object_view.ts";
 
 /** The object at `path`. */
 function at(context: MachineQmpContext, path: string): ObjectView {
-  return objectAt(objectRoot(context.graph, context.hmp.context([]).machine), path);
+  return objectAt(objectRoot(context.graph, context.machine, context.chardevs), path);
 }
-
-const propertyInfo = struct({
-  name: str,
-  type: str,
-  description: optional(str),
-  "default-value": optional(any),
-});
 
 export const objectAdd = qmpCommand({
   name: "object-add",
@@ -69,13 +65,13 @@ export const qomSet = qmpCommand({
 
 export const qomListTypes = qmpCommand({
   name: "qom-list-types",
-  summary: "Types of objects that users can make here.",
+  summary: "Types of objects and devices that there are here.",
   data: struct({ implements: optional(str), abstract: optional(bool) }),
   returns: list(struct({ name: str, abstract: optional(bool), parent: optional(str) })),
-  run: (_context, { implements: wanted }) =>
-    OBJECT_TYPES
-      .filter(({ name, parent }) => wanted === undefined || ["object", "user-creatable", name, parent].includes(wanted))
-      .map(({ name, parent }) => ({ name, parent })),
+  run: (context, { implements: wanted }) =>
+    knownTypes(typesOf(context)).filter(({ name, ancestors }) =>
+      wanted === undefined || wanted === name || ancestors.includes(wanted)
+    ).map(({ name, ancestors }) => ({ name, parent: ancestors[0] })),
 });
 
 export const qomListProperties = qmpCommand({
@@ -83,9 +79,31 @@ export const qomListProperties = qmpCommand({
   summary: "The properties that objects of a type have.",
   data: struct({ typename: str }),
   returns: list(propertyInfo),
-  run(_context, { typename }) {
+  run(context, { typename }) {
+    const device = typesOf(context)?.find(typename);
+    if (device !== undefined) return [...DEVICE_PROPERTIES, ...deviceProperties(device)];
     const type = OBJECT_TYPES.find(({ name }) => name === typename);
     if (type === undefined) throw new MonitorError(`Class '${typename}' not found`, { class: "DeviceNotFound" });
     return [{ name: "type", type: "string" }, ...type.listed];
   },
 });
+
+export const deviceListProperties = qmpCommand({
+  name: "device-list-properties",
+  summary: "The properties that devices of a type are made with.",
+  data: struct({ typename: str }),
+  returns: list(propertyInfo),
+  run(context, { typename }) {
+    const type = typesOf(context)?.find(typename);
+    if (type !== undefined) return deviceProperties(type);
+    if (knownTypes(undefined).some(({ name }) => name === typename)) {
+      throw new MonitorError("Parameter 'typename' expects a non-abstract device type");
+    }
+    throw deviceNotFound(typename);
+  },
+});
+
+/** The device types that there are, where there is a machine. */
+function typesOf(context: MachineQmpContext): DeviceTypes | undefined {
+  return context.machine?.types;
+}
