@@ -214,6 +214,8 @@ Deno.test("every command has a method", () => {
     "ringbuf_write": undefined,
     "query-qom-tree": undefined,
     "snapshot_blkdev": undefined,
+    "snapshot_blkdev_internal": undefined,
+    "snapshot_delete_blkdev_internal": undefined,
     "x": undefined,
     "xp": "readMemory",
   };

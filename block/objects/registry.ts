@@ -64,7 +64,8 @@ export function objectHelp(types: readonly ObjectType[], type?: unknown): string
     const names = types.map(({ name }) => `  ${name}\n`).sort();
     return `List of user creatable objects:\n${names.join("")}`;
   }
-  const rows = Object.entries(known.properties).map(([name, { type }]) => `  ${name}=<${type}>\n`).sort();
+  const rows = Object.entries(known.properties).filter(([, { deprecated }]) => deprecated !== true)
+    .map(([name, { type }]) => `  ${name}=<${type}>\n`).sort();
   return `${known.name} options:\n${rows.join("")}`;
 }
 

@@ -54,6 +54,7 @@ export const secretType: ObjectType = {
     format: { type: "QCryptoSecretFormat", values: ["raw", "base64"] },
     iv: { type: "string" },
     keyid: { type: "string" },
+    loaded: { type: "bool", deprecated: true },
   },
   listed: [
     { name: "iv", type: "string" },

@@ -27,6 +27,8 @@ export interface PropertyRow {
   readonly type: string;
   readonly values?: readonly string[];
   readonly members?: readonly string[];
+  /** Still taken, with no effect, and not listed. */
+  readonly deprecated?: true;
 }
 
 /** One type of objects: a row of the registry's table. */

@@ -28,6 +28,23 @@ export interface SnapshotLists {
   readonly partial: readonly { readonly disk: string; readonly snapshots: readonly SnapshotInfo[] }[];
 }
 
+/** The disks that are to take part, where a program says so: by their nodes' names. */
+export interface SnapshotScope {
+  readonly devices: readonly string[];
+  /** The one that keeps the VM state. */
+  readonly vmstate?: string;
+}
+
+function namedDisks(machine: Machine, { devices }: SnapshotScope): SnapshotDisk[] {
+  const disks = [...new Set(devices)].map((name) => {
+    const node = machine.graph.find(name);
+    if (node === undefined) throw new MachineError(`No block device node '${name}'`);
+    return { name, node, store: node.driver.snapshots, vmState: node.driver.vmState };
+  });
+  if (disks.length === 0) throw new MachineError("At least one device is required for snapshot");
+  return disks.filter(({ node }) => !node.readOnly);
+}
+
 /** All writable media, drives first. */
 export function snapshotDisks(machine: Machine): SnapshotDisk[] {
   const disks = new Map<BlockNode, SnapshotDisk>();
@@ -48,8 +65,9 @@ export function snapshotDisks(machine: Machine): SnapshotDisk[] {
 export type CapableDisk = SnapshotDisk & { readonly store: SnapshotStore };
 
 /** The disks, all of which have snapshots. @throws {MachineError} naming the first that has none */
-export function capableDisks(machine: Machine): CapableDisk[] {
-  return snapshotDisks(machine).map((disk) => {
+export function capableDisks(machine: Machine, scope?: SnapshotScope): CapableDisk[] {
+  const disks = scope === undefined ? snapshotDisks(machine) : namedDisks(machine, scope);
+  return disks.map((disk) => {
     const { store } = disk;
     if (store === undefined) {
       throw new MachineError(`Device '${disk.name}' is writable but does not support snapshots`);
@@ -58,12 +76,17 @@ export function capableDisks(machine: Machine): CapableDisk[] {
   });
 }
 
-/** The disk that keeps the VM state. @throws {MachineError} where there is none */
-export function vmStateDisk<Disk extends SnapshotDisk>(disks: readonly Disk[]): Disk & { vmState: VmStateStore } {
+/** The disk that keeps the VM state, that of the name where one is given. @throws {MachineError} where there is none */
+export function vmStateDisk<Disk extends SnapshotDisk>(
+  disks: readonly Disk[],
+  name?: string,
+): Disk & { vmState: VmStateStore } {
   for (const disk of disks) {
     const { vmState } = disk;
+    if (name !== undefined && disk.name !== name) continue;
     if (disk.store !== undefined && vmState !== undefined) return { ...disk, vmState };
   }
+  if (name !== undefined) throw new MachineError(`vmstate block device '${name}' does not exist`);
   throw new MachineError("no block device can store vmstate for snapshot");
 }
 

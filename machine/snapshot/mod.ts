@@ -3,5 +3,5 @@
  *
  * @module
  */
-export { listSnapshots, type SnapshotDisk, snapshotDisks, type SnapshotLists } from "./disks.ts";
+export { listSnapshots, type SnapshotDisk, snapshotDisks, type SnapshotLists, type SnapshotScope } from "./disks.ts";
 export { defaultTag, deleteSnapshot, loadSnapshot, saveSnapshot } from "./snapshot.ts";

@@ -11,7 +11,7 @@ import type { SnapshotInfo } from "../../block/mod.ts";
 import { NS_PER_S } from "../../base/units.ts";
 import { MachineError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
-import { type CapableDisk, capableDisks, findSnapshot, vmStateDisk } from "./disks.ts";
+import { type CapableDisk, capableDisks, findSnapshot, type SnapshotScope, vmStateDisk } from "./disks.ts";
 import { checkMachineState, loadRam, type StateSource } from "./reader.ts";
 import { writeMachineState } from "./writer.ts";
 
@@ -24,15 +24,18 @@ export function defaultTag(hostNs: number): string {
 }
 
 /**
- * Takes a snapshot of the machine; one of the same tag is replaced.
+ * Takes a snapshot of the machine; one of the same tag is replaced, or refused where a program names the disks.
  *
  * @throws {MachineError} where a writable disk has no snapshots, or none can keep the state
  * @throws {BlockError} what a disk reports
  */
-export async function saveSnapshot(machine: Machine, tag?: string): Promise<SnapshotInfo> {
-  const disks = capableDisks(machine);
+export async function saveSnapshot(machine: Machine, tag?: string, scope?: SnapshotScope): Promise<SnapshotInfo> {
+  const disks = capableDisks(machine, scope);
   const name = tag ?? defaultTag(machine.clocks.host.nowNs());
-  const keeper = vmStateDisk(disks);
+  if (scope !== undefined && disks.some((disk) => findSnapshot(disk, name) !== undefined)) {
+    throw new MachineError(`Snapshot '${name}' already exists in one or more devices`);
+  }
+  const keeper = vmStateDisk(disks, scope?.vmstate);
   return await machine.pauseFor("save-vm", async () => {
     for (const disk of disks) await drop(disk, name);
     const hostNs = machine.clocks.host.nowNs();
@@ -65,13 +68,13 @@ export async function saveSnapshot(machine: Machine, tag?: string): Promise<Snap
  * @throws {MachineError} where the snapshot is missing, is of a disk only, is QEMU's own, or does not fit this machine;
  *   in none of these cases has anything changed, but that a running machine stands still
  */
-export function loadSnapshot(machine: Machine, tag: string): Promise<void> {
+export function loadSnapshot(machine: Machine, tag: string, scope?: SnapshotScope): Promise<void> {
   return machine.pauseFor("restore-vm", async () => {
-    const disks = capableDisks(machine);
+    const disks = capableDisks(machine, scope);
     if (disks.length > 0 && disks.some((disk) => findSnapshot(disk, tag) === undefined)) {
       throw new MachineError(`Snapshot '${tag}' does not exist in one or more devices`);
     }
-    const keeper = vmStateDisk(disks);
+    const keeper = vmStateDisk(disks, scope?.vmstate);
     const kept = findSnapshot(keeper, tag)!;
     if (kept.vmStateBytes === 0) {
       throw new MachineError("This is a disk-only snapshot. Revert to it  offline using qemu-img");
@@ -92,8 +95,8 @@ export function loadSnapshot(machine: Machine, tag: string): Promise<void> {
 }
 
 /** Removes a snapshot from every disk that has it. @throws {MachineError} where a writable disk has no snapshots */
-export async function deleteSnapshot(machine: Machine, tag: string): Promise<void> {
-  for (const disk of capableDisks(machine)) await drop(disk, tag);
+export async function deleteSnapshot(machine: Machine, tag: string, scope?: SnapshotScope): Promise<void> {
+  for (const disk of capableDisks(machine, scope)) await drop(disk, tag);
 }
 
 async function drop(disk: CapableDisk, tag: string): Promise<void> {

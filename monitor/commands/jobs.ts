@@ -6,6 +6,8 @@
 import { MonitorError } from "../errors.ts";
 import { stream } from "../qmp/commands/chains.ts";
 import { backUpToFile, mirrorToFile } from "../qmp/commands/copies.ts";
+import { changeTogether } from "../qmp/commands/actions.ts";
+import { deleteInternal, takeInternal } from "../qmp/commands/internal_snapshots.ts";
 import { blockJobNamed } from "../qmp/commands/jobs.ts";
 import { snapshotSync } from "../qmp/commands/overlays.ts";
 import { describeJob } from "../qmp/types/jobs.ts";
@@ -184,5 +186,34 @@ export const snapshotBlkdev = command({
       "\t\t\tnew image file will become the new root image.\n\t\t\tIf format is specified, the snapshot file will\n" +
       "\t\t\tbe created in that format.\n\t\t\tThe default format is qcow2.  The -n flag requests QEMU\n" +
       "\t\t\tto reuse the image found in new-image-file, instead of\n\t\t\trecreating it from scratch.",
+  },
+});
+
+const FORMAT_HELP = "\t\t\tThe format of the image used by device must\n\t\t\tsupport it, such as qcow2.\n\t\t\t";
+
+export const snapshotBlkdevInternal = command({
+  name: "snapshot_blkdev_internal",
+  summary: "Takes a snapshot of a drive inside its image.",
+  arguments: { device: arg.device(), name: arg.string() },
+  run: ({ machine }, { device, name }): Promise<void> =>
+    changeTogether([takeInternal(machine.graph, { device, name })]),
+  hmp: {
+    names: "snapshot_blkdev_internal",
+    parameters: "device name",
+    help: `take an internal snapshot of device.\n${FORMAT_HELP}`,
+  },
+});
+
+export const snapshotDeleteBlkdevInternal = command({
+  name: "snapshot_delete_blkdev_internal",
+  summary: "Deletes a snapshot inside an image.",
+  arguments: { device: arg.device(), name: arg.string(), id: arg.optional(arg.string()) },
+  run: async ({ machine }, { device, name, id }): Promise<void> =>
+    void await deleteInternal(machine.graph, { device, name, id }),
+  hmp: {
+    names: "snapshot_delete_blkdev_internal",
+    parameters: "device name [id]",
+    help: "delete an internal snapshot of device.\n\t\t\tIf id is specified, qemu will try delete\n" +
+      `\t\t\tthe snapshot matching both id and name.\n${FORMAT_HELP}`,
   },
 });

@@ -84,6 +84,8 @@ export const COMMANDS = {
   "ringbuf_write": chardevs.ringbufWrite,
   "savevm": snapshots.savevm,
   "snapshot_blkdev": jobs.snapshotBlkdev,
+  "snapshot_blkdev_internal": jobs.snapshotBlkdevInternal,
+  "snapshot_delete_blkdev_internal": jobs.snapshotDeleteBlkdevInternal,
   "stop": machine.stop,
   "sum": memory.sum,
   "system_powerdown": machine.systemPowerdown,

@@ -13,7 +13,7 @@ const COMMANDS = "announce_self balloon " +
   " mouse_set nbd_server_add nbd_server_remove nbd_server_start nbd_server_stop netdev_add netdev_del nmi" +
   " pcie_aer_inject_error pmemsave replay_break replay_delete_break" +
   " replay_seek screendump sendkey set_link set_password set_vcpu_dirty_limit" +
-  " singlestep snapshot_blkdev_internal snapshot_delete_blkdev_internal stopcapture sync-profile" +
+  " singlestep stopcapture sync-profile" +
   " system_wakeup watchdog_action wavcapture x_colo_lost_heartbeat";
 
 const INFO = "balloon capture cpus dirty_rate dump hotpluggable-cpus iothreads irq jit kvm lapic mem" +

@@ -17,6 +17,8 @@ export interface QmpCommand<D extends ArgumentType = ArgumentType, R extends Typ
   /** One sentence for the reference page. */
   readonly summary: string;
   readonly data: D;
+  /** What `query-qmp-schema` tells of that, where somebody else checks it. */
+  readonly described?: ArgumentType;
   /** Left out: an empty object. */
   readonly returns?: R;
   /** `deprecated`, `unstable`, or something that clients may look for. */

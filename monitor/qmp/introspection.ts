@@ -29,7 +29,7 @@ function describeCommand(command: AnyQmpCommand, types: TypeNames): JsonObject {
   return {
     name: command.name,
     "meta-type": "command",
-    "arg-type": types.nameOf(command.data),
+    "arg-type": types.nameOf(command.described ?? command.data),
     "ret-type": types.nameOf(command.returns ?? empty),
     ...(command.outOfBand === true ? { "allow-oob": true } : {}),
     ...featuresOf(command.features),
@@ -104,7 +104,7 @@ class TypeNames {
           values: [...type.values],
         };
       case "struct":
-        return { "meta-type": "object", members: this.#members(type) };
+        return { "meta-type": "object", members: this.#members(type), ...featuresOf(type.features) };
       case "union":
         return this.#union(type);
       case "alternate":

@@ -15,7 +15,7 @@ import {
   visibleNode,
 } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
-import { optional, str, struct } from "../../schema/qapi/types.ts";
+import { type Infer, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
 import { snapshotInfo } from "../types/images.ts";
 import { changeTogether, type Prepare, type PreparedChange } from "./actions.ts";
@@ -90,26 +90,32 @@ export const blockdevSnapshotInternalSync = qmpCommand({
   run: ({ graph }, data) => changeTogether([takeInternal(graph, data)]),
 });
 
+const deleteData = struct({ device: str, id: optional(str), name: optional(str) });
+
+/** Deletes the snapshot that has the id, the name or both. @throws {MonitorError} */
+export async function deleteInternal(graph: BlockGraph, data: Infer<typeof deleteData>): Promise<SnapshotInfo> {
+  const { device, id, name } = data;
+  const node = imageOf(graph, device);
+  graph.jobs.refuseBusy(node, "snapshot");
+  if (id === undefined && name === undefined) throw new MonitorError("Name or id must be provided");
+  const store = node.driver.snapshots;
+  if (store === undefined) throw new MonitorError("Failed to get a snapshot list: Operation not supported");
+  const found = store.list().find((one) =>
+    (id === undefined || one.id === id) && (name === undefined || one.name === name)
+  );
+  if (found === undefined) {
+    throw new MonitorError(
+      `Snapshot with id '${id ?? "null"}' and name '${name ?? "null"}' does not exist on device '${device}'`,
+    );
+  }
+  await drained([node], () => store.delete(found.id));
+  return found;
+}
+
 export const blockdevSnapshotDeleteInternalSync = qmpCommand({
   name: "blockdev-snapshot-delete-internal-sync",
   summary: "Deletes a snapshot inside an image, and tells what it was.",
-  data: struct({ device: str, id: optional(str), name: optional(str) }),
+  data: deleteData,
   returns: snapshotInfo,
-  async run({ graph }, { device, id, name }) {
-    const node = imageOf(graph, device);
-    graph.jobs.refuseBusy(node, "snapshot");
-    if (id === undefined && name === undefined) throw new MonitorError("Name or id must be provided");
-    const store = node.driver.snapshots;
-    if (store === undefined) throw new MonitorError("Failed to get a snapshot list: Operation not supported");
-    const found = store.list().find((one) =>
-      (id === undefined || one.id === id) && (name === undefined || one.name === name)
-    );
-    if (found === undefined) {
-      throw new MonitorError(
-        `Snapshot with id '${id ?? "null"}' and name '${name ?? "null"}' does not exist on device '${device}'`,
-      );
-    }
-    await drained([node], () => store.delete(found.id));
-    return snapshotValue(found);
-  },
+  run: async ({ graph }, data) => snapshotValue(await deleteInternal(graph, data)),
 });

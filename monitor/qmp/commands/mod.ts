@@ -12,12 +12,14 @@ import * as chardevs from "./chardevs.ts";
 import * as copies from "./copies.ts";
 import { debugQueryBlockGraph } from "./debug_graph.ts";
 import * as exports from "./exports.ts";
+import * as images from "./images.ts";
 import * as internal from "./internal_snapshots.ts";
 import * as devices from "./devices.ts";
 import * as jobs from "./jobs.ts";
 import * as overlays from "./overlays.ts";
 import * as query from "./block_query.ts";
 import * as machine from "./machine.ts";
+import * as machineSnapshots from "./machine_snapshots.ts";
 import * as media from "./media.ts";
 import * as nodes from "./nodes.ts";
 import * as objects from "./objects.ts";
@@ -128,6 +130,11 @@ export const QMP_COMMANDS = {
   "blockdev-snapshot-internal-sync": internal.blockdevSnapshotInternalSync,
   "blockdev-snapshot-delete-internal-sync": internal.blockdevSnapshotDeleteInternalSync,
   "transaction": transaction,
+  "blockdev-create": images.blockdevCreate,
+  "x-blockdev-amend": images.blockdevAmend,
+  "snapshot-save": machineSnapshots.snapshotSave,
+  "snapshot-load": machineSnapshots.snapshotLoad,
+  "snapshot-delete": machineSnapshots.snapshotDelete,
   "block-set-write-threshold": watch.blockSetWriteThreshold,
   "block-latency-histogram-set": watch.blockLatencyHistogramSet,
   "x-debug-query-block-graph": debugQueryBlockGraph,

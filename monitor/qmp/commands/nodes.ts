@@ -20,11 +20,13 @@ import {
 import { MonitorError } from "../../errors.ts";
 import { int, optional, str, struct, unchecked } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+import { blockdevOptions } from "../types/blockdev.ts";
 
 export const blockdevAdd = qmpCommand({
   name: "blockdev-add",
   summary: "Opens a node, with all below it.",
   data: unchecked,
+  described: blockdevOptions,
   async run({ graph }, data) {
     await graph.open(checkBlockdevAdd(optionValue(data) as OptionTree));
   },

@@ -10,6 +10,7 @@ import type { DeviceTypes } from "../../../devices/bus/mod.ts";
 import { deviceNotFound, MonitorError } from "../../errors.ts";
 import { any, bool, list, optional, str, struct, unchecked } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+import { objectOptions } from "../types/objects.ts";
 import type { MachineQmpContext } from "../context.ts";
 import { DEVICE_PROPERTIES, deviceProperties, knownTypes } from "../known_types.ts";
 import { propertyInfo } from "../types/probe.ts";
@@ -24,6 +25,7 @@ export const objectAdd = qmpCommand({
   name: "object-add",
   summary: "Makes an object: a secret, a throttle group.",
   data: unchecked,
+  described: objectOptions,
   run({ graph }, data) {
     graph.objects.add(optionValue(data) as OptionTree, { strict: true });
   },

@@ -42,6 +42,7 @@ export interface Member<T = unknown> {
 export interface StructShape {
   readonly kind: "struct";
   readonly members: Readonly<Record<string, Member>>;
+  readonly features?: readonly string[];
   /** Other members are handed on as they are: somebody else checks them. */
   readonly open?: boolean;
 }
