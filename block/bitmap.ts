@@ -144,6 +144,12 @@ export class DirtyBitmap {
     return { at: start, length: Math.min(stop, wanted) - start };
   }
 
+  /** From where to where the units reach that a run touches. */
+  unitsOf({ at, length }: ByteRange): readonly [number, number] {
+    const unit = this.granularityBytes;
+    return [at - at % unit, Math.min(Math.ceil((at + length) / unit) * unit, this.#sizeBytes)];
+  }
+
   /** Marks what is dirty in `other`, which covers as many bytes; units may differ. */
   merge(other: DirtyBitmap): void {
     assert(other.sizeBytes === this.#sizeBytes, "bitmaps of one size are merged");

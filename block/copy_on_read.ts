@@ -33,6 +33,32 @@ export async function copyOnReadAlone(
   }
 }
 
+/** Allocates as zeroes what is not allocated of the range, whose backing reads as zeroes; with no write in between. */
+export async function zeroUpAlone(
+  driver: BlockDriver,
+  requests: RequestTracker,
+  at: number,
+  length: number,
+  changed: () => void,
+): Promise<void> {
+  const request = requests.begin(at, length);
+  try {
+    const unit = Math.max(driver.limits.alignBytes, driver.limits.zeroAlignBytes ?? 1);
+    await requests.serialise(request, alignDown(at, unit), alignUp(at + length, unit));
+    const end = Math.min(at + length, driver.size);
+    for (let position = at; position < end;) {
+      const { kind, lengthBytes } = await driver.status(position, end - position);
+      if (kind === "unallocated") {
+        await zeroUnaligned(driver, position, Math.min(lengthBytes, end - position), {});
+        changed();
+      }
+      position += lengthBytes;
+    }
+  } finally {
+    requests.end(request);
+  }
+}
+
 /**
  * Reads as the driver does and allocates what was not; `changed` is told of each write. Memory that is the caller's own
  * (`isOwn`), which no guest writes to meanwhile, is written from as it is.

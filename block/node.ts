@@ -17,7 +17,7 @@ import type { IoVector } from "../base/io_vector.ts";
 import { SECTOR_BYTES } from "../base/units.ts";
 import { clipExtent, discardUnaligned, readUnaligned, writeUnaligned, zeroUnaligned } from "./align.ts";
 import type { DirtyBitmap } from "./bitmap.ts";
-import { copyOnReadAlone } from "./copy_on_read.ts";
+import { copyOnReadAlone, zeroUpAlone } from "./copy_on_read.ts";
 import { closedDriver } from "./closed.ts";
 import { DONE } from "./done.ts";
 import type { BlockDriver, Extent, TruncateOptions, ZeroOptions } from "./driver.ts";
@@ -358,6 +358,12 @@ export class BlockNode {
   copyUp(at: number, into: IoVector): Promise<void> {
     this.inFlight++;
     return this.#endRead(this.#readCopying(at, into, true));
+  }
+
+  /** As {@link copyUp} where the backing node reads as zeroes: they are set without being read. */
+  zeroUp(at: number, length: number): Promise<void> {
+    this.inFlight++;
+    return this.#endRead(zeroUpAlone(this.#driver, this.#requests, at, length, () => this.writeGeneration++));
   }
 
   /** Part of rewire.ts: takes another node as its child; what was flushed before says nothing any more. */

@@ -17,7 +17,18 @@ import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, childPermissions, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter } from "../rewire.ts";
 import { CopyBeforeWrite } from "./backup_top.ts";
-import { CopyError, defaultUnit, PARALLEL_PIECES, PIECE_BYTES, PieceBuffers } from "./copy.ts";
+import {
+  BATCH_BYTES,
+  CopyError,
+  defaultUnit,
+  inLanes,
+  lanesFor,
+  PieceBuffers,
+  pieceBytes,
+  reachOf,
+  type Task,
+  ZERO_PIECE_BYTES,
+} from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
 
@@ -32,6 +43,10 @@ export interface BackupOptions extends JobOptions {
   readonly bitmap?: DirtyBitmap | undefined;
   readonly bitmapMode?: BitmapMode | undefined;
   readonly compress?: boolean | undefined;
+  /** Requests in flight at most; by default as many as the target gains from. */
+  readonly maxWorkers?: number | undefined;
+  /** Bytes of a request at most, though at least one unit; 0 for no limit of the user's. */
+  readonly maxChunkBytes?: number | undefined;
   readonly onSourceError?: JobErrorPolicy | undefined;
   readonly onTargetError?: JobErrorPolicy | undefined;
   readonly filterNodeName?: string | undefined;
@@ -144,26 +159,37 @@ class Backup implements JobWork {
     this.#succeeded = true;
   }
 
-  /** Copies some pieces side by side; true where nothing is left. */
+  /** Copies some pieces side by side; true where nothing is left to begin with. */
   async #copySome(job: Job, top: CopyBeforeWrite): Promise<boolean> {
-    const parts: Promise<unknown>[] = [];
-    const most = job.speed > 0 ? 1 : PARALLEL_PIECES;
-    for (let at = 0; parts.length < most;) {
-      const range = top.left.nextDirty(at, undefined, PIECE_BYTES);
-      if (range === undefined) break;
-      at = range.at + range.length;
-      parts.push(top.copy(range.at, at));
-    }
-    if (parts.length === 0) return true;
-    for (const outcome of await Promise.allSettled(parts)) {
-      if (outcome.status === "fulfilled") continue;
-      const { reason } = outcome;
-      const operation = reason instanceof CopyError ? reason.operation : "read";
-      const cause = reason instanceof CopyError ? reason.cause : reason;
-      const { onSourceError = "report", onTargetError = "report" } = this.#options;
-      if (job.failed(operation, operation === "read" ? onSourceError : onTargetError, cause) === "report") throw cause;
-      return false;
-    }
+    const { target, maxWorkers, maxChunkBytes } = this.#options;
+    const { left } = top;
+    const unit = left.granularityBytes;
+    const isLimited = job.speed > 0;
+    const most = Math.max(unit, Math.min(pieceBytes(job.speed, unit), maxChunkBytes || Infinity));
+    let cursor = 0;
+    const next = async (): Promise<Task | undefined> => {
+      const range = left.nextDirty(cursor, undefined, maxChunkBytes ? most : ZERO_PIECE_BYTES);
+      if (range === undefined) return undefined;
+      const [at, end] = left.unitsOf(range);
+      const reach = await reachOf(top.below, at, end, most);
+      const stop = reach < end ? Math.max(at + unit, reach - reach % unit) : end;
+      cursor = Math.min(stop, end);
+      const run = () => top.copyUnits(at, Math.min(stop, end)).then(() => {});
+      return { bytes: stop - at, run };
+    };
+    const before = left.dirtyBytes;
+    const failed = await inLanes(next, {
+      // Under a limit, one piece at a time keeps to it evenly.
+      lanes: isLimited ? 1 : Math.min(maxWorkers || Infinity, lanesFor(target)),
+      batchBytes: isLimited ? 1 : BATCH_BYTES,
+      isEnough: () => job.isPaused || job.isCancelled,
+    });
+    if (failed === undefined) return before === 0;
+    const { failure } = failed;
+    const operation = failure instanceof CopyError ? failure.operation : "read";
+    const cause = failure instanceof CopyError ? failure.cause : failure;
+    const { onSourceError = "report", onTargetError = "report" } = this.#options;
+    if (job.failed(operation, operation === "read" ? onSourceError : onTargetError, cause) === "report") throw cause;
     return false;
   }
 

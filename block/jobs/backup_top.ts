@@ -38,7 +38,6 @@ export class CopyBeforeWrite extends PassThrough {
   /** Copies what of the range is still left; how many bytes that were. @throws {CopyError} */
   async copy(at: number, end: number): Promise<number> {
     const { left } = this;
-    const unit = left.granularityBytes;
     let copied = 0;
     for (;;) {
       const other = this.#turns.find(at, end);
@@ -48,21 +47,18 @@ export class CopyBeforeWrite extends PassThrough {
       }
       const dirty = left.nextDirty(at, end, PIECE_BYTES);
       if (dirty === undefined) return copied;
-      const start = dirty.at - dirty.at % unit;
-      const stop = Math.min(Math.ceil((dirty.at + dirty.length) / unit) * unit, left.sizeBytes);
-      copied += await this.#copyUnits(start, stop);
+      copied += await this.copyUnits(...left.unitsOf(dirty));
     }
   }
 
-  async #copyUnits(start: number, stop: number): Promise<number> {
+  /** Copies the units from `start` to `stop` unless somebody has. @throws {CopyError} */
+  async copyUnits(start: number, stop: number): Promise<number> {
     // A unit may reach over what was asked for, where somebody is at work.
     const turn = await this.#turns.take(start, stop);
     try {
       if (this.left.nextDirty(start, stop) === undefined) return 0;
       this.left.clear(start, stop - start);
-      for (let at = start; at < stop; at += PIECE_BYTES) {
-        await copyRange(this.below, this.#target, at, Math.min(PIECE_BYTES, stop - at), this.#how);
-      }
+      await copyRange(this.below, this.#target, start, stop - start, this.#how);
       return stop - start;
     } catch (error) {
       this.left.set(start, stop - start);

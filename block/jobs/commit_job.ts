@@ -13,7 +13,18 @@ import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
-import { attempt, CopyError, copyRange, PIECE_BYTES, PieceBuffers } from "./copy.ts";
+import {
+  attempt,
+  BATCH_BYTES,
+  CopyError,
+  copyRange,
+  inLanes,
+  lanesFor,
+  PieceBuffers,
+  pieceBytes,
+  type Task,
+  ZERO_PIECE_BYTES,
+} from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { letGo } from "./let_go.ts";
 import { PassThrough } from "./pass_through.ts";
@@ -32,6 +43,9 @@ export interface CommitJobOptions extends JobOptions {
   readonly onError?: JobErrorPolicy | undefined;
   readonly filterNodeName?: string | undefined;
 }
+
+/** Runs that no layer holds are passed over so many at a time. */
+const MOST_LOOKS = 256;
 
 /** Makes and starts the job. @throws {BlockError} */
 export async function startCommit(graph: BlockGraph, options: CommitJobOptions): Promise<Job> {
@@ -83,29 +97,50 @@ class Commit implements JobWork {
     const { top, onError = "report" } = this.#options;
     const { progress } = job;
     progress.total = top.size;
-    for (let at = 0; at < progress.total;) {
-      try {
-        const { bytes, isCopy } = await this.#piece(at, Math.min(PIECE_BYTES, progress.total - at));
-        at += bytes;
-        progress.done = at;
-        yield { bytes: isCopy ? bytes : 0 };
-      } catch (error) {
-        const action = job.failed(error instanceof CopyError ? error.operation : "read", onError, error);
-        // What is passed over here would be lost: only a retry is safe.
-        if (action !== "stop") throw error;
-        yield { bytes: 0 };
+    while (progress.done < progress.total) {
+      const { failed, end, counted } = await this.#copySome(job, progress.done, progress.total);
+      if (failed === undefined) {
+        progress.done = end;
+        yield { bytes: counted };
+        continue;
       }
+      const { failure } = failed;
+      const action = job.failed(failure instanceof CopyError ? failure.operation : "read", onError, failure);
+      // What is passed over here would be lost: only a retry is safe.
+      if (action !== "stop") throw failure;
+      yield { bytes: 0 };
     }
   }
 
-  async #piece(at: number, length: number): Promise<{ bytes: number; isCopy: boolean }> {
+  /** Copies the next pieces that the layers hold; how far that reaches, and what the limit counts of it. */
+  async #copySome(job: Job, from: number, total: number) {
     const { top, base } = this.#options;
     const layers = layersAbove(top, base).length;
-    const found = await attempt("read", () => chainStatus(top, at, length));
-    const bytes = found.lengthBytes;
-    if (found.depth >= layers) return { bytes, isCopy: false };
-    await copyRange(top, base, at, bytes, { buffers: this.#buffers });
-    return { bytes, isCopy: true };
+    const isLimited = job.speed > 0;
+    const most = pieceBytes(job.speed);
+    let end = from;
+    let counted = 0;
+    const next = async (): Promise<Task | undefined> => {
+      // Where there is nothing to do for long, others get their turn.
+      for (let looks = 0; end < total && looks < MOST_LOOKS; looks++) {
+        const at = end;
+        const found = await attempt("read", () => chainStatus(top, at, Math.min(ZERO_PIECE_BYTES, total - at)));
+        const isCopy = found.depth < layers;
+        const length = isCopy && found.kind === "data" ? Math.min(found.lengthBytes, most) : found.lengthBytes;
+        end = at + length;
+        if (!isCopy) continue;
+        counted += Math.min(length, most);
+        return { bytes: length, run: () => copyRange(top, base, at, length, { buffers: this.#buffers }) };
+      }
+      return undefined;
+    };
+    const failed = await inLanes(next, {
+      // Under a limit, one piece at a time keeps to it evenly.
+      lanes: isLimited ? 1 : lanesFor(base),
+      batchBytes: isLimited ? 1 : BATCH_BYTES,
+      isEnough: () => job.isPaused || job.isCancelled,
+    });
+    return { failed, end, counted };
   }
 
   async prepare(job: Job): Promise<void> {

@@ -4,15 +4,23 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
-import { KiB, MiB } from "../../base/units.ts";
+import { KiB, MiB, NS_PER_S, SECTOR_BYTES } from "../../base/units.ts";
 import { blockStatus } from "../block_status.ts";
 import { errnoOf } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 
-/** The largest piece that is copied in one request. */
+/** The largest piece of data that is copied in one request. */
 export const PIECE_BYTES = 1 * MiB;
-/** Pieces in flight at once. */
-export const PARALLEL_PIECES = 8;
+/** A run of zeroes that is written in one request: no bytes move, but others wait for it. */
+export const ZERO_PIECE_BYTES = 64 * MiB;
+/** What a job has begun to copy when it ends its step, at most: until then nobody can pause it. */
+export const BATCH_BYTES = 16 * MiB;
+/** Requests in flight at once, where the storage gains from it. */
+const MAX_LANES = 16;
+/** Writes to one file in the page cache wait for one another: while one is made, the next piece is read. */
+const CACHED_FILE_LANES = 2;
+/** Under a limit, pieces are as short as this, so that the limit is kept to evenly. */
+const LIMITED_PIECE_NS = NS_PER_S / 10;
 /** Granularities that are chosen where users choose none. */
 const MIN_UNIT_BYTES = 4 * KiB;
 const MAX_UNIT_BYTES = 64 * KiB;
@@ -61,7 +69,67 @@ export interface CopyHow {
   readonly buffers: PieceBuffers;
 }
 
-/** Copies what `source` shows of the range, zeroes as zeroes; the range is no longer than a piece. @throws {CopyError} */
+/** One request of a job, still to be made. */
+export interface Task {
+  readonly bytes: number;
+  run(): Promise<void>;
+}
+
+/** How {@link inLanes} works. */
+export interface LanesOptions {
+  readonly lanes: number;
+  readonly batchBytes: number;
+  /** Nothing more is begun: the job was paused or cancelled. */
+  readonly isEnough: () => boolean;
+}
+
+/**
+ * Makes the requests that `next` gives, in their order, some at a time, until there are none, a batch is full or one has
+ * failed.
+ *
+ * @returns the first failure, once all have ended
+ */
+export async function inLanes(
+  next: () => Promise<Task | undefined>,
+  { lanes, batchBytes, isEnough }: LanesOptions,
+): Promise<{ readonly failure: unknown } | undefined> {
+  const running = new Set<Promise<void>>();
+  let failed: { readonly failure: unknown } | undefined;
+  const fail = (failure: unknown) => void (failed ??= { failure });
+  for (let begun = 0; begun < batchBytes && failed === undefined && !isEnough();) {
+    const task = await next().catch(fail);
+    if (task === undefined) break;
+    begun += task.bytes;
+    const one: Promise<void> = task.run().catch(fail).finally(() => void running.delete(one));
+    running.add(one);
+    if (running.size >= lanes) await Promise.race(running);
+  }
+  await Promise.all(running);
+  return failed;
+}
+
+/** How many requests at a time `target` gains from. */
+export function lanesFor(target: BlockNode): number {
+  let node = target;
+  for (let below = node.child("file"); below !== undefined; below = node.child("file")) node = below;
+  return node.driver.name === "file" && !node.cacheDirect ? CACHED_FILE_LANES : MAX_LANES;
+}
+
+/** The longest piece of data for a job with this limit: whole units, at least one. */
+export function pieceBytes(bytesPerSecond: number, unitBytes = SECTOR_BYTES): number {
+  if (bytesPerSecond === 0) return Math.max(PIECE_BYTES, unitBytes);
+  const wanted = Math.min(PIECE_BYTES, bytesPerSecond * LIMITED_PIECE_NS / NS_PER_S);
+  return Math.max(unitBytes, Math.floor(wanted / unitBytes) * unitBytes);
+}
+
+/** How far one request from `at` may reach: over a piece of data, or over the zeroes that are there. @throws {CopyError} */
+export async function reachOf(source: BlockNode, at: number, end: number, dataBytes: number): Promise<number> {
+  if (end - at <= dataBytes || at >= source.size) return end;
+  const status = await attempt("read", () => blockStatus(source, at, Math.min(end, source.size) - at));
+  return at + (status.zero ? status.lengthBytes : Math.min(status.lengthBytes, dataBytes));
+}
+
+/** Copies what `source` shows of the range, zeroes as zeroes. @throws {CopyError} */
 export async function copyRange(
   source: BlockNode,
   target: BlockNode,
@@ -73,13 +141,20 @@ export async function copyRange(
   for (let position = at; position < end;) {
     const start = position;
     const status = await attempt("read", () => blockStatus(source, start, end - start));
-    const run = Math.min(status.lengthBytes, end - start);
-    if (status.zero) {
-      const unmap = how.unmap ?? true;
-      await attempt("write", () => target.writeZeroes(start, run, { unmap }));
-    } else await copyData(source, target, start, run, how);
+    const run = Math.min(status.lengthBytes, status.zero ? end - start : PIECE_BYTES);
+    if (status.zero) await attempt("write", () => writeZeroes(target, start, run, how.unmap ?? true));
+    else await copyData(source, target, start, run, how);
     position += run;
   }
+}
+
+/** Where the target itself says that it holds zeroes, and may have holes, they are there. */
+async function writeZeroes(target: BlockNode, at: number, length: number, unmap: boolean): Promise<void> {
+  if (unmap && at + length <= target.size) {
+    const there = await target.status(at, length);
+    if (there.kind === "zero" && there.lengthBytes >= length) return;
+  }
+  await target.writeZeroes(at, length, { unmap });
 }
 
 async function copyData(

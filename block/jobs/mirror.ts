@@ -16,7 +16,20 @@ import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, replaceNode, setBacking } from "../rewire.ts";
-import { attempt, CopyError, copyRange, defaultUnit, PARALLEL_PIECES, PIECE_BYTES, PieceBuffers } from "./copy.ts";
+import {
+  attempt,
+  BATCH_BYTES,
+  CopyError,
+  copyRange,
+  defaultUnit,
+  inLanes,
+  lanesFor,
+  PieceBuffers,
+  pieceBytes,
+  reachOf,
+  type Task,
+  ZERO_PIECE_BYTES,
+} from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { MirrorTop } from "./mirror_top.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
@@ -33,6 +46,8 @@ export interface MirrorOptions extends JobOptions {
   readonly replaces?: BlockNode | undefined;
   /** Bytes; a power of two from 512 to 64 MiB. By default the target's clusters. */
   readonly granularityBytes?: number | undefined;
+  /** Bytes in flight at most, though at least one unit; by default as many as the target gains from. */
+  readonly bufferBytes?: number | undefined;
   /** What reads as zeroes may be unmapped in the target; by default it may. */
   readonly unmap?: boolean | undefined;
   readonly copyMode?: "background" | "write-blocking" | undefined;
@@ -168,52 +183,64 @@ class Mirror implements JobWork {
     }
   }
 
-  /** Copies some pieces side by side; how many bytes that were. */
+  /** Copies some pieces side by side; how many bytes count towards the limit. */
   async #copySome(job: Job, top: MirrorTop): Promise<number> {
-    const parts: Promise<number>[] = [];
-    let planned = 0;
-    // Under a limit, one piece at a time keeps to it evenly.
-    const most = job.speed > 0 ? 1 : PARALLEL_PIECES;
-    while (parts.length < most) {
-      const range = top.dirty.nextDirty(this.#cursor, undefined, PIECE_BYTES) ??
-        top.dirty.nextDirty(0, undefined, PIECE_BYTES);
-      if (range === undefined) break;
-      const unit = top.dirty.granularityBytes;
-      const at = range.at - range.at % unit;
-      const end = Math.min(Math.ceil((range.at + range.length) / unit) * unit, top.dirty.sizeBytes);
-      const other = top.turns.find(at, end);
-      if (other !== undefined) {
-        if (parts.length === 0) await other.ended;
-        else break;
-        continue;
-      }
+    const { target, bufferBytes } = this.#options;
+    const unit = top.dirty.granularityBytes;
+    const isLimited = job.speed > 0;
+    const most = Math.max(unit, Math.min(pieceBytes(job.speed, unit), bufferBytes || Infinity));
+    let counted = 0;
+    const next = async (): Promise<Task | undefined> => {
+      const range = await this.#nextRange(top, most);
+      if (range === undefined) return undefined;
+      const [at, end] = range;
       const turn = top.turns.takeNow(at, end);
       top.dirty.clear(at, end - at);
       this.#cursor = end;
-      planned += end - at;
-      parts.push(this.#copyOne(top, at, end).finally(() => top.turns.give(turn)));
-    }
-    const done = await Promise.allSettled(parts);
-    let copied = 0;
-    let failure: unknown;
-    for (const one of done) {
-      if (one.status === "fulfilled") copied += one.value;
-      else failure ??= one.reason;
-    }
-    job.progress.done += copied;
+      const run = () =>
+        this.#copyOne(top, at, end).then((bytes) => {
+          job.progress.done += bytes;
+        }).finally(() => top.turns.give(turn));
+      counted += Math.min(end - at, most);
+      return { bytes: end - at, run };
+    };
+    const failed = await inLanes(next, {
+      // Under a limit, one piece at a time keeps to it evenly.
+      lanes: isLimited ? 1 : Math.max(1, Math.min(lanesFor(target), Math.floor((bufferBytes || Infinity) / most))),
+      batchBytes: isLimited ? 1 : Math.min(BATCH_BYTES, bufferBytes || Infinity),
+      isEnough: () => job.isPaused || job.isCancelled,
+    });
     job.progress.total = job.progress.done + top.dirty.dirtyBytes;
-    if (failure !== undefined && this.#refused(job, failure) === "report") {
-      throw failure instanceof CopyError ? failure.cause : failure;
+    if (failed === undefined) return counted;
+    const { failure } = failed;
+    if (this.#refused(job, failure) === "report") throw failure instanceof CopyError ? failure.cause : failure;
+    return counted;
+  }
+
+  /** The next units that have to be copied, where nobody is at work: data of `most` bytes, or a run of zeroes. */
+  async #nextRange(top: MirrorTop, most: number): Promise<readonly [number, number] | undefined> {
+    const { dirty, turns } = top;
+    const unit = dirty.granularityBytes;
+    for (;;) {
+      const range = dirty.nextDirty(this.#cursor, undefined, ZERO_PIECE_BYTES) ??
+        dirty.nextDirty(0, undefined, ZERO_PIECE_BYTES);
+      if (range === undefined) return undefined;
+      const [at, end] = dirty.unitsOf(range);
+      const reach = await reachOf(this.#options.source, at, end, most);
+      // Of the last unit of a run only a part may be zero: it is a piece of its own then.
+      const whole = reach < end ? Math.max(at + unit, reach - reach % unit) : end;
+      const stop = Math.min(whole, end);
+      // The guest may have come in between.
+      const other = turns.find(at, stop);
+      if (other !== undefined) await other.ended;
+      else if (dirty.nextZero(at, stop) === undefined) return [at, stop];
     }
-    return planned;
   }
 
   async #copyOne(top: MirrorTop, at: number, end: number): Promise<number> {
     const { source, target, unmap = true } = this.#options;
     try {
-      for (let start = at; start < end; start += PIECE_BYTES) {
-        await copyRange(source, target, start, Math.min(PIECE_BYTES, end - start), { unmap, buffers: this.#buffers });
-      }
+      await copyRange(source, target, at, end - at, { unmap, buffers: this.#buffers });
       return end - at;
     } catch (error) {
       top.dirty.set(at, end - at);

@@ -1,14 +1,16 @@
 /**
  * A job's limit in bytes a second, on the real clock.
  *
- * Work is paid for after it is done: each piece moves the moment at which the next one may begin. What was saved up
- * while there was nothing to do is not kept, so that no burst follows a pause.
+ * Work is paid for after it is done: each piece moves the moment at which the next one may begin. A tenth of a second
+ * that was not used is made up for, so that timers that come late do not add up; what was saved up in a pause is not,
+ * so that no burst follows it.
  *
  * @module
  */
 import type { Clock, Timer } from "../../base/clocks.ts";
 import { NS_PER_S } from "../../base/units.ts";
 
+const MADE_UP_NS = NS_PER_S / 10;
 const MAX_ALARM_NS = 3600 * NS_PER_S;
 
 /** How fast a job may go. */
@@ -29,13 +31,13 @@ export class SpeedLimit {
   /** Takes over a new limit; what was waited for under the old one is forgotten. */
   set bytesPerSecond(value: number) {
     this.#bytesPerSecond = value;
-    this.#nextNs = 0;
+    this.#nextNs = this.#clock.nowNs();
   }
 
   /** Says that `bytes` were done. */
   spend(bytes: number): void {
     if (this.#bytesPerSecond === 0) return;
-    this.#nextNs = Math.max(this.#nextNs, this.#clock.nowNs()) + bytes / this.#bytesPerSecond * NS_PER_S;
+    this.#nextNs = Math.max(this.#nextNs, this.#clock.nowNs() - MADE_UP_NS) + bytes / this.#bytesPerSecond * NS_PER_S;
   }
 
   /** Nanoseconds until the next piece may begin; 0 for at once. */

@@ -8,13 +8,13 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
-import { KiB } from "../../base/units.ts";
+import { blockStatus } from "../block_status.ts";
 import { isAllocatedAbove, layersAbove } from "../chain.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
-import { PARALLEL_PIECES, PieceBuffers } from "./copy.ts";
+import { BATCH_BYTES, inLanes, lanesFor, PieceBuffers, pieceBytes, type Task, ZERO_PIECE_BYTES } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { letGo } from "./let_go.ts";
 import { PassThrough } from "./pass_through.ts";
@@ -31,7 +31,21 @@ export interface StreamOptions extends JobOptions {
   readonly filterNodeName?: string | undefined;
 }
 
-const PIECE_BYTES = 512 * KiB;
+/** What becomes of a run: the layer has it or shows the base, or it is copied, or set to zero. */
+type RunKind = "nothing" | "data" | "zeroes";
+
+/** Runs that need nothing are passed over so many at a time. */
+const MOST_LOOKS = 256;
+
+/** How far some copies made at a time reach, and what the limit counts of them. */
+class Batch {
+  end: number;
+  counted = 0;
+
+  constructor(at: number) {
+    this.end = at;
+  }
+}
 
 /** Makes and starts the job. @throws {BlockError} */
 export async function startStream(graph: BlockGraph, top: BlockNode, options: StreamOptions): Promise<Job> {
@@ -90,62 +104,68 @@ class Stream implements JobWork {
     const { progress } = job;
     progress.total = top.size;
     for (let at = 0; at < progress.total;) {
-      // Under a limit, one piece at a time keeps to it evenly.
-      const batch = await this.#begin(at, progress.total, job.speed > 0 ? 1 : PARALLEL_PIECES);
-      const failure = (await Promise.allSettled(batch.copies)).find((one) => one.status === "rejected");
-      if (failure !== undefined) {
-        const action = job.failed("read", this.#options.onError ?? "report", failure.reason);
-        if (action === "report") throw failure.reason;
+      const batch = new Batch(at);
+      const failed = await this.#copySome(job, batch);
+      if (failed !== undefined) {
+        const action = job.failed("read", this.#options.onError ?? "report", failed.failure);
+        if (action === "report") throw failed.failure;
         if (action === "stop") {
+          // What others of the batch have copied is found to be there.
           yield { bytes: 0 };
           continue;
         }
-        this.#failure ??= failure.reason;
+        this.#failure ??= failed.failure;
       }
       at = batch.end;
       progress.done = at;
-      yield { bytes: batch.bytes };
+      yield { bytes: batch.counted };
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Begins to copy the next pieces that are to be copied, and says how far they reach. */
-  async #begin(
-    at: number,
-    total: number,
-    most: number,
-  ): Promise<{ readonly copies: Promise<void>[]; readonly end: number; readonly bytes: number }> {
-    const copies: Promise<void>[] = [];
-    let end = at;
-    let bytes = 0;
-    while (end < total && copies.length < most) {
-      let piece: { readonly bytes: number; readonly isCopy: boolean };
-      try {
-        piece = await this.#look(end, Math.min(PIECE_BYTES, total - end));
-      } catch (error) {
-        copies.push(Promise.reject(error));
-        piece = { bytes: PIECE_BYTES, isCopy: false };
+  /** Copies the next pieces that are to be copied, and says how far they reach. */
+  #copySome(job: Job, batch: Batch): Promise<{ readonly failure: unknown } | undefined> {
+    const isLimited = job.speed > 0;
+    const most = pieceBytes(job.speed);
+    const { total } = job.progress;
+    const next = async (): Promise<Task | undefined> => {
+      // Where there is nothing to do for long, others get their turn.
+      for (let looks = 0; batch.end < total && looks < MOST_LOOKS; looks++) {
+        const at = batch.end;
+        // What cannot even be looked at is passed over where failures are.
+        batch.end = Math.min(total, at + most);
+        const { bytes, kind } = await this.#look(at, Math.min(ZERO_PIECE_BYTES, total - at));
+        const length = kind === "data" ? Math.min(bytes, most) : bytes;
+        batch.end = at + length;
+        if (kind === "nothing") continue;
+        batch.counted += Math.min(length, most);
+        return { bytes: length, run: () => this.#copy(at, length, kind) };
       }
-      if (piece.isCopy) {
-        copies.push(this.#copy(end, piece.bytes));
-        bytes += piece.bytes;
-      }
-      end = Math.min(total, end + piece.bytes);
-      // Where a limit counts, and where there is nothing to do, each piece is a step.
-      if (most === 1) break;
-    }
-    return { copies, end, bytes };
+      return undefined;
+    };
+    return inLanes(next, {
+      // Under a limit, one piece at a time keeps to it evenly.
+      lanes: isLimited ? 1 : lanesFor(this.#top),
+      batchBytes: isLimited ? 1 : BATCH_BYTES,
+      isEnough: () => job.isPaused || job.isCancelled,
+    });
   }
 
-  async #look(at: number, length: number): Promise<{ readonly bytes: number; readonly isCopy: boolean }> {
+  /** What is to be done with the first run at `at`. */
+  async #look(at: number, length: number): Promise<{ readonly bytes: number; readonly kind: RunKind }> {
     const top = this.#top;
     const own = await top.status(at, length);
-    if (own.kind !== "unallocated") return { bytes: own.lengthBytes, isCopy: false };
+    if (own.kind !== "unallocated") return { bytes: own.lengthBytes, kind: "nothing" };
     const below = await isAllocatedAbove(top.backing!, this.#options.base, at, own.lengthBytes);
-    return { bytes: Math.min(below.lengthBytes, own.lengthBytes), isCopy: below.allocated };
+    const bytes = Math.min(below.lengthBytes, own.lengthBytes);
+    if (!below.allocated) return { bytes, kind: "nothing" };
+    if (at >= top.backing!.size) return { bytes, kind: "zeroes" };
+    const { zero, lengthBytes } = await blockStatus(top.backing!, at, Math.min(bytes, top.backing!.size - at));
+    return { bytes: Math.min(lengthBytes, bytes), kind: zero ? "zeroes" : "data" };
   }
 
-  async #copy(at: number, length: number): Promise<void> {
+  async #copy(at: number, length: number, kind: "data" | "zeroes"): Promise<void> {
+    if (kind === "zeroes") return await this.#top.zeroUp(at, length);
     const buffer = this.#buffers.take();
     try {
       await this.#top.copyUp(at, IoVector.of(buffer.subarray(0, length)));

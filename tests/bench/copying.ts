@@ -125,7 +125,8 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-async function makeThirds(path: string): Promise<void> {
+/** Makes the disk of thirds as a raw file. */
+export async function makeThirds(path: string): Promise<void> {
   using image = await Deno.open(path, { write: true, create: true });
   await image.truncate(THIRDS_BYTES);
   const piece = new Uint8Array(MiB);

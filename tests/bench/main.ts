@@ -10,6 +10,7 @@ import { parseArgs } from "@std/cli";
 import { copyBenchmarks } from "./copying.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
 import { imageBenchmarks } from "./image_io.ts";
+import { jobBenchmarks } from "./jobs.ts";
 import { machineBenchmarks } from "./machine.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
 import { startupBenchmarks } from "./startup.ts";
@@ -19,6 +20,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   imageBenchmarks,
   qcow2Benchmarks,
   copyBenchmarks,
+  jobBenchmarks,
   machineBenchmarks,
   startupBenchmarks,
 ];
