@@ -8,13 +8,14 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
+import { KiB } from "../../base/units.ts";
 import { blockStatus } from "../block_status.ts";
 import { isAllocatedAbove, layersAbove } from "../chain.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission } from "../permissions.ts";
 import { drained, insertFilter, removeFilter, setBacking } from "../rewire.ts";
-import { BATCH_BYTES, inLanes, lanesFor, PieceBuffers, pieceBytes, type Task, ZERO_PIECE_BYTES } from "./copy.ts";
+import { BATCH_BYTES, inLanes, lanesFor, PIECE_BYTES, PieceBuffers, type Task, ZERO_PIECE_BYTES } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { letGo } from "./let_go.ts";
 import { PassThrough } from "./pass_through.ts";
@@ -33,6 +34,9 @@ export interface StreamOptions extends JobOptions {
 
 /** What becomes of a run: the layer has it or shows the base, or it is copied, or set to zero. */
 type RunKind = "nothing" | "data" | "zeroes";
+
+/** Under a limit QEMU's piece: how far a job had come that was cancelled is seen in its image. */
+const LIMITED_PIECE_BYTES = 512 * KiB;
 
 /** Runs that need nothing are passed over so many at a time. */
 const MOST_LOOKS = 256;
@@ -126,7 +130,7 @@ class Stream implements JobWork {
   /** Copies the next pieces that are to be copied, and says how far they reach. */
   #copySome(job: Job, batch: Batch): Promise<{ readonly failure: unknown } | undefined> {
     const isLimited = job.speed > 0;
-    const most = pieceBytes(job.speed);
+    const most = isLimited ? LIMITED_PIECE_BYTES : PIECE_BYTES;
     const { total } = job.progress;
     const next = async (): Promise<Task | undefined> => {
       // Where there is nothing to do for long, others get their turn.
