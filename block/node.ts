@@ -354,16 +354,11 @@ export class BlockNode {
     return () => void this.#copyOnRead--;
   }
 
-  /** Reads into memory of the caller's own, and copies what lies only in the backing node into this one. */
-  copyUp(at: number, into: IoVector): Promise<void> {
+  /** Copies what lies only in the backing node into this one, by way of `into`; zeroes that are known need none. */
+  copyUp(at: number, into: IoVector | { readonly zeroBytes: number }): Promise<void> {
     this.inFlight++;
-    return this.#endRead(this.#readCopying(at, into, true));
-  }
-
-  /** As {@link copyUp} where the backing node reads as zeroes: they are set without being read. */
-  zeroUp(at: number, length: number): Promise<void> {
-    this.inFlight++;
-    return this.#endRead(zeroUpAlone(this.#driver, this.#requests, at, length, () => this.writeGeneration++));
+    if ("slices" in into) return this.#endRead(this.#readCopying(at, into, true));
+    return this.#endRead(zeroUpAlone(this.#driver, this.#requests, at, into.zeroBytes, () => this.writeGeneration++));
   }
 
   /** Part of rewire.ts: takes another node as its child; what was flushed before says nothing any more. */
@@ -478,7 +473,6 @@ export class BlockNode {
 
   /** A write that needs cutting, and a read-modify-write where its ends are not aligned. */
   async #writePadded(request: TrackedRequest, at: number, from: IoVector): Promise<void> {
-    if (from.length === 0) return;
     const align = this.#alignBytes;
     const start = alignDown(at, align);
     const end = alignUp(at + from.length, align);

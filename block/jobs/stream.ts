@@ -169,7 +169,7 @@ class Stream implements JobWork {
   }
 
   async #copy(at: number, length: number, kind: "data" | "zeroes"): Promise<void> {
-    if (kind === "zeroes") return await this.#top.zeroUp(at, length);
+    if (kind === "zeroes") return await this.#top.copyUp(at, { zeroBytes: length });
     const buffer = this.#buffers.take();
     try {
       await this.#top.copyUp(at, IoVector.of(buffer.subarray(0, length)));
