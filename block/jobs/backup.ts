@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { KiB } from "../../base/units.ts";
 import { DirtyBitmap } from "../bitmap.ts";
 import { chainStatus } from "../chain.ts";
 import { BlockError } from "../errors.ts";
@@ -45,8 +46,10 @@ export interface BackupOptions extends JobOptions {
   readonly compress?: boolean | undefined;
   /** Requests in flight at most; by default as many as the target gains from. */
   readonly maxWorkers?: number | undefined;
-  /** Bytes of a request at most, though at least one unit; 0 for no limit of the user's. */
+  /** Bytes of a request at most, from a unit of the job's; 0 for no limit of the user's. */
   readonly maxChunkBytes?: number | undefined;
+  /** Data is copied inside the kernel where both ends are files; by default it is not: that is slow but for reflinks. */
+  readonly useCopyRange?: boolean | undefined;
   readonly onSourceError?: JobErrorPolicy | undefined;
   readonly onTargetError?: JobErrorPolicy | undefined;
   readonly filterNodeName?: string | undefined;
@@ -65,15 +68,24 @@ export async function startBackup(graph: BlockGraph, options: BackupOptions): Pr
 
 /** Makes the job; writes of the guest are caught from now on. It is to be started, or abandoned. @throws {BlockError} */
 export async function createBackup(graph: BlockGraph, options: BackupOptions): Promise<Job> {
-  const { source, target, compress } = options;
+  const { source, target, compress, maxChunkBytes = 0 } = options;
   if (source.size !== target.size) throw stateError("Source and target image have different sizes");
   if (compress === true && target.driver.writeCompressed === undefined) {
     throw stateError(`Compression is not supported for this drive ${target.name}`);
+  }
+  const unit = await unitFor(target);
+  if (maxChunkBytes !== 0 && maxChunkBytes < unit) {
+    throw stateError(`Required max-chunk (${maxChunkBytes}) is less than backup cluster size (${unit})`);
   }
   return await drained([source], async () => {
     const work = new Backup(graph, options);
     return await graph.jobs.create(work, options, (made) => work.setUp(made));
   });
+}
+
+/** What is copied as a whole, in bytes. */
+async function unitFor(target: BlockNode): Promise<number> {
+  return Math.max(64 * KiB, await defaultUnit(target), target.driver.limits.optimalTransferBytes ?? 0);
 }
 
 class Backup implements JobWork {
@@ -95,14 +107,14 @@ class Backup implements JobWork {
 
   async setUp(job: Job): Promise<void> {
     const graph = this.#graph;
-    const { source, target, filterNodeName, bitmap, compress } = this.#options;
+    const { source, target, filterNodeName, bitmap, compress, useCopyRange } = this.#options;
     try {
-      const unit = Math.max(65536, await defaultUnit(target), target.driver.limits.optimalTransferBytes ?? 0);
+      const unit = await unitFor(target);
       const left = new DirtyBitmap({ sizeBytes: source.size, granularityBytes: unit });
       this.#top = new CopyBeforeWrite(source, {
         target,
         left,
-        how: { buffers: new PieceBuffers(), compress: compress ?? false },
+        how: { buffers: new PieceBuffers(), compress: compress ?? false, inKernel: useCopyRange ?? false },
         isImplicit: filterNodeName === undefined,
       });
       this.#filter = await insertFilter(graph, source, { name: filterNodeName, driver: this.#top, other: target });

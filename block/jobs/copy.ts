@@ -5,6 +5,7 @@
  */
 import { IoVector } from "../../base/io_vector.ts";
 import { KiB, MiB, NS_PER_S, SECTOR_BYTES } from "../../base/units.ts";
+import { copyInKernel } from "../copy_in_kernel.ts";
 import { blockStatus } from "../block_status.ts";
 import { errnoOf } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
@@ -66,6 +67,8 @@ export interface CopyHow {
   readonly unmap?: boolean;
   /** Whole clusters are written compressed. */
   readonly compress?: boolean;
+  /** Files below both are copied inside the kernel where they can be. */
+  readonly inKernel?: boolean;
   readonly buffers: PieceBuffers;
 }
 
@@ -164,6 +167,7 @@ async function copyData(
   length: number,
   how: CopyHow,
 ): Promise<void> {
+  if (how.inKernel === true && how.compress !== true && await copyInKernel(source, at, target, at, length)) return;
   const buffer = how.buffers.take();
   try {
     const data = IoVector.of(buffer.subarray(0, length));

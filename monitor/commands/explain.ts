@@ -49,6 +49,11 @@ interface Finding {
 
 async function ask(node: BlockNode, offset: number): Promise<Finding> {
   if (offset >= node.size) return { findings: ["behind the end of this image"], outcome: "zeroes: no layer has it" };
+  // A filter holds nothing: what is below it answers.
+  const below = node.kind === "filter" ? node.driver.filtered ?? node.backing : undefined;
+  if (below !== undefined) {
+    return { findings: [`a filter: ${below.name} is asked`], next: { node: below, offset } };
+  }
   const findings = node.driver.inspection === undefined ? [] : await tables(node, node.driver.inspection, offset);
   const extent = await node.status(offset, Math.min(512, node.size - offset));
   switch (extent.kind) {

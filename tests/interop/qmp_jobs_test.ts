@@ -246,10 +246,16 @@ const DIALOGUES: readonly Dialogue[] = [
       backup({ device: "top", target: "t", bitmap: "b", "job-id": "j" }),
       backup({ device: "top", target: "t", bitmap: "b", "bitmap-mode": "never", "job-id": "j" }),
       backup({ device: "top", target: "t", sync: "none", bitmap: "b", "bitmap-mode": "always", "job-id": "j" }),
+      ...[{ "max-workers": 0 }, { "max-workers": 2 ** 31 }, { "max-chunk": -1 }, { "max-chunk": 1 }].map((perf) =>
+        backup({ device: "top", target: "t", "job-id": "j", "x-perf": perf })
+      ),
       backup({ device: "top", target: "t", sync: "incremental", bitmap: "b", "bitmap-mode": "always", "job-id": "j" }),
       backup({ device: "top", target: "t", sync: "incremental", bitmap: "b", "job-id": "j" }),
       "wait null",
-      backup({ "job-id": "j", device: "top", target: "t", "auto-dismiss": false }),
+      backup({
+        ...{ "job-id": "j", device: "top", target: "t", "auto-dismiss": false },
+        "x-perf": { "use-copy-range": true, "max-workers": 1, "max-chunk": 131072 },
+      }),
       "wait concluded",
       ...query,
       job("dismiss"),

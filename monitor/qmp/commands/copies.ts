@@ -29,6 +29,7 @@ import { jobOptions, makeImage, rootNode } from "./chains.ts";
 
 const MIN_GRANULARITY_BYTES = KiB / 2;
 const MAX_GRANULARITY_BYTES = 64 * MiB;
+const MAX_WORKERS = 2 ** 31 - 1;
 
 const errorMembers = { "on-source-error": optional(onError), "on-target-error": optional(onError) };
 const endMembers = { "auto-finalize": optional(bool), "auto-dismiss": optional(bool) };
@@ -103,6 +104,7 @@ async function mirror(graph: BlockGraph, source: BlockNode, data: MirrorData, ho
     sync: sync === "top" && source.backing === undefined ? "full" : sync,
     replaces: replaced,
     granularityBytes: granularity || undefined,
+    bufferBytes: data["buf-size"],
     copyMode: data["copy-mode"],
     onSourceError: data["on-source-error"],
     onTargetError: data["on-target-error"],
@@ -241,6 +243,18 @@ function backupBitmap(source: BlockNode, data: BackupData): DirtyBitmap | undefi
   return bitmap;
 }
 
+/** What a user may say of how a backup works. @throws {MonitorError} in QEMU's words */
+function backupPerformance(data: BackupData) {
+  const perf = data["x-perf"] ?? {};
+  const workers = perf["max-workers"];
+  if (workers !== undefined && (workers < 1 || workers > MAX_WORKERS)) {
+    throw new MonitorError(`max-workers must be between 1 and ${MAX_WORKERS}`);
+  }
+  const chunk = perf["max-chunk"] ?? 0;
+  if (chunk < 0) throw new MonitorError("max-chunk must be zero (which means no limit) or positive");
+  return { maxWorkers: workers, maxChunkBytes: chunk, useCopyRange: perf["use-copy-range"] };
+}
+
 async function createJob(
   graph: BlockGraph,
   source: BlockNode,
@@ -260,6 +274,7 @@ async function createJob(
     bitmap,
     bitmapMode: data["bitmap-mode"] ?? "on-success",
     compress: data.compress,
+    ...backupPerformance(data),
     onSourceError: data["on-source-error"],
     onTargetError: data["on-target-error"],
   });
