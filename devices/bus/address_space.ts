@@ -148,7 +148,22 @@ export class AddressSpace implements GuestRam, Disposable {
     return bytes;
   }
 
+  /**
+   * As much of `lengthBytes` at `address` as is one piece of RAM, the bytes themselves; `undefined` where there is no RAM,
+   * or, `forWriting`, none that takes writes. Nothing but RAM is touched.
+   */
+  ramAt(address: number, lengthBytes: number, forWriting: boolean): Uint8Array | undefined {
+    const range = this.find(address);
+    if (range?.ram === undefined || (forWriting && range.readonly)) return undefined;
+    return range.ram.slice(range.offset + (address - range.start), Math.min(lengthBytes, range.end - address));
+  }
+
   changed(address: number, lengthBytes: number): void {
+    const range = this.find(address);
+    if (range?.ram !== undefined && address + lengthBytes <= range.end) {
+      range.ram.changed(range.offset + (address - range.start), lengthBytes);
+      return;
+    }
     this.#each(address, lengthBytes, (range, _at, offset, length) => range?.ram?.changed(offset, length));
   }
 

@@ -42,7 +42,10 @@ export class PlainRam implements GuestRam {
   }
 
   slice(address: number, lengthBytes: number): Uint8Array {
-    assert(address >= 0 && address + lengthBytes <= this.#bytes.length, `RAM ${address}+${lengthBytes} out of bounds`);
+    // Asked first: the message would cost more than the slice.
+    if (address < 0 || address + lengthBytes > this.#bytes.length) {
+      assert(false, `RAM ${address}+${lengthBytes} out of bounds`);
+    }
     return this.#bytes.subarray(address, address + lengthBytes);
   }
 

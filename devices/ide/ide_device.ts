@@ -163,7 +163,7 @@ export class IdeCdDrive extends IdeDevice<typeof CD_PROPERTIES> {
 }
 
 /** The sector with the partition table; zeroes where it cannot be read. */
-async function firstSector(backend: BlockBackend): Promise<Uint8Array> {
+export async function firstSector(backend: BlockBackend): Promise<Uint8Array> {
   const sector = new Uint8Array(SECTOR_BYTES);
   if (backend.sizeBytes < SECTOR_BYTES) return sector;
   try {

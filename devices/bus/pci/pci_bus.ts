@@ -74,6 +74,9 @@ export class PciBus extends Bus {
     if (!(device instanceof PciDevice)) {
       throw new PropertyError(`Device '${device.type.name}' can't go on PCI bus`);
     }
+    if (device.properties.failover_pair_id !== undefined) {
+      throw new PropertyError("failover primary device must be on PCIExpress bus");
+    }
     const devfn = this.#place(device);
     super.attach(device);
     this.#functions[devfn] = device;

@@ -261,9 +261,12 @@ export abstract class PciDevice<
   }
 
   override async unrealize(): Promise<void> {
+    if (this.realized) {
+      await this.stop();
+      this.interrupt.set(0);
+      for (const bar of this.#bars) this.#show(bar, undefined);
+    }
     await super.unrealize();
-    this.interrupt.set(0);
-    for (const bar of this.#bars) this.#show(bar, undefined);
     this.#dma?.[Symbol.dispose]();
   }
 
