@@ -6,8 +6,9 @@
 import { DeviceTypes } from "../devices/bus/mod.ts";
 import { chipsetDeviceTypes, floppy } from "../devices/chipset/mod.ts";
 import { ideDeviceTypes } from "../devices/ide/mod.ts";
+import { virtioDeviceTypes } from "../devices/virtio/mod.ts";
 
 /** All types there are. */
 export function standardDeviceTypes(): DeviceTypes {
-  return new DeviceTypes([...chipsetDeviceTypes, floppy, ...ideDeviceTypes]);
+  return new DeviceTypes([...chipsetDeviceTypes, floppy, ...ideDeviceTypes, ...virtioDeviceTypes]);
 }

@@ -54,7 +54,7 @@ export const BLK_PROPERTIES = {
   "use-disabled-flag": prop.bool(true),
   "x-disable-legacy-check": prop.bool(false),
   "bootindex": prop.int32(-1, { noDefault: true, hidden: true }),
-  "iothread": prop.str(undefined, { hidden: true }),
+  "iothread": { ...prop.str(undefined, { hidden: true }), typeName: "link<iothread>" },
 } satisfies PropertyTable;
 
 export type BlkValues = PropertyValues<typeof BLK_PROPERTIES>;
@@ -152,7 +152,7 @@ export function blkFeatures(
     [BlkFeature.Discard, values.discard],
     [BlkFeature.WriteZeroes, values["write-zeroes"]],
     [Feature.NotifyOnEmpty, values.notify_on_empty],
-    [Feature.AnyLayout, values.any_layout && modern],
+    [Feature.AnyLayout, values.any_layout],
     [Feature.IndirectDescriptors, values.indirect_desc],
     [Feature.EventIndex, values.event_idx],
     [Feature.Bad, legacy],

@@ -73,7 +73,7 @@ export class ModernInterface {
     this.region.add(MemoryRegion.io(`virtio-pci-device-${name}`, STRUCTURE_BYTES, device), Place.Device);
     this.region.add(MemoryRegion.io(`virtio-pci-notify-${name}`, notifyBytes, notify), Place.Notify);
     if (!options.notifyByPort) return;
-    this.ports = MemoryRegion.container("virtio-pci", 4);
+    this.ports = MemoryRegion.container("virtio-pci-io", 4);
     const byPort = {
       read: () => 0,
       write: (_offset: number, _size: number, value: number) => host.device.kick(value),

@@ -110,6 +110,8 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     checkLimits(values);
     applyPolicies(values, backend);
     this.#initialWriteback = backend.writeCacheEnabled;
+    // A feature of the time between: a device without version 1 has nobody to offer it to.
+    values.any_layout &&= this.#interfaces.modern;
     this.offer(blkFeatures(values, backend, this.#interfaces));
     for (let i = 0; i < values["num-queues"]; i++) this.addQueue(values["queue-size"]);
     backend.setDevice(this.#hooks());

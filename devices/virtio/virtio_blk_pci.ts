@@ -34,7 +34,7 @@ function passedOn<T>(row: Property<T>): Property<T> {
 
 const PASSED_ON = Object.fromEntries(
   Object.entries(BLK_PROPERTIES).map(([name, row]) => [name, passedOn(row as Property<unknown>)]),
-) as unknown as typeof BLK_PROPERTIES;
+) as typeof BLK_PROPERTIES;
 
 const TYPED_PROPERTIES = { ...VIRTIO_PCI_PROPERTIES, ...PASSED_ON } satisfies PropertyTable;
 const PLAIN_PROPERTIES = { ...INTERFACE_PROPERTIES, ...TYPED_PROPERTIES } satisfies PropertyTable;
@@ -50,8 +50,7 @@ export class VirtioBlkPci<Table extends TypedTable> extends VirtioPci<Table> {
     values: Partial<PropertyValues<Table>> = {},
     options?: DeviceOptions,
   ) {
-    const wanted = values.class;
-    const classCode = wanted === OTHER_STORAGE_CLASS ? wanted : SCSI_CLASS;
+    const classCode = values.class === OTHER_STORAGE_CLASS ? OTHER_STORAGE_CLASS : SCSI_CLASS;
     super(type, context, { virtioId: VIRTIO_ID, legacyDevice: LEGACY_DEVICE, classCode }, interfaces, values, options);
   }
 
@@ -75,7 +74,7 @@ export class VirtioBlkPci<Table extends TypedTable> extends VirtioPci<Table> {
   }
 }
 
-const HELP_ONLY = { "virtio-backend": "child<virtio-blk-device>", "iothread": "link<iothread>" } as const;
+const HELP_ONLY = { "virtio-backend": "child<virtio-blk-device>" } as const;
 const COMMON = { busType: "PCI", category: "Storage", userCreatable: true, helpOnly: HELP_ONLY } as const;
 
 /** The type `virtio-blk-pci`. */

@@ -35,12 +35,16 @@ export function bootIndex(device: Device): number {
 
 function bootPath(device: Device): string | undefined {
   const controller = device.bus?.parent;
+  if (device.type.name === "virtio-blk-device" && controller instanceof PciDevice) {
+    return `${PCI_ROOT}/scsi@${pciPlace(controller)}/disk@0,0`;
+  }
   if (device.bus?.typeName !== "IDE" || !(controller instanceof PciDevice)) return undefined;
   const channel = [...controller.buses].reverse().indexOf(device.bus);
-  const place = controller.function === 0
-    ? hex(controller.slot)
-    : `${hex(controller.slot)},${hex(controller.function)}`;
-  return `${PCI_ROOT}/ide@${place}/drive@${channel}/disk@${device.properties.unit}`;
+  return `${PCI_ROOT}/ide@${pciPlace(controller)}/drive@${channel}/disk@${device.properties.unit}`;
+}
+
+function pciPlace(device: PciDevice): string {
+  return device.function === 0 ? hex(device.slot) : `${hex(device.slot)},${hex(device.function)}`;
 }
 
 function hex(value: number): string {

@@ -17,4 +17,14 @@ export {
   IdeGuest,
   type Sense,
 } from "./ide.ts";
-export { assignPci, type GuestBar, PciFunction, scanPci } from "./pci.ts";
+export { assignPci, type GuestBar, type GuestCapability, PciFunction, scanPci } from "./pci.ts";
+export {
+  type VirtioBlkCall,
+  type VirtioBlkConfig,
+  VirtioBlkError,
+  VirtioBlkGuest,
+  type VirtioBlkOptions,
+  type VirtioBlkTransfer,
+  VirtioBlkType,
+} from "./virtio_blk.ts";
+export type { VirtioTransport } from "./virtio_pci.ts";

@@ -1,9 +1,11 @@
 /**
- * A guest's PCI: configuration space by ports CF8 and CFC, a scan of bus 0, base addresses, bus mastering.
+ * A guest's PCI: configuration space by ports CF8 and CFC, a scan of bus 0, base addresses, bus mastering, capabilities,
+ * messages, and the way of an interrupt pin through PIIX3.
  *
- * Left out: bridges and buses behind them, 64-bit base addresses beyond 4 GiB, interrupt routing.
+ * Left out: bridges and buses behind them, giving out addresses beyond 4 GiB.
  *
- * Source: [PCI 3.0] 3.2.2.3.2 "Software generation of configuration transactions", 6.2.5 "Base Addresses".
+ * Source: [PCI 3.0] 3.2.2.3.2 "Software generation of configuration transactions", 6.2.5 "Base Addresses", 6.7, 6.8.2;
+ * Intel 82371SB (PIIX3) datasheet, 2.2.9 "PIRQRC", 2.5.5 "ELCR".
  *
  * @module
  */
@@ -18,6 +20,21 @@ const BARS = 6;
 const FIRST_PORT = 0xc000;
 const FIRST_MEMORY = 0xe000_0000;
 const COMMAND = { IO: 1, MEMORY: 2, BUS_MASTER: 4 } as const;
+
+const BAR_TYPE = 6;
+const BAR_64_BIT = 4;
+const STATUS_CAPABILITIES = 0x10;
+const MSIX = 0x11;
+const MSIX_ENABLE = 0x8000_0000;
+const PIIX3_SLOT = 1;
+const PIRQ_ROUTES = 0x60;
+const ELCR_HIGH = 0x4d1;
+
+/** A capability: its id, and where it begins. */
+export interface GuestCapability {
+  readonly id: number;
+  readonly offset: number;
+}
 
 /** A base address register with something behind it. */
 export interface GuestBar {
@@ -77,9 +94,60 @@ export class PciFunction {
       const sizeBytes = (~(mask & ~low) + 1) >>> 0;
       // An I/O register may leave its upper half at zero.
       const size = io && sizeBytes > 0xffff ? sizeBytes & 0xffff : sizeBytes;
-      found.push({ index, kind: io ? "io" : "memory", address: (value & ~low) >>> 0, sizeBytes: size });
+      const address = (value & ~low) >>> 0;
+      const wide = !io && (mask & BAR_TYPE) === BAR_64_BIT;
+      const high = wide ? await this.read(offset + 4) : 0;
+      found.push({ index, kind: io ? "io" : "memory", address: address + high * 2 ** 32, sizeBytes: size });
+      if (wide) index++;
     }
     return found;
+  }
+
+  /** The capabilities, in the order of their list. */
+  async capabilities(): Promise<GuestCapability[]> {
+    const found: GuestCapability[] = [];
+    if ((await this.read(0x04) >>> 16 & STATUS_CAPABILITIES) === 0) return found;
+    let offset = await this.read(0x34) & 0xfc;
+    // A list that is longer than configuration space has room for is a loop.
+    while (offset !== 0 && found.length < 48) {
+      const head = await this.read(offset);
+      found.push({ id: head & 0xff, offset });
+      offset = head >>> 8 & 0xfc;
+    }
+    return found;
+  }
+
+  /**
+   * Switches MSI-X on and has message `i` written to the 4 bytes at `address + 4 * i`, with `i + 1` as its data: a
+   * driver without a local APIC looks for it there. @returns how many messages there are; 0 for a function without
+   */
+  async enableMessages(address: number): Promise<number> {
+    const capability = (await this.capabilities()).find(({ id }) => id === MSIX);
+    if (capability === undefined) return 0;
+    const head = await this.read(capability.offset);
+    const count = (head >>> 16 & 0x7ff) + 1;
+    const place = await this.read(capability.offset + 4);
+    const bar = (await this.bars()).find(({ index }) => index === (place & 7));
+    const table = (bar?.address ?? 0) + (place & ~7);
+    for (let i = 0; i < count; i++) {
+      for (const [word, value] of [address + 4 * i, 0, i + 1, 0].entries()) {
+        await this.bus.writeMemory(table + 16 * i + 4 * word, le32(value));
+      }
+    }
+    await this.write(capability.offset, (head | MSIX_ENABLE) >>> 0);
+    return count;
+  }
+
+  /** Leads its interrupt pin to line `line` (9 to 15), level-triggered, through PIIX3. */
+  async routePin(line: number): Promise<void> {
+    const pin = (await this.read(0x3c) >>> 8 & 0xff) - 1;
+    const wire = (this.slot - 1 + pin) & 3;
+    const routes = await readConfig(this.bus, PIIX3_SLOT, 0, PIRQ_ROUTES);
+    const shift = 8 * wire;
+    await this.bus.out32(CONFIG_ADDRESS, configAddress(PIIX3_SLOT, 0, PIRQ_ROUTES));
+    await this.bus.out32(CONFIG_DATA, ((routes & ~(0xff << shift)) | line << shift) >>> 0);
+    await this.bus.out8(ELCR_HIGH, await this.bus.in8(ELCR_HIGH) | 1 << (line - 8));
+    await this.write(0x3c, (await this.read(0x3c) & ~0xff | line) >>> 0);
   }
 
   /** Puts base address register `index` at `address`. */
@@ -125,6 +193,10 @@ export async function assignPci(functions: readonly PciFunction[]): Promise<void
 async function readConfig(bus: GuestBus, slot: number, fn: number, offset: number): Promise<number> {
   await bus.out32(CONFIG_ADDRESS, configAddress(slot, fn, offset));
   return await bus.in32(CONFIG_DATA);
+}
+
+function le32(value: number): Uint8Array {
+  return Uint8Array.from({ length: 4 }, (_, i) => value >>> (8 * i) & 0xff);
 }
 
 function configAddress(slot: number, fn: number, offset: number): number {

@@ -18,7 +18,7 @@ import { Machine } from "../machine.ts";
 import { checkDeviceIds, plugDevice, withGlobals } from "./devices.ts";
 import { openDrives } from "./drives.ts";
 import { blame, WiringError } from "./errors.ts";
-import type { MachineWishes } from "./options.ts";
+import type { DeviceWish, MachineWishes } from "./options.ts";
 import type { DrivePlaces } from "./places.ts";
 
 /** What the host gives a machine. */
@@ -113,7 +113,7 @@ async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlac
     warn: site.warn,
     mediaOf: (drive: string) => places.placed.find(({ backend }) => backend.name === drive)?.media,
   };
-  for (const request of wishes.devices ?? []) await plugDevice(machine, request, rules);
+  for (const request of [...wishes.devices ?? [], ...virtioDisks(places)]) await plugDevice(machine, request, rules);
   if (wishes.timeOfDay !== undefined) setTimeOfDay(machine, wishes.timeOfDay);
   const order = wishes.bootOnce ?? wishes.bootOrder;
   const problem = order === undefined ? undefined : machine.built.setBootOrder(order);
@@ -127,6 +127,14 @@ async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlac
   if (last === undefined) throw first;
   for (const { message, origin } of [first, ...others]) site.warn(message, origin);
   throw last;
+}
+
+/** What `if=virtio` stands for: a device for each of these drives, after those that the user asked for. */
+function virtioDisks(places: DrivePlaces): DeviceWish[] {
+  return places.placed.filter((drive) => drive.interface === "virtio").map(({ backend, origin }) => ({
+    pairs: [{ name: "driver", value: "virtio-blk-pci" }, { name: "drive", value: backend.name }],
+    ...(origin === undefined ? {} : { origin }),
+  }));
 }
 
 function setTimeOfDay(machine: Machine, wish: NonNullable<MachineWishes["timeOfDay"]>): void {

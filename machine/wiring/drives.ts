@@ -23,7 +23,6 @@ const REPLACES_FLOPPY = ["isa-fdc", "floppy"];
 
 /** Interfaces that QEMU has and that are not built here. */
 const NOT_BUILT: Partial<Record<DriveInterface, string>> = {
-  virtio: "moa has no virtio-blk yet",
   pflash: "moa has no flash chips yet",
   xen: "moa has no Xen devices",
 };

@@ -64,6 +64,7 @@ export class DrivePlaces {
   get orphans(): PlacedDrive[] {
     return this.placed.filter(({ interface: busType, bus, unit, isDefault }) => {
       if (isDefault || busType === "none") return false;
+      if (busType === "virtio") return false;
       if (busType === "ide") return bus > 1;
       return busType !== "floppy" || bus > 0 || unit > 1;
     });

@@ -8,7 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { MiB } from "../../base/units.ts";
 import { type TestDrive, testPc } from "../../machine/testing.ts";
-import { mtree, pciFunctions, qtree } from "../../machine/mod.ts";
+import { type DeviceRequestOptions, mtree, pciFunctions, qtree } from "../../machine/mod.ts";
 import { infoMtree, infoPci, infoQtree } from "../../monitor/commands/tree.ts";
 import type { HmpOutput } from "../../monitor/schema/command.ts";
 import { haveProgram, must } from "../support/programs.ts";
@@ -53,8 +53,13 @@ function sections(text: string): string[] {
   return text.split("\n\n").map((section) => section.trimEnd()).filter((section) => section !== "").sort();
 }
 
-async function ours(drives: readonly TestDrive[], writes: readonly ConfigWrite[] = []): Promise<Trees> {
+async function ours(
+  drives: readonly TestDrive[],
+  writes: readonly ConfigWrite[] = [],
+  devices: readonly DeviceRequestOptions[] = [],
+): Promise<Trees> {
   await using pc = await testPc({ ramBytes: 128 * MiB, drives });
+  for (const device of devices) await pc.machine.addDevice(device);
   for (const { address, width, value } of writes) {
     pc.qtest.out(0xcf8, (0x80000000 | (address & ~3)) >>> 0, 4);
     pc.qtest.out(0xcfc + (address & 3), value, width);
@@ -133,3 +138,41 @@ Deno.test({
   ignore,
   fn: async () => assertEquals(await ours([], SETUP), await theirs(["-nodefaults"], SETUP)),
 });
+
+/** virtio's BARs, as firmware might place them: I/O, messages, structures above 4 GiB. */
+const VIRTIO_SETUP: readonly ConfigWrite[] = [
+  { address: 0x1010, width: 4, value: 0xc000 },
+  { address: 0x1014, width: 4, value: 0xfebf_0000 },
+  { address: 0x1018, width: 4, value: 0xc100 },
+  { address: 0x1020, width: 4, value: 0x0080_0000 },
+  { address: 0x1024, width: 4, value: 0x0000_0080 },
+  { address: 0x1004, width: 2, value: 0x07 },
+  { address: 0x103c, width: 1, value: 11 },
+];
+
+for (
+  const [type, properties] of [
+    ["virtio-blk-pci", ""],
+    ["virtio-blk-pci", "disable-modern=on,serial=a,logical_block_size=4096,physical_block_size=4096"],
+    ["virtio-blk-pci", "disable-legacy=on,num-queues=4,page-per-vq=on,modern-pio-notify=on,class=0x0180"],
+    ["virtio-blk-pci", "vectors=0,discard=off,write-zeroes=off,bootindex=3,werror=stop"],
+    ["virtio-blk-pci-transitional", "packed=on"],
+    ["virtio-blk-pci-non-transitional", "addr=02.0,vectors=200"],
+  ] as const
+) {
+  Deno.test({
+    name: `a pc with ${type},${properties} has QEMU's trees`,
+    ignore,
+    async fn() {
+      await using temp = await TempFolder.make();
+      const file = await temp.write("a.raw", new Uint8Array(1 * MiB));
+      const drive = ["-nodefaults", "-drive", `if=none,file=${file},format=raw,id=d`];
+      const expected = await theirs([...drive, "-device", `${type},drive=d,id=v,${properties}`], VIRTIO_SETUP);
+      const texts = properties.split(",").filter((text) => text !== "").map((text) =>
+        text.split("=") as [string, string]
+      );
+      const device = { driver: type, id: "v", properties: [["drive", "d"], ...texts] as [string, string][] };
+      assertEquals(await ours([{ name: "d", file, format: "raw" }], VIRTIO_SETUP, [device]), expected);
+    },
+  });
+}

@@ -1,12 +1,13 @@
 /**
- * Plays the guest under the real qemu-system-x86_64: a firmware of 645 bytes takes byte commands on COM1 and does port
+ * Plays the guest under the real qemu-system-x86_64: a firmware of 807 bytes takes byte commands on COM1 and does port
  * and memory accesses. It offers moa's `GuestBus`, so that the same guest program runs on both and answers can be
  * compared.
  *
  * The firmware switches to flat 32-bit protected mode with interrupts off, makes IRQ 14 and 15 level-triggered in the
  * interrupt controller (so that its request register shows the line) and sends "R". Commands, little-endian:
  * 01/02/04 port16: in. 11/12/14 port16 value: out. 22 port16 count32: rep insw. 32 port16 count32 data: rep outsw.
- * 41 address32 length32: read memory. 42 address32 length32 data: write memory. 51 port16 mask8 value8: read the port
+ * 41 address32 length32: read memory, byte by byte. 42 address32 length32 data: write memory. 61/62/64 address32: read
+ * memory by one access. 71/72/74 address32 value: write memory by one access. 51 port16 mask8 value8: read the port
  * until (it & mask) == value, at most 2^24 times, and send what was read last.
  *
  * @module
@@ -15,14 +16,16 @@ import type { GuestBus } from "../../machine/guest/bus.ts";
 
 const FIRMWARE_BYTES = 0x10000;
 const FIRMWARE =
-  "+i5mDwEWgAIPIMBmg8gBDyLAZuoaAA8ACABmuBAAjtiOwI7QvACAAABmuvoDsAfuZrrRBLDA7rBS6LoBAADopgEAADwBdGE8AnRqPAR0fjwRD4SG" +
-  "AAAAPBIPhJAAAAA8FA+EmwAAADwiD4SlAAAAPCQPhMAAAAA8Mg+E0wAAADw0D4TnAAAAPEEPhPoAAAA8Qg+EDQEAADxRD4QgAQAAsD/oUgEAAOuW" +
-  "6KwBAADs6EUBAADrieifAQAAZu3oNwEAAIjg6DABAADpcf///+iHAQAA7ehbAQAA6WH////odwEAAOgCAQAAidru6U/////oZQEAAOgQAQAAidpm" +
-  "7+k8////6FIBAADoFQEAAIna7+kq////6EABAADoAwEAAInBidpm7ejPAAAAiODoyAAAAOLu6Qf////oHQEAAOjgAAAAicGJ2u3o6AAAAOL26ez+" +
-  "///oAgEAAOjFAAAAicHopgAAAInaZu/i9enQ/v//6OYAAADoqQAAAInB6KIAAACJ2u/i9um1/v//6JMAAACJxuiMAAAAicGs6FsAAADi+Oma/v//" +
-  "6HgAAACJx+hxAAAAicHoMgAAAKri+Ol//v//6JUAAADoQAAAAInGuQAAAAGJ2uyIxInyINQ49HQC4vHoFAAAAOlV/v//Zrr9A+yoAXT7Zrr4A+zD" +
-  "UGa6/QPsqCB0+1hmuvgD7sPo2////w+2wFDo0v///w+2wMHgCFoJ0MPo4////1Do3f///8HgEFoJ0MOJxei+////iejB6AjotP///4nowegQ6Kr/" +
-  "//+J6MHoGOig////w+ir////icOJwsONtAAAkAAAAAAAAAAA//8AAACbzwD//wAAAJPPABcAaAIP";
+  "+i5mDwEWgAIPIMBmg8gBDyLAZuoaAA8ACABmuBAAjtiOwI7QvACAAABmuvoDsAfuZrrRBLDA7rBS6LoBAADopgEAADwBdGE8AnRqPAR0fjwRD4SGAA" +
+  "AAPBIPhJAAAAA8FA+EmwAAADwiD4SlAAAAPCQPhMAAAAA8Mg+E0wAAADw0D4TnAAAAPEEPhPoAAAA8Qg+EDQEAADxRD4QgAQAA6eQBAACQkJCQ6KwB" +
+  "AADs6EUBAADrieifAQAAZu3oNwEAAIjg6DABAADpcf///+iHAQAA7ehbAQAA6WH////odwEAAOgCAQAAidru6U/////oZQEAAOgQAQAAidpm7+k8//" +
+  "//6FIBAADoFQEAAIna7+kq////6EABAADoAwEAAInBidpm7ejPAAAAiODoyAAAAOLu6Qf////oHQEAAOjgAAAAicGJ2u3o6AAAAOL26ez+///oAgEA" +
+  "AOjFAAAAicHopgAAAInaZu/i9enQ/v//6OYAAADoqQAAAInB6KIAAACJ2u/i9um1/v//6JMAAACJxuiMAAAAicGs6FsAAADi+Oma/v//6HgAAACJx+" +
+  "hxAAAAicHoMgAAAKri+Ol//v//6JUAAADoQAAAAInGuQAAAAGJ2uyIxInyINQ49HQC4vHoFAAAAOlV/v//Zrr9A+yoAXT7Zrr4A+zDUGa6/QPsqCB0" +
+  "+1hmuvgD7sPo2////w+2wFDo0v///w+2wMHgCFoJ0MPo4////1Do3f///8HgEFoJ0MOJxei+////iejB6AjotP///4nowegQ6Kr///+J6MHoGOig//" +
+  "//w+ir////icOJwsONtAAAkAAAAAAAAAAA//8AAACbzwD//wAAAJPPABcAaAIPAAAAPGF0IDxidC88ZHRGPHF0VTxydGQ8dHR0sD/oUf///+mS/f//" +
+  "6HD///+JxooG6D7////pf/3//+hd////icZmiwboKv///4jg6CP////pZP3//+hC////icaLBuhL////6VH9///oL////4nH6PD+//+IB+k+/f//6B" +
+  "z///+Jx+j9/v//ZokH6Sr9///oCP///4nH6AH///+JB+kX/f//";
 
 function firmware(): Uint8Array {
   const image = new Uint8Array(FIRMWARE_BYTES);
@@ -112,10 +115,17 @@ export class QemuGuest implements GuestBus, AsyncDisposable {
   }
 
   async readMemory(address: number, lengthBytes: number): Promise<Uint8Array> {
+    if (lengthBytes === 0) return new Uint8Array(0);
+    if (isWidth(lengthBytes)) return await this.#ask(command(0x60 | lengthBytes, [address, 4]), lengthBytes);
     return await this.#ask(command(0x41, [address, 4], [lengthBytes, 4]), lengthBytes);
   }
 
   async writeMemory(address: number, bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    if (isWidth(bytes.length)) {
+      await this.#send(command(0x70 | bytes.length, [address, 4], [littleEndian(bytes), bytes.length]));
+      return;
+    }
     await this.#send(command(0x42, [address, 4], [bytes.length, 4]));
     await this.#send(bytes);
   }
@@ -198,6 +208,10 @@ export class QemuGuest implements GuestBus, AsyncDisposable {
       this.#monitorText += value.replaceAll("\r", "");
     }
   }
+}
+
+function isWidth(lengthBytes: number): boolean {
+  return lengthBytes === 1 || lengthBytes === 2 || lengthBytes === 4;
 }
 
 function command(code: number, ...fields: readonly (readonly [value: number, bytes: number])[]): Uint8Array {

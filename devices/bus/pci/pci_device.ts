@@ -198,6 +198,7 @@ export abstract class PciDevice<
     const writable = ((0x1_0000_0000 - sizeBytes) | alsoWritable) >>> 0;
     this.config.define([{ name: `bar${bar.index}`, offset, size: 4, reset: flags, writable }]);
     this.#bars.push({ ...bar, sizeBytes, address: undefined });
+    this.#bars.sort((a, b) => a.index - b.index);
   }
 
   /**
