@@ -44,7 +44,7 @@ Deno.test("a machine that cannot be built leaves nothing open", async () => {
     "Could not open '/nonexistent/a.img'",
   );
   await assertRejects(() => testVm({ devices: ["ide-hd,drive=nope"] }), WiringError, "can't find value 'nope'");
-  await assertRejects(() => testVm({ drives: ["if=virtio,driver=null-co"] }), WiringError, "if=virtio");
+  await assertRejects(() => testVm({ drives: ["if=pflash,driver=null-co"] }), WiringError, "if=pflash");
 });
 
 Deno.test("devices show registers by name, properties, state and requests", async () => {

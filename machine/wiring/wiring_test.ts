@@ -63,6 +63,15 @@ Deno.test("a disk of the user takes the place of the default CD drive", async ()
   assertEquals(found[0], "d /machine/peripheral/disk");
 });
 
+Deno.test("if=virtio makes a disk of its own, after the devices of the user", async () => {
+  const drives = [drive(`${NULL_DISK},if=virtio`), drive(`${NULL_DISK},if=virtio`), drive(`${NULL_DISK},if=none,id=d`)];
+  assertEquals(await drivesOf({ nodefaults: true, drives, devices: [device("virtio-blk-pci,drive=d,id=disk")] }), [
+    "virtio0 /machine/peripheral-anon/device[0]/virtio-backend",
+    "virtio1 /machine/peripheral-anon/device[1]/virtio-backend",
+    "d /machine/peripheral/disk/virtio-backend",
+  ]);
+});
+
 Deno.test("refusals name the option and come in QEMU's order", async () => {
   const nodefaults = true;
   assertEquals(
@@ -78,8 +87,8 @@ Deno.test("refusals name the option and come in QEMU's order", async () => {
     `devices: -drive ${NULL_DISK},if=scsi: machine type does not support if=scsi,bus=0,unit=0`,
   );
   assertEquals(
-    await refusal({ nodefaults, drives: [drive(`${NULL_DISK},if=virtio`)] }),
-    `drives: -drive ${NULL_DISK},if=virtio: moa has no virtio-blk yet (if=virtio)`,
+    await refusal({ nodefaults, drives: [drive("if=virtio")] }),
+    "devices: -drive if=virtio: Device needs media, but drive is empty",
   );
   assertEquals(
     await refusal({ nodefaults, devices: [device("ide-hd,bus=nosuch")] }),
