@@ -9,7 +9,6 @@ import {
   type DeviceOptions,
   type DeviceType,
   type Property,
-  PropertyError,
   type PropertyTable,
   type PropertyValues,
 } from "../bus/mod.ts";
