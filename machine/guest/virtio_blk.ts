@@ -42,7 +42,7 @@ import { CHAIN_BUFFERS, type DriverRing, PackedDriverRing, ringBytes, SplitDrive
 
 export * from "./virtio_blk_types.ts";
 
-const DEFAULT_AREA: DmaArea = { address: 0x100_0000, sizeBytes: 0x20_0000 };
+const DEFAULT_AREA: DmaArea = { address: 0xa0_0000, sizeBytes: 0x20_0000 };
 const DEFAULT_DEPTH = 16;
 const DEFAULT_LINE = 11;
 const SECTOR = 512;

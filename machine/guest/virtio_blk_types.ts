@@ -9,7 +9,7 @@ import type { DmaArea } from "./ide_channel.ts";
 
 /** How the driver works. */
 export interface VirtioBlkOptions {
-  /** Guest memory for rings and data; 2 MiB at 16 MiB where absent. The address is a multiple of 4096. */
+  /** Guest memory for rings and data; 2 MiB at 10 MiB where absent. The address is a multiple of 4096. */
   readonly area?: DmaArea;
   /** That of version 1 where it is offered, by default. */
   readonly interface?: "legacy" | "modern";
