@@ -20,6 +20,7 @@ export { denoLogHost } from "./log_file.ts";
 export { openControl, type OpenMonitorOptions, openPrompt } from "./open_monitor.ts";
 export { type CommandRegistry } from "./schema/registry.ts";
 export * from "./transports/mod.ts";
+export { StorageHost, type StorageSite } from "./storage_host.ts";
 export { PACKAGE_VERSION, QEMU_VERSION, qemuVersionText } from "./version.ts";
 export { type CommandName, type CommandValues, Vm, type VmParts } from "./vm.ts";
 export { createImage, type MappedExtent, OpenedImage, openImage, type OpenImageOptions } from "./vm/images.ts";

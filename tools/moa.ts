@@ -40,9 +40,9 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   nbd: { qemuName: "qemu-nbd", about: "not yet there", permissions: "img", run: absent("qemu-nbd") },
   "storage-daemon": {
     qemuName: "qemu-storage-daemon",
-    about: "not yet there",
-    permissions: "img",
-    run: absent("qemu-storage-daemon"),
+    about: "disks without a machine, and QMP over them",
+    permissions: "start",
+    run: async (program, args) => await (await import("./storage_daemon/main.ts")).main(program, args),
   },
 };
 

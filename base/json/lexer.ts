@@ -8,7 +8,19 @@
  */
 
 /** What a token is; a structural character stands for itself. */
-export type TokenKind = "{" | "}" | "[" | "]" | ":" | "," | "integer" | "float" | "keyword" | "string" | "error";
+export type TokenKind =
+  | "{"
+  | "}"
+  | "["
+  | "]"
+  | ":"
+  | ","
+  | "integer"
+  | "float"
+  | "keyword"
+  | "string"
+  | "error"
+  | "too long";
 
 /** A token with its text as it was written, strings with their quotes; structural characters have none. */
 export interface Token {
@@ -43,8 +55,9 @@ const [SMALL_E, LARGE_E] = [0x65, 0x45];
 export class JsonLexer {
   #state: State = "start";
   #quote = QUOTE;
-  /** The token's bytes of earlier pieces. */
-  #head: Uint8Array = NONE;
+  /** The token's bytes of earlier pieces; they are joined once, at its end. */
+  #head: Uint8Array[] = [];
+  #headBytes = 0;
   readonly #emit: (token: Token) => void;
 
   constructor(emit: (token: Token) => void) {
@@ -78,8 +91,8 @@ export class JsonLexer {
           this.#emit({ kind, bytes: NONE });
           from = at + 1;
       }
-      if (at + 1 - from + this.#head.length > MAX_TOKEN_BYTES) {
-        this.#end("error", chunk.subarray(from, at + 1));
+      if (at + 1 - from + this.#headBytes > MAX_TOKEN_BYTES) {
+        this.#end("too long", NONE);
         from = at + 1;
       }
     }
@@ -92,18 +105,23 @@ export class JsonLexer {
     const kind = state === "start" || state === "recovery" ? undefined : (LAST[state] ?? "error");
     if (kind !== undefined) this.#end(kind, NONE);
     this.#state = "start";
-    this.#head = NONE;
+    this.#forget();
   }
 
   #keep(tail: Uint8Array): void {
-    if (this.#head.length === 0) this.#head = tail.slice();
-    else this.#head = joined(this.#head, tail);
+    this.#head.push(tail.slice());
+    this.#headBytes += tail.length;
+  }
+
+  #forget(): void {
+    this.#head = [];
+    this.#headBytes = 0;
   }
 
   #end(kind: TokenKind, tail: Uint8Array): void {
-    const bytes = this.#head.length === 0 ? tail : joined(this.#head, tail);
-    this.#head = NONE;
-    this.#state = kind === "error" ? "recovery" : "start";
+    const bytes = this.#headBytes === 0 || kind === "too long" ? tail : joined([...this.#head, tail]);
+    this.#forget();
+    this.#state = kind === "error" || kind === "too long" ? "recovery" : "start";
     this.#emit({ kind, bytes });
   }
 
@@ -195,9 +213,12 @@ function isLetter(byte: number): boolean {
   return byte >= 0x61 && byte <= 0x7a;
 }
 
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(head.length + tail.length);
-  bytes.set(head);
-  bytes.set(tail, head.length);
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
   return bytes;
 }

@@ -43,6 +43,8 @@ export class JsonStream {
     switch (token.kind) {
       case "error":
         return this.#fail(strayText(token));
+      case "too long":
+        return this.#fail("JSON token size limit exceeded");
       case "{":
         this.#braces++;
         break;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { assert } from "../../base/assert.ts";
 import type { BlockGraph } from "../../block/mod.ts";
 import type { BackendSet, ChardevSet, Machine } from "../../machine/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
@@ -36,5 +37,12 @@ export interface StorageContext {
 
 /** What the commands of a machine get. */
 export interface MachineQmpContext extends StorageContext {
-  readonly hmp: HmpMonitor;
+  /** Where there is a machine. */
+  readonly hmp: HmpMonitor | undefined;
+}
+
+/** The prompt of the machine, without which a command makes no sense. */
+export function promptOf({ hmp }: MachineQmpContext): HmpMonitor {
+  assert(hmp !== undefined, "a command of machines in a program that has none");
+  return hmp;
 }

@@ -41,9 +41,12 @@ function container(typeName: string, children: Iterable<readonly [string, Object
 /** The tree's root. */
 export function objectRoot(graph: BlockGraph, machine: Machine | undefined, chardevs: ChardevSet): ObjectView {
   const made = graph.objects.list.map((object): [string, ObjectView] => [object.id, userObject(graph, object)]);
+  const objects = ["objects", container("container", made)] as const;
   return container("container", [
-    ["objects", container("container", made)],
-    ...(machine === undefined ? [] : [["machine", machineObject(machine.objects.machine)] as const]),
+    // Without a machine there is no such container before it holds something.
+    ...(machine === undefined
+      ? (made.length === 0 ? [] : [objects])
+      : [objects, ["machine", machineObject(machine.objects.machine)] as const]),
     [
       "chardevs",
       container("container", chardevs.list.map((device) => [device.label, container(`chardev-${device.kind}`, [])])),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Machine, MachineEvents } from "../../machine/mod.ts";
-import type { JobEvents } from "../../block/mod.ts";
+import type { BlockGraph, JobEvents } from "../../block/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
 import { allQmpCommands, type QmpCommands, QmpServer } from "../qmp/mod.ts";
 import type { Infer } from "../schema/qapi/types.ts";
@@ -58,7 +58,12 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
     nowNs: () => clocks.host.nowNs(),
   });
   for (const name of TOLD) machine.events.on(name, (data) => server.emit(name, data));
-  for (const name of TOLD_OF_JOBS) machine.graph.jobs.events.on(name, (data) => server.emit(name, data));
-  machine.graph.events.on("event", ({ name, data }) => server.emit(name, data));
+  tellOfStorage(machine.graph, server);
   return server;
+}
+
+/** Lets clients hear of jobs and nodes. */
+export function tellOfStorage(graph: BlockGraph, server: QmpServer): void {
+  for (const name of TOLD_OF_JOBS) graph.jobs.events.on(name, (data) => server.emit(name, data));
+  graph.events.on("event", ({ name, data }) => server.emit(name, data));
 }

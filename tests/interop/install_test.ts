@@ -51,10 +51,10 @@ Deno.test("starters: installed, used, moved, installed again", async (t) => {
   });
 
   await t.step("what a name does not do yet it says", async () => {
-    for (const name of ["qemu-nbd", "qemu-storage-daemon"]) {
-      const { code, stdout, stderr } = await start(name, ["--version"]);
-      assertEquals([code, stdout, stderr], [1, "", `${name}: moa does not do what ${name} does yet\n`]);
-    }
+    const { code, stdout, stderr } = await start("qemu-nbd", ["--version"]);
+    assertEquals([code, stdout, stderr], [1, "", "qemu-nbd: moa does not do what qemu-nbd does yet\n"]);
+    const daemon = await start("qemu-storage-daemon", ["--version"]);
+    assertEquals([daemon.code, daemon.stdout.split(" ")[0], daemon.stderr], [0, "qemu-storage-daemon", ""]);
   });
 
   await t.step("threads find their program beside the bundle", async () => {

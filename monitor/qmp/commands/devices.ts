@@ -10,6 +10,7 @@ import type { OptionPair } from "../../../base/keyval.ts";
 import { plug, unplug } from "../../commands/devices.ts";
 import { optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+import { promptOf } from "../context.ts";
 
 const addition = struct({ driver: str, bus: optional(str), id: optional(str) });
 
@@ -20,7 +21,7 @@ export const deviceAdd = qmpCommand({
   data: { ...addition, open: true },
   features: ["json-cli", "json-cli-hotplug"],
   isUnchecked: true,
-  run: ({ hmp }, data) => plug(hmp.context([]), pairsOf(data as JsonObject)),
+  run: (context, data) => plug(promptOf(context).context([]), pairsOf(data as JsonObject)),
 });
 
 /** Options as a command line has them; what has no text is left out, as QEMU leaves it out. */
@@ -49,5 +50,5 @@ export const deviceDel = qmpCommand({
   name: "device_del",
   summary: "Takes a device out by id or path; DEVICE_DELETED tells when it has gone.",
   data: struct({ id: str }),
-  run: ({ hmp }, { id }) => unplug(hmp.context([]), id),
+  run: (context, { id }) => unplug(promptOf(context).context([]), id),
 });

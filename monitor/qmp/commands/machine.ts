@@ -8,12 +8,12 @@
 import * as hmp from "../../commands/machine.ts";
 import { bool, empty, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
-import type { MachineQmpContext } from "../context.ts";
+import { type MachineQmpContext, promptOf } from "../context.ts";
 import type { MonitorContext } from "../../context.ts";
 
 /** What the prompt's commands get, which do the work. */
 function contextOf(context: MachineQmpContext): MonitorContext {
-  return context.hmp.context([]);
+  return promptOf(context).context([]);
 }
 
 export const stop = qmpCommand({

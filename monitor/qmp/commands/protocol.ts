@@ -6,6 +6,7 @@
 import { MonitorError } from "../../errors.ts";
 import { empty, int, list, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
+import { promptOf } from "../context.ts";
 import { describeSchema } from "../introspection.ts";
 import { schemaInfo } from "../types/schema.ts";
 import { versionInfo } from "../server.ts";
@@ -59,11 +60,11 @@ export const humanMonitorCommand = qmpCommand({
   features: ["savevm-monitor-nodes"],
   // The prompt takes its turn in the queue by itself.
   ownQueue: true,
-  async run({ hmp }, { "command-line": line, "cpu-index": cpu = 0 }) {
+  async run(context, { "command-line": line, "cpu-index": cpu = 0 }) {
     if (cpu !== 0) throw new MonitorError("Parameter 'cpu-index' expects a CPU number");
     let text = "";
     const add = (more: string) => void (text += more);
-    await hmp.session().execute(line, { print: add, host: add, hostError: add });
+    await promptOf(context).session().execute(line, { print: add, host: add, hostError: add });
     return text.replaceAll("\n", "\r\n");
   },
 });
