@@ -9,7 +9,7 @@ import { startOnce } from "../../../block/mod.ts";
 import { deleteSnapshot, loadSnapshot, type Machine, saveSnapshot } from "../../../machine/mod.ts";
 import { list, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
-import type { MachineQmpContext } from "../context.ts";
+import { type MachineQmpContext, promptOf } from "../context.ts";
 
 const withState = struct({ "job-id": str, tag: str, vmstate: str, devices: list(str) });
 
@@ -19,7 +19,8 @@ async function start(
   how: { readonly id: string; readonly type: "snapshot-save" | "snapshot-load" | "snapshot-delete" },
   work: (machine: Machine) => Promise<unknown>,
 ): Promise<void> {
-  const { graph, hmp } = context;
+  const { graph } = context;
+  const hmp = promptOf(context);
   const { machine } = hmp.context([]);
   await startOnce(graph, how, async () => void await hmp.exclusive(() => work(machine)));
 }
