@@ -12,6 +12,7 @@ import type { Clocks } from "../base/clocks.ts";
 import { Events } from "../base/events.ts";
 import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
+import { MiB } from "../base/units.ts";
 import type { BlockBackend, BlockGraph } from "../block/mod.ts";
 import {
   AddressSpace,
@@ -178,6 +179,8 @@ export class Machine implements AsyncDisposable {
         memory: machine.memory,
         ports: machine.ports,
         acknowledgeInterrupt: () => machine.built.acknowledgeInterrupt(),
+        requestReset: () => machine.#guestReset(),
+        failed: (error) => machine.#cpuFailed(error),
       });
       await machine.#resetAll();
     } catch (error) {
@@ -391,12 +394,19 @@ export class Machine implements AsyncDisposable {
     this.events.emit("run-state", { before, now });
   }
 
+  #cpuFailed(error: Error): void {
+    this.context.warn(error.message);
+    this.#later(() => this.#halt("internal-error"));
+  }
+
   #guestReset(): void {
+    this.accelerator.kick();
     if (this.#noReboot) this.announceShutdown("guest-reset");
     else this.#later(() => this.#reset("guest-reset"));
   }
 
   #guestShutdown(): void {
+    this.accelerator.kick();
     this.#later(async () => {
       await this.#halt("shutdown");
       this.announceShutdown("guest-shutdown");
@@ -422,8 +432,17 @@ export class Machine implements AsyncDisposable {
 }
 
 function allocateRam(accelerator: Accelerator, sizeBytes: number): GuestRam {
+  const { maxRamBytes, longMode } = accelerator.can;
+  if (sizeBytes > maxRamBytes && !longMode) {
+    throw new MachineError(
+      `cannot set up guest memory 'pc.ram': the CPU of -accel ${accelerator.name} has room for ${
+        maxRamBytes / MiB
+      } MiB; ` +
+        `say -m ${maxRamBytes / MiB} or less, or -accel qtest for a machine without a CPU`,
+    );
+  }
   try {
-    if (sizeBytes <= accelerator.can.maxRamBytes) return accelerator.mapRam(sizeBytes);
+    if (sizeBytes <= maxRamBytes) return accelerator.mapRam(sizeBytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }

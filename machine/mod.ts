@@ -5,7 +5,15 @@
  */
 export { BackendSet } from "./backends.ts";
 export type { Board, BoardDrive, BoardSite, BuiltBoard, FirmwareItems } from "./boards/board.ts";
-export { type Accelerator, type AcceleratorAbilities, type MachineBus, QtestAccelerator } from "./cpu/mod.ts";
+export {
+  type Accelerator,
+  type AcceleratorAbilities,
+  type InstructionClock,
+  type MachineBus,
+  QtestAccelerator,
+  V86Accelerator,
+  type V86Site,
+} from "./cpu/mod.ts";
 export { pc } from "./boards/pc.ts";
 export * from "./chardev/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";

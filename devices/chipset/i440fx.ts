@@ -30,6 +30,8 @@ export interface I440fxMemory {
   readonly pci: MemoryRegion;
   readonly ram: MemoryRegion;
   readonly ramBytes: number;
+  /** The CPU sees RAM from C0000 to FFFFF whatever the registers say: they only remember. */
+  readonly alwaysRam?: boolean;
 }
 
 const SMRAM_START = 0xa0000;
@@ -88,6 +90,8 @@ export class I440fx extends PciDevice {
         name: `pam${index}`,
         offset: Register.Pam + index,
         size: 1 as const,
+        // That F0000 is RAM tells the firmware not to look for itself elsewhere.
+        reset: index === 0 && memory.alwaysRam ? Mode.ReadRam << 4 : 0,
         writable: 0xff,
         keepsOnReset: true,
       })),
@@ -137,7 +141,7 @@ export class I440fx extends PciDevice {
   #show(): void {
     this.#segments.forEach((modes, index) => {
       const { register, shift } = SEGMENTS[index]!;
-      const mode = (this.config.read(register, 1) >> shift) & 3;
+      const mode = this.#memory.alwaysRam ? Mode.Ram : (this.config.read(register, 1) >> shift) & 3;
       modes.forEach((region, number) => region.enabled = number === mode);
     });
     const smram = this.config.get("smram");

@@ -117,7 +117,13 @@ class PcBuilder {
     await host.realize(systemBus);
     const bridge = new I440fx(
       context,
-      { system: systemMemory, pci, ram: ramRegion, ramBytes: ram.sizeBytes },
+      {
+        system: systemMemory,
+        pci,
+        ram: ramRegion,
+        ramBytes: ram.sizeBytes,
+        alwaysRam: !this.#site.accelerator.can.romProtection,
+      },
       { addr: 0 },
     );
     await bridge.realize(host.pci);
@@ -134,16 +140,27 @@ class PcBuilder {
     const { context, accelerator } = this.#site;
     const first = isaI8259.create(context, { iobase: 0x20, elcr_addr: 0x4d0, elcr_mask: 0xf8, master: true });
     await first.realize(isa);
-    first.connect(irqLine((level) => accelerator.setInterrupt(0, level)));
+    const ownControllers = accelerator.can.interruptControllers === "its own";
+    if (ownControllers) this.#connectAccelerator();
+    else first.connect(irqLine((level) => accelerator.setInterrupt(0, level)));
     const second = isaI8259.create(context, { iobase: 0xa0, elcr_addr: 0x4d1, elcr_mask: 0xde, master: false });
     await second.realize(isa);
     second.connect(first.input(2));
     first.cascade = second;
+    if (ownControllers) return first;
     for (let line = 0; line < 8; line++) {
       if (line !== 2) this.#interrupts.connect(line, first.input(line));
       this.#interrupts.connect(line + 8, second.input(line));
     }
     return first;
+  }
+
+  /** The CPU brings its own interrupt controllers: those of the board are there to be seen. */
+  #connectAccelerator(): void {
+    const { accelerator } = this.#site;
+    for (let line = 0; line < LINE_COUNT; line++) {
+      this.#interrupts.connect(line, irqLine((level) => accelerator.setInterrupt(line, level)));
+    }
   }
 
   async #buildIoApic(host: I440fxHost): Promise<void> {
@@ -152,6 +169,7 @@ class PcBuilder {
     chip.place(host.node, "ioapic");
     await chip.realize(systemBus);
     chip.map(0, systemMemory, IOAPIC_ADDRESS);
+    if (this.#site.accelerator.can.interruptControllers === "its own") return;
     for (let line = 0; line < LINE_COUNT; line++) this.#interrupts.connect(line, chip.input(line));
   }
 

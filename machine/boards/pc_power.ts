@@ -16,7 +16,12 @@ const FIRST_EEPROM = 0x50;
 /** Makes the function and what it holds. */
 export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: IsaBus): Promise<Piix4Pm> {
   const { context } = site;
-  const pm = piix4Pm.create(context, { "addr": FUNCTION, "smb_io_base": SMBUS_PORT, "smm-enabled": true });
+  const pm = piix4Pm.create(context, {
+    "addr": FUNCTION,
+    "smb_io_base": SMBUS_PORT,
+    // A CPU without protected memory has no SMM either.
+    "smm-enabled": site.accelerator.can.romProtection,
+  });
   await pm.realize(pci);
   pm.connect(isa.irq(SCI_IRQ));
   for (let index = 0; index < EEPROMS; index++) {

@@ -13,8 +13,9 @@ export interface AcceleratorAbilities {
   readonly maxRamBytes: number;
   readonly longMode: boolean;
   readonly smp: boolean;
-  /** Whether it brings PIC and APIC, or takes the board's. */
+  /** Whether it brings PIC and APIC, or takes the board's; {@link Accelerator.setInterrupt} means accordingly. */
   readonly interruptControllers: "its own" | "ours";
+  /** Whether ROM, PAM and SMRAM have effect; without, C0000 to FFFFF is RAM into which a reset puts the firmware. */
   readonly romProtection: boolean;
   /** Whether it has a virtual clock of its own. */
   readonly virtualClock: boolean;
@@ -26,6 +27,10 @@ export interface MachineBus {
   readonly ports: PortSpace;
   /** The vector of the interrupt that is waiting, taken from the interrupt controller. */
   acknowledgeInterrupt(): number;
+  /** The guest did what a CPU answers by a reset: a fault in the handler of a fault in the handler of a fault. */
+  requestReset(): void;
+  /** The CPU cannot go on; it stands still already. */
+  failed(error: Error): void;
 }
 
 /** A virtual clock that a snapshot can set. */
@@ -47,7 +52,10 @@ export interface Accelerator extends AsyncDisposable {
   mapRom(address: number, bytes: Uint8Array): void;
   /** Takes the finished board. */
   attach(bus: MachineBus): Promise<void>;
-  /** Drives a line into the CPU: 0 is INTR. */
+  /**
+   * Drives a line into the CPU, from anywhere, at any time. With the board's interrupt controllers line 0 is INTR; with
+   * its own these are the board's lines 0 to 23, 0 to 15 as ISA counts them.
+   */
   setInterrupt(line: number, level: 0 | 1): void;
   /** A message-signalled interrupt. */
   signalMessage(address: bigint, data: number): void;
@@ -55,7 +63,7 @@ export interface Accelerator extends AsyncDisposable {
   run(): Promise<void>;
   /** Resolves when it stands still between two instructions. */
   stop(): Promise<void>;
-  /** Makes it look at interrupts and timers soon. */
+  /** Makes it look at interrupts and timers soon, and lets others have their turn. */
   kick(): void;
   reset(): void;
   /** The CPU's state; RAM is saved by machine/snapshot. */

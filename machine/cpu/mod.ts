@@ -4,5 +4,7 @@
  * @module
  */
 export type { Accelerator, AcceleratorAbilities, MachineBus } from "./accelerator.ts";
+export { V86Accelerator, type V86Site } from "./v86/accelerator.ts";
+export type { InstructionClock } from "./v86/icount.ts";
 export { type AccessWidth, QtestAccelerator } from "./qtest.ts";
 export { QtestSession, type QtestWiring } from "./qtest_protocol.ts";

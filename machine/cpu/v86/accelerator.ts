@@ -1,0 +1,253 @@
+/**
+ * `-accel v86`: one 32-bit x86 CPU, translated to WebAssembly, with interrupt controllers of its own.
+ *
+ * The CPU runs for about a millisecond, then everybody else has a turn of the event loop: completed requests, timers,
+ * monitors, signals. When the guest waits (HLT), the process sleeps until the next timer or event. So nothing that a
+ * guest does holds the process up.
+ *
+ * What it cannot do: 64-bit code, more than 2047 MiB of RAM, more than one CPU, SMM, code that runs from ROM.
+ *
+ * @module
+ */
+import { clearImmediate, setImmediate } from "node:timers";
+import { assert } from "../../../base/assert.ts";
+import type { Clock, Timer } from "../../../base/clocks.ts";
+import type { Random } from "../../../base/random.ts";
+import { KiB, MiB, NS_PER_MS } from "../../../base/units.ts";
+import type { GuestRam } from "../../../devices/bus/mod.ts";
+import { MachineError } from "../../errors.ts";
+import type { Accelerator, AcceleratorAbilities, MachineBus } from "../accelerator.ts";
+import { VirtualClock } from "./clock.ts";
+import { Core } from "./core.ts";
+import { type InstructionClock, InstructionCounter } from "./icount.ts";
+import { loadCoreModule } from "./module.ts";
+import { CoreRam } from "./ram.ts";
+import { loadCore, pristineControllers, resetCore, saveCore } from "./state.ts";
+
+const MAX_RAM_BYTES = 2047 * MiB;
+const MAX_FIRMWARE_BYTES = 256 * KiB;
+/** Where the local APIC takes messages: FEE00000 to FEEFFFFF. */
+const MESSAGE_PAGE = 0xfee;
+/** Shorter rests than this are not worth a timer of the host. */
+const SHORTEST_SLEEP_NS = 200_000;
+
+/** What the CPU needs of its surroundings. */
+export interface V86Site {
+  /** What virtual time goes by, unless it goes by instructions. */
+  readonly realtime: Clock;
+  readonly random: Random;
+  readonly warn: (text: string) => void;
+  /** `-icount`. */
+  readonly icount?: InstructionClock;
+}
+
+/** The accelerator. */
+export class V86Accelerator implements Accelerator {
+  readonly name = "v86";
+  readonly can: AcceleratorAbilities = {
+    maxRamBytes: MAX_RAM_BYTES,
+    longMode: false,
+    smp: false,
+    interruptControllers: "its own",
+    romProtection: false,
+    virtualClock: true,
+  };
+  readonly clock: VirtualClock;
+  readonly #module: WebAssembly.Module;
+  readonly #site: V86Site;
+  readonly #counter: InstructionCounter | undefined;
+  #core: Core | undefined;
+  #pristine: Uint8Array = new Uint8Array(0);
+  #firmware = new Uint8Array(0);
+  #bus: MachineBus | undefined;
+  #running = false;
+  #next: ReturnType<typeof setImmediate> | undefined;
+  #sleep: Timer | undefined;
+  /** Whether the CPU had nothing to do, and whoever else had something has had a turn since. */
+  #settled = false;
+  #words = "";
+
+  private constructor(module: WebAssembly.Module, site: V86Site) {
+    this.#module = module;
+    this.#site = site;
+    const { realtime, icount } = site;
+    this.#counter = icount === undefined
+      ? undefined
+      : new InstructionCounter(icount, () => this.#core?.instructions ?? 0);
+    this.clock = new VirtualClock(this.#counter === undefined ? () => realtime.nowNs() : () => this.#counter!.nowNs());
+    this.clock.onEarlier = () => this.kick();
+  }
+
+  /** Loads the core. @throws {MachineError} where it is not to be had */
+  static async create(site: V86Site): Promise<V86Accelerator> {
+    return new V86Accelerator(await loadCoreModule(), site);
+  }
+
+  /** The core, for those who look into it. */
+  get core(): Core {
+    assert(this.#core !== undefined, "the accelerator has no RAM yet");
+    return this.#core;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  mapRam(sizeBytes: number): GuestRam {
+    assert(this.#core === undefined, "RAM is made once");
+    this.#makeCore(sizeBytes);
+    return new CoreRam(sizeBytes, () => this.core);
+  }
+
+  mapRom(_address: number, bytes: Uint8Array): void {
+    if (bytes.length > MAX_FIRMWARE_BYTES) {
+      throw new MachineError(
+        `could not load PC BIOS: a firmware of ${
+          bytes.length / KiB
+        } KiB, as OVMF is, needs a CPU that runs code from ` +
+          "flash memory; v86 takes up to 256 KiB, such as SeaBIOS's bios-256k.bin",
+      );
+    }
+    this.#firmware = bytes.slice();
+  }
+
+  async attach(bus: MachineBus): Promise<void> {
+    assert(this.#bus === undefined, "an accelerator serves one machine");
+    this.#bus = bus;
+    this.core.attach(bus);
+  }
+
+  setInterrupt(line: number, level: 0 | 1): void {
+    this.core.drive(line, level);
+  }
+
+  signalMessage(address: bigint, data: number): void {
+    // Fixed and lowest priority: one CPU takes either.
+    if (address >> 20n !== BigInt(MESSAGE_PAGE) || (data >> 8 & 6) !== 0) return;
+    this.core.pend(data & 0xff);
+  }
+
+  async run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    this.clock.start();
+    this.#schedule();
+  }
+
+  /** The CPU runs only within a turn of the event loop: so it stands still now. */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.clock.stop();
+    this.#unschedule();
+  }
+
+  kick(): void {
+    const core = this.#core;
+    if (core?.inside) core.leave();
+    else if (this.#running) this.#schedule();
+  }
+
+  reset(): void {
+    const { core } = this;
+    this.#setting(() => resetCore(core, this.#pristine));
+    const at = MiB - this.#firmware.length;
+    if (core.ramBytes < MiB) return;
+    core.ram.set(this.#firmware, at);
+    core.changed(at, this.#firmware.length);
+  }
+
+  save(): Uint8Array {
+    return saveCore(this.core);
+  }
+
+  load(state: Uint8Array): void {
+    const nowMs = this.clock.nowNs() / NS_PER_MS;
+    this.#setting(() => loadCore(this.core, state, nowMs));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Runs `work`, which may set the counter of instructions. */
+  #setting(work: () => void): void {
+    if (this.#counter === undefined) work();
+    else this.#counter.across(work);
+  }
+
+  #makeCore(ramBytes: number): void {
+    this.#core = new Core(this.#module, {
+      nowMs: () => this.clock.nowNs() / NS_PER_MS,
+      runTimers: () => this.clock.runDue() / NS_PER_MS,
+      woken: () => this.kick(),
+      random: () => this.#site.random.uint32(),
+      complain: (text) => this.#words += text,
+    }, { ramBytes, compileAtOnce: this.#counter !== undefined });
+    this.#pristine = pristineControllers(this.#core);
+  }
+
+  #schedule(): void {
+    this.#sleep?.cancel();
+    this.#sleep = undefined;
+    this.#next ??= setImmediate(() => this.#turn());
+  }
+
+  #unschedule(): void {
+    this.#sleep?.cancel();
+    this.#sleep = undefined;
+    if (this.#next !== undefined) clearImmediate(this.#next);
+    this.#next = undefined;
+  }
+
+  /** One slice of the CPU. */
+  #turn(): void {
+    this.#next = undefined;
+    const idleMs = this.#slice();
+    if (!this.#running || this.#next !== undefined) return;
+    if (idleMs > 0 && this.#settled) return this.#rest(idleMs * NS_PER_MS);
+    this.#settled = idleMs > 0;
+    this.#schedule();
+  }
+
+  #slice(): number {
+    const { core, clock } = this;
+    // In HLT without interrupts the core looks at no timer.
+    if (core.halted) clock.runDue();
+    try {
+      return core.run();
+    } catch (error) {
+      this.#broken(error);
+      return 0;
+    }
+  }
+
+  /** Sleeps until the next timer; anything that happens ends it before. */
+  #rest(idleNs: number): void {
+    this.#settled = false;
+    const restNs = Math.min(idleNs, (this.clock.nextDeadlineNs ?? Infinity) - this.clock.nowNs());
+    if (this.#counter?.sleeps === false) {
+      if (Number.isFinite(restNs)) this.clock.skip(Math.max(0, restNs));
+      else return;
+      return this.#schedule();
+    }
+    if (restNs < SHORTEST_SLEEP_NS) return this.#schedule();
+    const { realtime } = this.#site;
+    const sleptFromNs = realtime.nowNs();
+    const wake = (durationNs: number) => {
+      // Instructions stood still meanwhile.
+      if (this.#counter !== undefined) this.clock.skip(durationNs);
+      this.#schedule();
+    };
+    if (Number.isFinite(restNs)) this.#sleep = realtime.setTimer(sleptFromNs + restNs, () => wake(restNs));
+  }
+
+  /** Something that the core does not survive: a fault of it, or of a device. */
+  #broken(error: unknown): void {
+    this.#running = false;
+    this.clock.stop();
+    const words = this.#words;
+    this.#words = "";
+    this.#bus?.failed(new MachineError(`the CPU stopped: ${words || (error as Error).message}`, { cause: error }));
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * One instance of the v86 core: a CPU with its interrupt controllers and RAM, and what it calls outside.
+ *
+ * The core runs inside {@link Core.run} only, synchronously, for about a millisecond at a time. Ports and registers in
+ * memory are looked up in the machine's address spaces from within that call.
+ *
+ * Three of its rules shape this file. An interrupt must not be delivered in the middle of a memory access, since
+ * compiled code keeps registers to itself then: it is made to wait for the end of the slice, which comes at once. What
+ * was compiled is reported while the core's own lock is held, so it is answered later. Linear memory may grow, so views
+ * of it are made anew when it has.
+ *
+ * Left out, because the core has none of it: 64-bit mode, more than one CPU, SMM, NMI, single steps, write protection of
+ * what lies from C0000 to FFFFF.
+ *
+ * Source: the interface of v86 0.5.462 as found by experiment.
+ *
+ * @module
+ */
+import { assert } from "../../../base/assert.ts";
+import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
+import { At, INTERRUPT_FLAG, TABLE_BLOCKS, TABLE_OFFSET } from "./layout.ts";
+import type { CoreExports } from "./module.ts";
+
+/** What a core is connected to. */
+export interface CoreWiring {
+  /** Virtual time in milliseconds: time stamp counter and local APIC's timer go by it. */
+  nowMs(): number;
+  /** Lets timers fire; milliseconds to the next, `Infinity` where none is set. */
+  runTimers(): number;
+  /** An interrupt has ended HLT. */
+  woken(): void;
+  /** A whole number below 2^32, for RDRAND. */
+  random(): number;
+  /** The core's last words. */
+  complain(text: string): void;
+}
+
+/** Where ports and memory outside RAM are. */
+export interface CoreBus {
+  readonly ports: PortSpace;
+  readonly memory: AddressSpace;
+}
+
+/** How many equal answers of one port make a guest one that waits, and waits for what happens outside the slice. */
+const POLLS_BEFORE_YIELD = 16;
+
+/** The core's heap is stretched by this much at the start, so that it hardly ever grows while views are in use. */
+const HEAP_RESERVE_BYTES = 48 << 20;
+
+/** What the core tells while it compiles. */
+interface Compiled {
+  readonly index: number;
+  readonly start: number;
+  readonly flags: number;
+}
+
+/** The core. */
+export class Core {
+  readonly exports: CoreExports;
+  readonly ramBytes: number;
+  #ramBase = 0;
+  readonly #wiring: CoreWiring;
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_OFFSET + TABLE_BLOCKS });
+  /** What compiled blocks import: memory, and what the interpreter is made of. */
+  readonly #blockImports: Record<string, WebAssembly.ExportValue> = Object.create(null);
+  readonly #compileAtOnce: boolean;
+  #bus: CoreBus | undefined;
+  #compiled: Compiled[] = [];
+  #buffer: ArrayBuffer | undefined;
+  #ram!: Uint8Array;
+  #bytes!: Uint8Array;
+  #words!: Int32Array;
+  #inside = false;
+  #inMemoryAccess = false;
+  #leaving = false;
+  #polledPort = -1;
+  #polledValue = 0;
+  #polls = 0;
+
+  /**
+   * @param compileAtOnce compiled code is in use after a fixed number of instructions, not when the host gets to it
+   * @throws RangeError where there is no memory for that much RAM
+   */
+  constructor(
+    module: WebAssembly.Module,
+    wiring: CoreWiring,
+    options: { readonly ramBytes: number; readonly compileAtOnce: boolean },
+  ) {
+    this.#wiring = wiring;
+    this.#compileAtOnce = options.compileAtOnce;
+    this.ramBytes = options.ramBytes;
+    const instance = new WebAssembly.Instance(module, { env: this.#imports() });
+    // The list of imports was compared, so these are the exports of that version.
+    const exports: unknown = instance.exports;
+    this.exports = exports as CoreExports;
+    for (const [name, value] of Object.entries(instance.exports)) {
+      if (!/^_|^zstd|_js$/.test(name)) this.#blockImports[name] = value;
+    }
+    this.#blockImports.m = this.exports.memory;
+    this.exports.rust_init();
+    this.#word(At.ramBytes, options.ramBytes);
+    this.#ramBase = this.#allocate(options.ramBytes);
+    this.#buffer = undefined;
+    this.#byte(At.apicPresent, 1);
+    this.exports.reset_cpu();
+  }
+
+  /** Connects ports and memory. */
+  attach(bus: CoreBus): void {
+    assert(this.#bus === undefined, "a core serves one machine");
+    this.#bus = bus;
+  }
+
+  /** Guest RAM itself, until memory grows. */
+  get ram(): Uint8Array {
+    this.#refresh();
+    return this.#ram;
+  }
+
+  /** All of linear memory, until it grows. */
+  get bytes(): Uint8Array {
+    this.#refresh();
+    return this.#bytes;
+  }
+
+  /** 32 bits of the CPU's state. */
+  word(at: number): number {
+    this.#refresh();
+    return this.#words[at >> 2]!;
+  }
+
+  /** Whether the CPU waits for an interrupt. */
+  get halted(): boolean {
+    return this.bytes[At.inHlt] !== 0;
+  }
+
+  /** Instructions so far, modulo 2^32. */
+  get instructions(): number {
+    this.#refresh();
+    return this.#words[At.instructionCounter >> 2]! >>> 0;
+  }
+
+  /** Runs for about a millisecond or to HLT; for how many milliseconds it has nothing to do then. */
+  run(): number {
+    this.#inside = true;
+    this.#leaving = false;
+    this.#polls = 0;
+    try {
+      const idleMs = this.exports.main_loop();
+      if (!this.#leaving) return idleMs;
+      this.#byte(At.inHlt, 0);
+      return 0;
+    } finally {
+      this.#inside = false;
+      this.#inMemoryAccess = false;
+    }
+  }
+
+  /** Ends the slice that is running after the current instruction or compiled block. */
+  leave(): void {
+    if (!this.#inside || this.#leaving || this.halted) return;
+    // As if the guest had executed HLT: that is what the core's loop looks at.
+    this.#leaving = true;
+    this.#byte(At.inHlt, 1);
+  }
+
+  get inside(): boolean {
+    return this.#inside;
+  }
+
+  /** Drives a line of the interrupt controllers. Ask for 0 to 15, or 16 to 23 of the I/O APIC. */
+  drive(line: number, level: 0 | 1): void {
+    this.#withoutDelivery(() => {
+      if (level === 1) this.exports.device_raise_irq(line);
+      else this.exports.device_lower_irq(line);
+    });
+  }
+
+  /** Makes the interrupt `vector` pending in the local APIC. */
+  pend(vector: number): void {
+    this.#withoutDelivery(() => {
+      const at = this.exports.get_apic_addr() + 64 + 4 * (vector >> 5);
+      this.#word(at, this.word(at) | 1 << (vector & 31));
+      this.exports.handle_irqs();
+    });
+  }
+
+  /** Says that RAM was written from outside: what was compiled from it is void. */
+  changed(address: number, lengthBytes: number): void {
+    if (lengthBytes > 0) this.exports.jit_dirty_cache(address, address + lengthBytes);
+  }
+
+  /** Nothing is delivered while a memory access goes on; the end of the slice does it, soon. */
+  #withoutDelivery(work: () => void): void {
+    if (!this.#inMemoryAccess) return work();
+    const flags = this.word(At.flags);
+    this.#word(At.flags, flags & ~INTERRUPT_FLAG);
+    work();
+    this.#word(At.flags, flags);
+    this.leave();
+  }
+
+  #allocate(sizeBytes: number): number {
+    const address = this.exports.allocate_memory(sizeBytes) >>> 0;
+    if (address === 0) throw new RangeError(`no memory for ${sizeBytes} bytes of guest RAM`);
+    this.exports.v86_free(this.exports.v86_malloc(HEAP_RESERVE_BYTES));
+    return address;
+  }
+
+  #refresh(): void {
+    const { buffer } = this.exports.memory;
+    if (buffer === this.#buffer) return;
+    this.#buffer = buffer as ArrayBuffer;
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Int32Array(buffer);
+    this.#ram = this.#bytes.subarray(this.#ramBase, this.#ramBase + this.ramBytes);
+  }
+
+  #word(at: number, value: number): void {
+    this.#refresh();
+    this.#words[at >> 2] = value;
+  }
+
+  #byte(at: number, value: number): void {
+    this.bytes[at] = value;
+  }
+
+  #imports(): WebAssembly.ModuleImports {
+    const wiring = this.#wiring;
+    return {
+      __indirect_function_table: this.#table,
+      microtick: () => wiring.nowMs(),
+      run_hardware_timers: (_apic: number, nowMs: number) => this.#timers(nowMs),
+      cpu_event_halt: () => {},
+      stop_idling: () => wiring.woken(),
+      get_rand_int: () => wiring.random() | 0,
+      jit_clear_func: (index: number) => this.#table.set(TABLE_OFFSET + index, null),
+      codegen_finalize: (index: number, start: number, flags: number, at: number, length: number) =>
+        this.#compile({ index, start, flags }, at >>> 0, length >>> 0),
+      console_log_from_wasm: (at: number, length: number) =>
+        wiring.complain(new TextDecoder().decode(this.bytes.slice(at >>> 0, (at >>> 0) + (length >>> 0)))),
+      ...this.#portImports(),
+      ...this.#memoryImports(),
+    };
+  }
+
+  #portImports(): WebAssembly.ModuleImports {
+    return {
+      io_port_read8: (port: number) => this.#watched(port, this.#bus!.ports.readValue(port, 1)),
+      io_port_read16: (port: number) => this.#bus!.ports.readValue(port, 2),
+      io_port_read32: (port: number) => this.#bus!.ports.readValue(port, 4),
+      io_port_write8: (port: number, value: number) => this.#bus!.ports.writeValue(port, 1, value & 0xff),
+      io_port_write16: (port: number, value: number) => this.#bus!.ports.writeValue(port, 2, value & 0xffff),
+      io_port_write32: (port: number, value: number) => this.#bus!.ports.writeValue(port, 4, value >>> 0),
+    };
+  }
+
+  /** Addresses arrive signed; a read of two bytes arrives as two of one. */
+  #memoryImports(): WebAssembly.ModuleImports {
+    const read = (address: number, size: number) => {
+      const nested = this.#inMemoryAccess;
+      this.#inMemoryAccess = true;
+      const value = this.#bus!.memory.readValue(address >>> 0, size);
+      this.#inMemoryAccess = nested;
+      return value;
+    };
+    const write = (address: number, size: number, value: number) => {
+      const nested = this.#inMemoryAccess;
+      this.#inMemoryAccess = true;
+      this.#bus!.memory.writeValue(address >>> 0, size, value);
+      this.#inMemoryAccess = nested;
+    };
+    const words = (address: number, ...values: number[]) => {
+      for (const [index, value] of values.entries()) write(address + 4 * index, 4, value >>> 0);
+    };
+    return {
+      mmap_read8: (address: number) => read(address, 1),
+      mmap_read32: (address: number) => read(address, 4),
+      mmap_write8: (address: number, value: number) => write(address, 1, value & 0xff),
+      mmap_write16: (address: number, value: number) => write(address, 2, value & 0xffff),
+      mmap_write32: (address: number, value: number) => write(address, 4, value >>> 0),
+      mmap_write64: words,
+      mmap_write128: words,
+    };
+  }
+
+  /** A guest that reads the same from one port again and again waits for something: others get their turn. */
+  #watched(port: number, value: number): number {
+    if (port !== this.#polledPort || value !== this.#polledValue) {
+      this.#polledPort = port;
+      this.#polledValue = value;
+      this.#polls = 0;
+    } else if (++this.#polls >= POLLS_BEFORE_YIELD) {
+      this.#polls = 0;
+      this.leave();
+    }
+    return value;
+  }
+
+  #timers(nowMs: number): number {
+    for (const { index, start, flags } of this.#compiled.splice(0)) {
+      this.exports.codegen_finalize_finished(index, start, flags);
+    }
+    const nextMs = this.#wiring.runTimers();
+    return Math.min(nextMs, this.exports.apic_timer(nowMs));
+  }
+
+  #compile(block: Compiled, at: number, lengthBytes: number): void {
+    const imports = { e: this.#blockImports as WebAssembly.ModuleImports };
+    const code = new Uint8Array(this.exports.memory.buffer as ArrayBuffer, at, lengthBytes);
+    const use = (instance: WebAssembly.Instance) => {
+      const { f } = instance.exports;
+      assert(typeof f === "function", "a compiled block exports f");
+      this.#table.set(TABLE_OFFSET + block.index, f);
+      this.#compiled.push(block);
+    };
+    if (this.#compileAtOnce) return use(new WebAssembly.Instance(new WebAssembly.Module(code), imports));
+    WebAssembly.instantiate(code, imports).then(({ instance }) => use(instance));
+  }
+}
