@@ -1,7 +1,7 @@
 /**
  * Port blocks by which firmware's ACPI methods deal with general events and with devices that come and go.
  *
- * Left out: the newer CPU hotplug block, which takes the old one's place when software asks for it; slots of bridges.
+ * Left out: the newer CPU hotplug block, which takes the old one's place when software asks for it; slots of bridges, indices of devices (`acpi-index`).
  *
  * Source: [ACPI 6.5] 4.8.4.1 "General-Purpose Event Register Blocks"; QEMU's docs/specs/acpi_pci_hotplug.txt and
  * acpi_cpu_hotplug.txt.
@@ -65,8 +65,8 @@ export interface PciHotplugState {
 export interface HotplugSlots {
   /** A bit for each slot whose device may be taken out, or that is empty. */
   removable(): number;
-  /** The guest has let go of the devices in these slots. */
-  eject(slots: number): void;
+  /** The guest has let go of what is in slot 0 to 31. */
+  eject(slot: number): void;
 }
 
 const ROOT_BUS = 0;
@@ -93,8 +93,11 @@ export class AcpiPciHotplug {
     this.#state[direction] = (this.#state[direction] | slots) >>> 0;
   }
 
+  /** Devices that were asked to leave go now: nobody is left to answer. */
   reset(): void {
+    const { down } = this.#state;
     this.#state = { up: 0, down: 0, select: ROOT_BUS };
+    for (let slot = 0; slot < 32; slot++) if ((down >>> slot & 1) !== 0) this.#slots.eject(slot);
   }
 
   save(): PciHotplugState {
@@ -129,9 +132,11 @@ export class AcpiPciHotplug {
   #write(offset: number, value: number): void {
     const state = this.#state;
     if (offset === 0x10) state.select = value;
-    if (offset !== 0x08 || state.select !== ROOT_BUS) return;
-    state.down = (state.down & ~value) >>> 0;
-    this.#slots.eject(value);
+    if (offset !== 0x08 || state.select !== ROOT_BUS || value === 0) return;
+    // One slot a write: of several bits the lowest counts.
+    const slot = 31 - Math.clz32(value & -value);
+    state.down = (state.down & ~(1 << slot)) >>> 0;
+    this.#slots.eject(slot);
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import {
   type ConfigRegister,
+  type Device,
   type DeviceContext,
   type DeviceOptions,
   type DeviceType,
@@ -22,7 +23,7 @@ import {
   prop,
   type PropertyValues,
 } from "../bus/mod.ts";
-import { AcpiGpe0, AcpiPciHotplug, cpuHotplugRegion, type PciHotplugState } from "./acpi_hotplug.ts";
+import { AcpiGpe0, AcpiPciHotplug, cpuHotplugRegion, Gpe0Event, type PciHotplugState } from "./acpi_hotplug.ts";
 import { AcpiPm1, Pm1Event, type Pm1State } from "./acpi_pm1.ts";
 import { PmSmbus, type PmSmbusState } from "./pm_smbus.ts";
 import { SmBus } from "./smbus_eeprom.ts";
@@ -121,7 +122,7 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
     this.gpe0 = new AcpiGpe0(() => this.#drive());
     this.pciHotplug = new AcpiPciHotplug({
       removable: () => this.removableSlots,
-      eject: (slots) => this.#eject(slots),
+      eject: (slot) => this.#eject(slot),
     });
     this.config.define([
       { name: "status", offset: 0x06, size: 2, reset: 0x0280, writeOneToClear: 0xf900 },
@@ -156,10 +157,19 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
     this.#claim(this.gpe0.region, GPE_PORT);
     this.#claim(this.pciHotplug.region, PCI_HOTPLUG_PORT);
     this.#claim(cpuHotplugRegion(() => this.cpus), CPU_HOTPLUG_PORT);
+    if (!this.properties["acpi-root-pci-hotplug"]) return;
+    this.pci.hotplug = {
+      plugged: (device) => this.#announce(device, "up"),
+      unplug: (device) => {
+        this.#announce(device, "down");
+        return "asked";
+      },
+    };
   }
 
   protected override onUnrealize(): void {
     this.pm1.dispose();
+    this.pci.hotplug = undefined;
     for (const region of this.#regions.splice(0)) region.container?.remove(region);
   }
 
@@ -233,16 +243,22 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   /** The board's own functions stay; any other slot may be ejected. */
   get removableSlots(): number {
     let slots = 0xffff_ffff;
-    for (const { slot, type } of this.pci.functions) if (!type.userCreatable) slots &= ~(1 << slot);
+    for (const { slot, type } of this.pci.functions) {
+      if (!type.userCreatable || type.hotpluggable === false) slots &= ~(1 << slot);
+    }
     return slots >>> 0;
   }
 
-  #eject(slots: number): void {
-    const removable = slots & this.removableSlots;
-    for (const device of this.pci.functions) {
-      if ((removable & (1 << device.slot)) === 0) continue;
-      device.unrealize().catch((error) => this.context.warn(`${device.type.name}: ${error}`));
-    }
+  #eject(slot: number): void {
+    if ((this.removableSlots >>> slot & 1) === 0) return;
+    for (const device of this.pci.functions) if (device.slot === slot) this.context.ejected?.(device);
+  }
+
+  /** The guest hears that something happened to `device`'s slot, and looks which way. */
+  #announce(device: Device, direction: "up" | "down"): void {
+    if (!(device instanceof PciDevice)) return;
+    this.pciHotplug.announce(1 << device.slot, direction);
+    this.gpe0.raise(Gpe0Event.PciHotplug);
   }
 }
 
