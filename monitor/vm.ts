@@ -51,7 +51,7 @@ import { wishesOf } from "./vm/wishes.ts";
 export interface VmParts {
   readonly machine: Machine;
   /** The accelerator, where it is the one that scripts play the guest of. */
-  readonly qtest?: QtestAccelerator;
+  readonly qtest?: QtestAccelerator | undefined;
   readonly drives?: DriveMaker;
   /** Owned from then on; without devices where absent. */
   readonly chardevs?: ChardevSet;

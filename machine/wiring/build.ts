@@ -12,7 +12,8 @@ import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { ChardevSet } from "../chardev/mod.ts";
 import type { Board, BoardDrive } from "../boards/board.ts";
 import { pc } from "../boards/pc.ts";
-import { QtestAccelerator } from "../cpu/mod.ts";
+import { QtestAccelerator, V86Accelerator } from "../cpu/mod.ts";
+import { findFirmware } from "../firmware/find.ts";
 import { standardDeviceTypes } from "../device_types.ts";
 import { Machine } from "../machine.ts";
 import { checkDeviceIds, plugDevice, withGlobals } from "./devices.ts";
@@ -43,7 +44,8 @@ export interface WiringSite {
 /** A machine, and what belongs to it beside. */
 export interface WiredMachine {
   readonly machine: Machine;
-  readonly qtest: QtestAccelerator;
+  /** The accelerator, where it is the one that scripts play the guest of. */
+  readonly qtest: QtestAccelerator | undefined;
   /** Drives with `if=none`, by unit. */
   readonly unplugged: ReadonlyMap<number, BlockBackend>;
 }
@@ -56,8 +58,8 @@ export interface WiredMachine {
 export async function wireMachine(wishes: MachineWishes, site: WiringSite): Promise<WiredMachine> {
   const types = withGlobals(standardDeviceTypes(), wishes.globals ?? [], site.warn);
   checkDeviceIds(wishes.devices ?? []);
-  const qtest = new QtestAccelerator();
-  const clocks: Clocks = { ...site.clocks, virtual: qtest.clock };
+  const accelerator = await makeAccelerator(wishes, site);
+  const clocks: Clocks = { ...site.clocks, virtual: accelerator.clock };
   const graph = new BlockGraph({
     clocks,
     random: site.random,
@@ -72,13 +74,15 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   undo.use(graph);
   const places = await openDrives(graph, wishes, undo, site.warn);
   site.drivesOpen?.();
-  const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot, firmware } = wishes;
+  const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
+  const firmware = wishes.firmware ??
+    (accelerator instanceof V86Accelerator ? await findFirmware("bios-256k.bin", wishes.dataFolders) : undefined);
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
   const machine = await blame("devices", undefined, () =>
     Machine.create({
       board: site.board ?? pc,
-      accelerator: qtest,
+      accelerator,
       graph,
       clocks,
       random: site.random,
@@ -103,7 +107,22 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     throw error;
   }
   const unplugged = places.placed.filter((drive) => drive.interface === "none");
+  const qtest = accelerator instanceof QtestAccelerator ? accelerator : undefined;
   return { machine, qtest, unplugged: new Map(unplugged.map(({ unit, backend }) => [unit, backend])) };
+}
+
+async function makeAccelerator(
+  { accelerator }: MachineWishes,
+  { clocks, random, warn }: WiringSite,
+): Promise<QtestAccelerator | V86Accelerator> {
+  if (accelerator?.name !== "v86") return new QtestAccelerator();
+  const { icount } = accelerator;
+  return await blame(
+    "devices",
+    undefined,
+    () =>
+      V86Accelerator.create({ realtime: clocks.realtime, random, warn, ...(icount === undefined ? {} : { icount }) }),
+  );
 }
 
 /** Devices of the user, then a look for drives that nobody took. */

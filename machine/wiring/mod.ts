@@ -5,4 +5,4 @@
  */
 export { type WiredMachine, wireMachine, type WiringSite } from "./build.ts";
 export { WiringError, type WiringStage } from "./errors.ts";
-export type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty, MachineWishes } from "./options.ts";
+export type { AcceleratorWish, BlockdevWish, DeviceWish, DriveWish, GlobalProperty, MachineWishes } from "./options.ts";

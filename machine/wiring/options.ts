@@ -9,6 +9,7 @@
 import type { OptionPair } from "../../base/keyval.ts";
 import type { DriveInterface, ObjectRegistry } from "../../block/mod.ts";
 import type { FirmwareItems } from "../boards/board.ts";
+import type { InstructionClock } from "../cpu/mod.ts";
 
 /** A drive: options as behind `-drive`. `-hda F` is `index=0,media=disk,file=F`. */
 export interface DriveWish {
@@ -35,8 +36,15 @@ export interface GlobalProperty {
   readonly value: string;
 }
 
+/** Which CPU: none, so that a script plays the guest, or one that runs the guest's code. */
+export type AcceleratorWish =
+  | { readonly name: "qtest" }
+  | { readonly name: "v86"; readonly icount?: InstructionClock };
+
 /** A machine as it is wanted. Everything has QEMU's default where it is absent. */
 export interface MachineWishes {
+  /** `qtest` where absent. */
+  readonly accelerator?: AcceleratorWish;
   /** The board's default where absent. */
   readonly ramBytes?: number;
   /** Where encrypted drives find their passphrases. */
@@ -55,8 +63,10 @@ export interface MachineWishes {
   readonly bootOnce?: string;
   readonly firmwareItems?: FirmwareItems;
   readonly noReboot?: boolean;
-  /** The bytes of `-bios`. */
+  /** The bytes of `-bios`; where absent and there is a CPU, SeaBIOS where it is found, else moa's own. */
   readonly firmware?: Uint8Array;
+  /** Folders of `-L`, searched first for firmware. */
+  readonly dataFolders?: readonly string[];
   /** Which clock the real-time clock counts by, and its time of day at the start in seconds since 1970. */
   readonly timeOfDay?: { readonly clock: "host" | "realtime" | "virtual"; readonly startSeconds: number };
   readonly name?: string;

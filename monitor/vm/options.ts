@@ -9,6 +9,13 @@ import type { CharBackend } from "../../machine/mod.ts";
 
 /** A machine. Everything has QEMU's default where it is absent. */
 export interface VmOptions {
+  /**
+   * What runs the guest's code. `qtest`, the default, is no CPU: the script plays the guest ({@link IdeGuest} and its
+   * like) and moves the clock. `v86` boots what is on the disks.
+   */
+  readonly accel?: "qtest" | "v86";
+  /** `-icount`: with `v86`, time goes by instructions, 2^shift ns each. */
+  readonly icount?: { readonly shift: number; readonly sleep: boolean };
   /** MiB of RAM; 128 by default. */
   readonly memory?: number;
   /** Disks on the four places of the IDE controller, as `-hda` to `-hdd`. */

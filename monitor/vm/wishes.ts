@@ -31,6 +31,9 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.objects === undefined ? {} : { objects: registryOf(options.objects, OBJECT_TYPES) }),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
+    accelerator: options.accel === "v86"
+      ? { name: "v86", ...(options.icount === undefined ? {} : { icount: options.icount }) }
+      : { name: "qtest" },
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.name === undefined ? {} : { name: options.name }),

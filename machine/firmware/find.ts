@@ -1,0 +1,30 @@
+/**
+ * Where firmware files are: SeaBIOS, the VGA's, QEMU's loaders for kernels.
+ *
+ * Folders that the user names (`-L`) come first, then those where packages put such files.
+ *
+ * @module
+ */
+
+/** Debian's `seabios`, QEMU's own data folder, and where other systems have either. */
+const FOLDERS = [
+  "/usr/share/seabios",
+  "/usr/share/qemu",
+  "/usr/local/share/qemu",
+  "/usr/share/qemu-kvm",
+  "/usr/share/vgabios",
+];
+
+/** The bytes of the file `name`; `undefined` where no folder has it, or none may be read. */
+export async function findFirmware(name: string, folders: readonly string[] = []): Promise<Uint8Array | undefined> {
+  for (const folder of [...folders, ...FOLDERS]) {
+    try {
+      return await Deno.readFile(`${folder}/${name}`);
+    } catch (error) {
+      const isAbsent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable ||
+        error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory;
+      if (!isAbsent) throw error;
+    }
+  }
+  return undefined;
+}
