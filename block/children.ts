@@ -44,8 +44,8 @@ export async function removeChild(graph: BlockGraph, parent: BlockNode, role: st
   });
 }
 
-/** Whether `node` is `top` or anything that lies over it. */
-function isWithin(node: BlockNode, top: BlockNode): boolean {
+/** Whether `node` is `top`, or lies below it. */
+export function isWithin(node: BlockNode, top: BlockNode): boolean {
   return node === top || top.children.some((edge) => isWithin(node, edge.node));
 }
 

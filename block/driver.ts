@@ -18,6 +18,7 @@ import type { KeySlotChange } from "./crypto/key_slot_options.ts";
 import type { SecretSource } from "./crypto/secret_source.ts";
 import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
+import type { OptionTree } from "./options/tree.ts";
 import type { PermissionPair } from "./permissions.ts";
 import type { ThrottleGroups } from "./throttling/groups.ts";
 
@@ -130,6 +131,10 @@ export interface BlockDriver extends AsyncDisposable {
   childPermissions?(role: string, asked: PermissionPair): PermissionPair;
   /** Takes another node (or none) as its child in `role`; no request is in flight. Roles that it cannot: false. */
   replaceChild?(role: string, node: BlockNode | undefined): boolean;
+  /** The roles of children in whose place it takes another. */
+  readonly replaceable?: readonly string[];
+  /** Takes other options while it is open; absent where it cannot. */
+  readonly reopening?: Reopening;
   /** Children that come and go while the node is open. */
   readonly childList?: ChildList;
   /** A filter that a job has put in by itself: what users see is the node below it. */
@@ -147,6 +152,21 @@ export interface BlockDriver extends AsyncDisposable {
   debugEvent?(name: string): void;
   /** Requests can be suspended at such points. */
   readonly breakpoints?: Breakpoints;
+}
+
+/** Options that change while a node is open. */
+export interface Reopening {
+  /** Those of the driver's own that may change. */
+  readonly options: readonly string[];
+  /** Those of them that cannot be left out again once they were given. */
+  readonly kept?: readonly string[];
+  /** Another node may take the place of its file. */
+  readonly file?: true;
+  /**
+   * Checks new options over `file`; what it returns takes them, when nothing is in flight.
+   * @throws {BlockError} where they will not do; nothing has changed
+   */
+  prepare?(options: OptionTree, file: BlockNode | undefined): () => Promise<void> | void;
 }
 
 /** Children of one kind, as many as users want. */

@@ -40,13 +40,15 @@ export class BlockNode {
   readonly plain: boolean;
   cacheDirect: boolean;
   cacheNoFlush: boolean;
-  readonly discardEnabled: boolean;
+  discardEnabled: boolean;
   readonly forceShare: boolean;
   readonly autoReadOnly: boolean;
   /** What `info block` shows: a path, or `json:{...}`. */
   filename: string;
   /** The path that alone opens the same disk; empty where there is none. */
   exactFilename = "";
+  /** What it was opened with, or reopened; children that were described within it have their own. */
+  options: OptionTree = {};
   /** The options that open the same disk. */
   fullOptions: OptionTree = {};
   readOnly: boolean;
@@ -377,12 +379,6 @@ export class BlockNode {
   drainedEnd(): void {
     for (const driver of this.#suspended.pop() ?? []) driver.resume?.();
     this.unquiesce();
-  }
-
-  /** Returns at a moment when nothing is in flight here or above. */
-  async drain(): Promise<void> {
-    await this.drainedBegin();
-    this.drainedEnd();
   }
 
   /** Part of {@link drainedBegin}: tells the users above, without waiting. */

@@ -191,6 +191,7 @@ async function openNode(
     if (node.driver.readOnly === true && !node.readOnly) node.readOnly = node.openedReadOnly = true;
     refuseUnknown(definition, unknown);
     if (opening.noBacking) refuseBacking(definition, backing);
+    node.options = options;
     await nameNode(node, definition, tree, state.headerBacking);
     node.probed = probedRaw;
     if (probedRaw && !node.readOnly) guardProbedRaw(graph, node);

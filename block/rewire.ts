@@ -70,7 +70,7 @@ export async function replaceNode(
 
 /** Whether a node's driver can change over. */
 function takesAnother(node: BlockNode, role: string): boolean {
-  return role === "backing" && node.driver.replaceChild !== undefined;
+  return node.driver.replaceable?.includes(role) === true;
 }
 
 /** Both nodes are drained, so that the owner of the edge stays told. */
@@ -132,6 +132,31 @@ export async function removeFilter(graph: BlockGraph, filter: BlockNode): Promis
 }
 
 /**
+ * Makes `node` the child of `parent` in `role`, which its driver takes another in; the one before is closed where nobody
+ * else uses it.
+ * @throws {BlockError} where permissions stand against it; nothing has changed then
+ */
+export async function setChild(
+  graph: BlockGraph,
+  parent: BlockNode,
+  role: string,
+  node: BlockNode | undefined,
+): Promise<void> {
+  await drained(node === undefined ? [parent] : [parent, node], async () => {
+    const before = parent.children.findIndex((edge) => edge.role === role);
+    const old = parent.children[before];
+    if (old?.node === node) return;
+    if (node !== undefined) {
+      const { used, shared } = childPermissions(parent, node, role, cumulative(parent));
+      parent.children.push(await graph.attach(parent, node, role, used, shared));
+    }
+    if (old !== undefined) parent.children.splice(before, 1);
+    parent.childReplaced({ ...(old ?? parent.children.at(-1)!), role }, node);
+    if (old !== undefined) await graph.detach(old);
+  });
+}
+
+/**
  * Makes `backing` (or none) the backing node of `overlay`; the one before is closed where nobody else uses it.
  * @throws {BlockError} where the format cannot, or permissions stand against it; nothing has changed then
  */
@@ -144,19 +169,8 @@ export async function setBacking(
     const text = `Driver '${overlay.driver.name}' of node '${overlay.name}' does not support backing files`;
     throw new BlockError({ kind: "unsupported", feature: "backing", text });
   }
-  await drained(backing === undefined ? [overlay] : [overlay, backing], async () => {
-    const before = overlay.children.findIndex((edge) => edge.role === "backing");
-    const old = overlay.children[before];
-    if (old?.node === backing) return;
-    if (backing !== undefined) {
-      const { used, shared } = childPermissions(overlay, backing, "backing", cumulative(overlay));
-      overlay.children.push(await graph.attach(overlay, backing, "backing", used, shared));
-    }
-    if (old !== undefined) overlay.children.splice(before, 1);
-    overlay.childReplaced({ ...(old ?? overlay.children.at(-1)!), role: "backing" }, backing);
-    if (old !== undefined) await graph.detach(old);
-    await refreshName(overlay);
-  });
+  await setChild(graph, overlay, "backing", backing);
+  await refreshName(overlay);
 }
 
 /** Names a node anew after its backing node, or what its header says of that, has changed. */

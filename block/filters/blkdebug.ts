@@ -13,7 +13,7 @@
 import { errnoFromNumber } from "../../base/errno.ts";
 import type { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import type { DriverDefinition, Extent, RequestLimits, ZeroOptions } from "../driver.ts";
+import type { DriverDefinition, Extent, Reopening, RequestLimits, ZeroOptions } from "../driver.ts";
 import { BlockError, ioError, type Operation } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import { BlkdebugBreakpoints } from "./blkdebug_breakpoints.ts";
@@ -54,6 +54,7 @@ interface Transition {
 }
 
 class BlkdebugDriver extends Filter {
+  readonly reopening: Reopening = { options: [] };
   readonly breakpoints = new BlkdebugBreakpoints((event) => EVENTS.has(event));
   readonly #limits: RequestLimits;
   #injections: readonly Injection[];

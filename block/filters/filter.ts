@@ -97,6 +97,10 @@ export class Filter implements BlockDriver {
     return this.#below.driver.vmState;
   }
 
+  get replaceable(): readonly string[] {
+    return [this.#role];
+  }
+
   replaceChild(role: string, node: BlockNode | undefined): boolean {
     if (role !== this.#role || node === undefined) return false;
     this.#below = node;

@@ -49,7 +49,8 @@ Deno.test("throttle: requests wait on the clock, limits change while they do, wh
   );
   graph.objects.set("g", "limits", { "iops-total": 1 });
   const slow = Array.from({ length: 5 }, () => node.write(0, bytes(2, 512)));
-  await node.drain();
+  await node.drainedBegin();
+  node.drainedEnd();
   await Promise.all(slow);
   await using backend = new BlockBackend({ graph, name: "d" });
   await backend.insertMedium(node);

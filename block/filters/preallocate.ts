@@ -12,7 +12,7 @@
 import { alignUp } from "../../base/bits.ts";
 import type { IoVector } from "../../base/io_vector.ts";
 import { MiB, SECTOR_BYTES } from "../../base/units.ts";
-import type { DriverDefinition, TruncateOptions, ZeroOptions } from "../driver.ts";
+import type { DriverDefinition, Reopening, TruncateOptions, ZeroOptions } from "../driver.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockdevOptionsPreallocate } from "../options/blockdev.ts";
@@ -23,8 +23,8 @@ const DEFAULT_ALIGN_BYTES = MiB;
 const DEFAULT_SIZE_BYTES = 128 * MiB;
 
 class PreallocateDriver extends Filter {
-  readonly #alignBytes: number;
-  readonly #stepBytes: number;
+  #alignBytes: number;
+  #stepBytes: number;
   /** What was written ends here; the file itself does not end before. `undefined`: nothing was taken beyond it. */
   #dataEnd: number | undefined;
   /** Somebody takes room: others who need some wait. */
@@ -35,6 +35,22 @@ class PreallocateDriver extends Filter {
     super("preallocate", below);
     this.#alignBytes = alignBytes;
     this.#stepBytes = stepBytes;
+  }
+
+  get reopening(): Reopening {
+    return {
+      options: ["prealloc-align", "prealloc-size"],
+      kept: ["prealloc-align", "prealloc-size"],
+      file: true,
+      prepare: (options) => {
+        const { align, step } = roomOf(options as unknown as BlockdevOptionsPreallocate);
+        return async () => {
+          await this.#giveBack();
+          this.#alignBytes = align;
+          this.#stepBytes = step;
+        };
+      },
+    };
   }
 
   override get size(): number {
@@ -102,18 +118,23 @@ class PreallocateDriver extends Filter {
   }
 }
 
+function roomOf(options: BlockdevOptionsPreallocate): { align: number; step: number } {
+  const { "prealloc-align": align = DEFAULT_ALIGN_BYTES, "prealloc-size": step = DEFAULT_SIZE_BYTES } = options;
+  if (align % SECTOR_BYTES !== 0) {
+    const text = `prealloc-align parameter of preallocate filter is not aligned to ${SECTOR_BYTES}`;
+    throw new BlockError({ kind: "option", option: "prealloc-align", text });
+  }
+  return { align: Math.max(align, 1), step };
+}
+
 /** The `preallocate` filter. */
 export const preallocate: DriverDefinition<BlockdevOptionsPreallocate> = {
   name: "preallocate",
   kind: "filter",
   overFile: true,
   async open(options, context) {
-    const { "prealloc-align": align = DEFAULT_ALIGN_BYTES, "prealloc-size": step = DEFAULT_SIZE_BYTES } = options;
     const below = await context.openChild("file", options.file);
-    if (align % SECTOR_BYTES !== 0) {
-      const text = `prealloc-align parameter of preallocate filter is not aligned to ${SECTOR_BYTES}`;
-      throw new BlockError({ kind: "option", option: "prealloc-align", text });
-    }
-    return new PreallocateDriver(below, Math.max(align, 1), step);
+    const { align, step } = roomOf(options);
+    return new PreallocateDriver(below, align, step);
   },
 };

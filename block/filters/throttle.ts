@@ -8,7 +8,7 @@
  * @module
  */
 import type { IoVector } from "../../base/io_vector.ts";
-import type { DriverDefinition, ZeroOptions } from "../driver.ts";
+import type { DriverDefinition, Reopening, ZeroOptions } from "../driver.ts";
 import { BlockError } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 import type { BlockdevOptionsThrottle } from "../options/blockdev.ts";
@@ -18,12 +18,30 @@ import { Filter } from "./filter.ts";
 
 class ThrottleDriver extends Filter {
   readonly #groups: ThrottleGroups;
-  readonly #member: ThrottleMember;
+  #member: ThrottleMember;
 
   constructor(below: BlockNode, groups: ThrottleGroups, group: string) {
     super("throttle", below);
     this.#groups = groups;
     this.#member = groups.join(group);
+  }
+
+  get reopening(): Reopening {
+    return {
+      options: ["throttle-group"],
+      file: true,
+      prepare: (options) => {
+        const group = checkedGroup(this.#groups, options["throttle-group"]);
+        return () => {
+          if (group === this.#member.group.name) return;
+          const before = this.#member;
+          this.#member = this.#groups.join(group);
+          this.#groups.leave(before);
+          // Somebody drains, or nothing could change here.
+          this.#member.suspend();
+        };
+      },
+    };
   }
 
   override read(at: number, into: IoVector): Promise<void> {
@@ -66,6 +84,11 @@ class ThrottleDriver extends Filter {
   }
 }
 
+function checkedGroup(groups: ThrottleGroups | undefined, name: unknown): string {
+  if (typeof name === "string" && groups?.exists(name) === true) return name;
+  throw new BlockError({ kind: "option", option: "throttle-group", text: `Throttle group '${name}' does not exist` });
+}
+
 /** The `throttle` filter. */
 export const throttle: DriverDefinition<BlockdevOptionsThrottle> = {
   name: "throttle",
@@ -78,10 +101,6 @@ export const throttle: DriverDefinition<BlockdevOptionsThrottle> = {
       throw new BlockError({ kind: "option", option: "throttle-group", text: "Please specify a throttle group" });
     }
     const { throttleGroups } = context;
-    if (throttleGroups?.exists(group) !== true) {
-      const text = `Throttle group '${group}' does not exist`;
-      throw new BlockError({ kind: "option", option: "throttle-group", text });
-    }
-    return new ThrottleDriver(below, throttleGroups, group);
+    return new ThrottleDriver(below, throttleGroups!, checkedGroup(throttleGroups, group));
   },
 };

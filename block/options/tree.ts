@@ -115,8 +115,11 @@ function convert(value: OptionValue, name: string, row: OptionRow): OptionValue 
  * `keyval`: all values are strings, as `-blockdev a=b` has them; else they are JSON's.
  * @throws {BlockError} `option`, in the words of QEMU's input visitor.
  */
-export function checkBlockdev(tree: OptionTree, how: { readonly keyval: boolean }): BlockdevOptions {
-  return checkNode(tree, "", how.keyval) as unknown as BlockdevOptions;
+export function checkBlockdev(
+  tree: OptionTree,
+  how: { readonly keyval: boolean; readonly path?: string },
+): BlockdevOptions {
+  return checkNode(tree, how.path ?? "", how.keyval) as unknown as BlockdevOptions;
 }
 
 function checkNode(tree: OptionTree, path: string, keyval: boolean): OptionTree {
@@ -124,7 +127,7 @@ function checkNode(tree: OptionTree, path: string, keyval: boolean): OptionTree 
   if (driver === undefined) throw optionError(`Parameter '${path}driver' is missing`, "driver");
   if (typeof driver !== "string") throw typeError(`${path}driver`, "string");
   const rows = Object.hasOwn(DRIVER_OPTIONS, driver) ? DRIVER_OPTIONS[driver]! : undefined;
-  if (rows === undefined) throw optionError(`Parameter '${path}driver' does not accept value '${driver}'`, "driver");
+  if (rows === undefined) throw optionError(`Parameter 'driver' does not accept value '${driver}'`, "driver");
   const all = { ...COMMON_OPTIONS, ...rows };
   const result: Record<string, OptionValue> = {};
   for (const [name, row] of Object.entries(all)) {
@@ -157,7 +160,11 @@ function checkValue(value: OptionValue, path: string, row: OptionRow, keyval: bo
     case "enum":
       if (row.orTree === true && isTree(value)) return value;
       if (typeof value !== "string") throw typeError(path, "string");
-      if (!row.values.includes(value)) throw optionError(`Parameter '${path}' does not accept value '${value}'`, path);
+      if (!row.values.includes(value)) {
+        // QEMU names the option here, not the way to it.
+        const name = path.slice(path.lastIndexOf(".") + 1);
+        throw optionError(`Parameter '${name}' does not accept value '${value}'`, path);
+      }
       return value;
     default:
       return keyval ? checkString(value, path, row.type) : checkTyped(value, path, row.type);

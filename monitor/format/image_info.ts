@@ -4,7 +4,7 @@
  * @module
  */
 import { formatSize } from "../../base/sizes.ts";
-import { type BlockNode, qemuKeyOrder, type SnapshotInfo } from "../../block/mod.ts";
+import { type BlockNode, qemuKeyOrder, resolveAgainst, type SnapshotInfo } from "../../block/mod.ts";
 import { snapshotHeader, snapshotRow } from "./snapshots.ts";
 
 /** One image: QEMU's ImageInfo. */
@@ -30,7 +30,6 @@ export interface ImageInfo {
 export async function imageInfo(node: BlockNode): Promise<ImageInfo> {
   const { driver } = node;
   const details = await driver.info?.();
-  const backing = node.children.find(({ role }) => role === "backing")?.node;
   const backingFile = details?.backingFile;
   return {
     filename: node.filename,
@@ -41,13 +40,19 @@ export async function imageInfo(node: BlockNode): Promise<ImageInfo> {
     encrypted: details?.encrypted ?? false,
     dirty: knowsDetails(node) ? details?.dirty ?? false : undefined,
     backingFile,
-    fullBackingFile: backingFile === undefined || backing === undefined || backing.filename === backingFile
-      ? undefined
-      : backing.filename,
+    fullBackingFile: fullName(node, backingFile),
     backingFormat: details?.backingFormat,
     snapshots: driver.snapshots?.list() ?? [],
     specific: details?.specific,
   };
+}
+
+/** What the header's name means, seen from here; `undefined` where that is the same. */
+function fullName(node: BlockNode, backingFile: string | undefined): string | undefined {
+  const place = node.child("file")?.exactFilename ?? "";
+  if (backingFile === undefined || place === "") return undefined;
+  const full = resolveAgainst(place, backingFile);
+  return full === backingFile ? undefined : full;
 }
 
 /** Whether the driver, or what a `raw` one or a filter passes questions on to, tells anything of its images. */

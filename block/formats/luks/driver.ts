@@ -26,6 +26,7 @@ import type {
   DriverInfo,
   Extent,
   OpenContext,
+  Reopening,
   RequestLimits,
   TruncateOptions,
 } from "../../driver.ts";
@@ -36,6 +37,7 @@ import { CREATE_OPTIONS, createImage, measureImage } from "./create.ts";
 import { headerFile } from "./header_file.ts";
 
 class LuksDriver implements BlockDriver {
+  readonly reopening: Reopening = { options: [] };
   readonly name = "luks";
   readonly limits: RequestLimits;
   readonly #file: BlockNode;

@@ -20,6 +20,7 @@ import type {
   Extent,
   OpenContext,
   ReopenChange,
+  Reopening,
   RequestLimits,
   SnapshotStore,
   TruncateOptions,
@@ -50,6 +51,7 @@ import { measureImage } from "./measure.ts";
 import { looksPreallocated } from "./preallocated.ts";
 import { readGuest } from "./read.ts";
 import { readThrough } from "./read_through.ts";
+import { changeSettings, RUN_TIME_OPTIONS } from "./run_time.ts";
 import { applySnapshot, createSnapshot, deleteSnapshot, snapshotInfo, viewSnapshot } from "./snapshots.ts";
 import { readSnapshotVmState } from "./snapshot_vmstate.ts";
 import { statusOf } from "./status.ts";
@@ -77,6 +79,7 @@ export class Qcow2Driver implements BlockDriver {
   readonly #options: BlockdevOptionsQcow2;
   readonly #context: OpenContext;
   #cleaning: Timer | undefined;
+  #cleanSeconds: number | undefined;
   /** Asked once, when somebody wants to know what lies where. */
   #preallocated: Promise<boolean> | undefined;
 
@@ -88,6 +91,7 @@ export class Qcow2Driver implements BlockDriver {
     this.#direct = image.data.isPlain;
     this.#external = image.isExternal;
     this.#options = options;
+    this.#cleanSeconds = options["cache-clean-interval"];
     this.#context = context;
     this.#writer = new Writer(image);
     this.limits = {
@@ -217,9 +221,29 @@ export class Qcow2Driver implements BlockDriver {
   }
 
   replaceChild(role: string, node: BlockNode | undefined): boolean {
-    if (role !== "backing") return false;
-    this.#image.backing = node;
+    if (role === "backing") this.#image.backing = node;
+    else if (role === "file" && node !== undefined) this.#file.node = node;
+    else return false;
     return true;
+  }
+
+  get replaceable(): readonly string[] {
+    return ["backing", "file"];
+  }
+
+  get reopening(): Reopening {
+    return {
+      options: RUN_TIME_OPTIONS,
+      file: true,
+      prepare: (options) => {
+        const change = changeSettings(this.#image, options as unknown as BlockdevOptionsQcow2, this.#context);
+        return async () => {
+          await this.#image.lock.run(change);
+          this.#cleanSeconds = options["cache-clean-interval"] as number | undefined;
+          this.#cleanOnceUsed();
+        };
+      },
+    };
   }
 
   async invalidate(): Promise<void> {
@@ -340,7 +364,7 @@ export class Qcow2Driver implements BlockDriver {
 
   /** Drops tables that nobody has looked at for a while. */
   #cleanLater(): void {
-    const seconds = this.#options["cache-clean-interval"] ?? DEFAULT_CLEAN_INTERVAL_S;
+    const seconds = this.#cleanSeconds ?? DEFAULT_CLEAN_INTERVAL_S;
     if (seconds === 0) return;
     const { realtime } = this.#context.clocks;
     this.#cleaning = realtime.setTimer(realtime.nowNs() + seconds * NS_PER_S, () => {

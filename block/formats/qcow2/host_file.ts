@@ -13,7 +13,8 @@ import type { BlockNode } from "../../node.ts";
 
 /** An image's file. */
 export class HostFile {
-  readonly node: BlockNode;
+  /** Another one after it was reopened over that. */
+  node: BlockNode;
   /** An external data file: what is written there is durable before anything that is written here afterwards. */
   data: HostFile | undefined;
   /** Whether anything was written since the last flush. */

@@ -61,7 +61,7 @@ export class Qcow2Image {
   readonly header: Header;
   readonly extensions: Extensions;
   readonly l1: L1Table;
-  readonly l2: TableCache;
+  l2: TableCache;
   /** Another one after their width has changed (refcount_width.ts). */
   refcounts: Refcounts;
   readonly allocator: Allocator;
@@ -98,10 +98,10 @@ export class Qcow2Image {
   readonly entries: EntryFormat;
   /** Entries of a whole L2 table. */
   readonly l2Entries: number;
-  readonly sliceEntries: number;
+  sliceEntries: number;
   readonly #perCluster: number;
-  readonly #perSlice: number;
-  readonly #slicesPerTable: number;
+  #perSlice: number;
+  #slicesPerTable: number;
   readonly #extended: boolean;
   #complained = false;
 
@@ -139,6 +139,14 @@ export class Qcow2Image {
     this.#slicesPerTable = this.l2Entries / this.sliceEntries;
     this.l2 = new TableCache(parts.file, parts.settings.l2SliceBytes, parts.settings.l2CacheSlices, "l2_load");
     this.allocator = new Allocator(this);
+  }
+
+  /** Cuts L2 tables into slices of another size; nothing is dirty. */
+  cutSlices(bytes: number, count: number): void {
+    this.sliceEntries = bytes / this.entries.entryBytes;
+    this.#perSlice = 1 / this.sliceEntries;
+    this.#slicesPerTable = this.l2Entries / this.sliceEntries;
+    this.l2 = new TableCache(this.file, bytes, count, "l2_load");
   }
 
   /** Takes over what `fresh`, the same file read anew, says; caches start empty. */

@@ -59,7 +59,7 @@ export const OVERLAP_OPTIONS: Readonly<Record<string, number>> = {
 /** Host clusters that hold metadata. */
 export class MetadataMap {
   readonly #clusterSize: number;
-  readonly #watched: number;
+  #watched: number;
   readonly #areas = new Map<number, number>();
 
   /** `watched`: the kinds to look at, as bits. */
@@ -67,6 +67,11 @@ export class MetadataMap {
     this.#clusterSize = clusterSize;
     this.#watched = watched;
     this.add(AREA.header, 0, 1);
+  }
+
+  /** Looks at these kinds from now on. */
+  watch(kinds: number): void {
+    this.#watched = kinds;
   }
 
   /** Whether kind `area` is looked at at all. */

@@ -40,7 +40,8 @@ export class Table {
 /** Pieces of one size, by their offset in the file. */
 export class TableCache {
   readonly pieceBytes: number;
-  readonly capacity: number;
+  /** Pieces; it may change, and is kept to when the next is read. */
+  capacity: number;
   readonly #file: HostFile;
   readonly #loadEvent: string;
   readonly #tables = new Map<number, Table>();

@@ -14,6 +14,7 @@ import type {
   DriverDefinition,
   DriverInfo,
   Extent,
+  Reopening,
   RequestLimits,
   SnapshotStore,
   TruncateOptions,
@@ -26,14 +27,38 @@ import type { BlockdevOptionsRaw } from "../../options/blockdev.ts";
 
 class RawDriver implements BlockDriver {
   readonly name = "raw";
-  readonly #file: BlockNode;
-  readonly #offset: number;
-  readonly #windowBytes: number | undefined;
+  #file: BlockNode;
+  #offset: number;
+  #windowBytes: number | undefined;
 
   constructor(file: BlockNode, offset: number, windowBytes: number | undefined) {
     this.#file = file;
     this.#offset = offset;
     this.#windowBytes = windowBytes;
+  }
+
+  get reopening(): Reopening {
+    return {
+      options: ["offset", "size"],
+      file: true,
+      prepare: (options, file = this.#file) => {
+        const { offset, size } = windowOf(options as unknown as BlockdevOptionsRaw, file.size);
+        return () => {
+          this.#offset = offset;
+          this.#windowBytes = size;
+        };
+      },
+    };
+  }
+
+  get replaceable(): readonly string[] {
+    return ["file"];
+  }
+
+  replaceChild(role: string, node: BlockNode | undefined): boolean {
+    if (role !== "file" || node === undefined) return false;
+    this.#file = node;
+    return true;
   }
 
   get size(): number {

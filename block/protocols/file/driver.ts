@@ -35,7 +35,15 @@ import { GiB, KiB } from "../../../base/units.ts";
 import type { AccessAdvice, AdvisedDriver } from "../../access_advice.ts";
 import type { KernelCopier } from "../../copy_in_kernel.ts";
 import { DONE } from "../../done.ts";
-import type { BlockDriver, Extent, ReopenChange, RequestLimits, TruncateOptions, ZeroOptions } from "../../driver.ts";
+import type {
+  BlockDriver,
+  Extent,
+  ReopenChange,
+  Reopening,
+  RequestLimits,
+  TruncateOptions,
+  ZeroOptions,
+} from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import { Permission } from "../../permissions.ts";
 import { gainsFromRoom, RoomAhead } from "./ahead.ts";
@@ -68,6 +76,7 @@ export interface FileDriverParts {
 
 /** An open file or device. */
 export class FileDriver implements AdvisedDriver, KernelCopier {
+  readonly reopening: Reopening = { options: ["drop-cache", "x-check-cache-dropped"], kept: ["drop-cache"] };
   readonly name: FileDriverName;
   readonly path: string;
   readonly #host: HostLibrary;

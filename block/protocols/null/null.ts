@@ -9,13 +9,14 @@
 import { type Clock, sleep } from "../../../base/clocks.ts";
 import type { IoVector } from "../../../base/io_vector.ts";
 import { GiB } from "../../../base/units.ts";
-import type { BlockDriver, DriverDefinition, Extent, RequestLimits } from "../../driver.ts";
+import type { BlockDriver, DriverDefinition, Extent, Reopening, RequestLimits } from "../../driver.ts";
 import { BlockError } from "../../errors.ts";
 import type { BlockdevOptionsNull } from "../../options/blockdev.ts";
 
 const NOTHING = Promise.resolve();
 
 class NullDriver implements BlockDriver {
+  readonly reopening: Reopening = { options: [] };
   readonly limits: RequestLimits = { alignBytes: 1 };
   readonly name: string;
   readonly size: number;

@@ -26,6 +26,7 @@ import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
 import * as probe from "./probe.ts";
 import * as protocol from "./protocol.ts";
+import { blockdevReopen } from "./reopen.ts";
 import { transaction } from "./transaction.ts";
 import * as watch from "./watch.ts";
 
@@ -130,6 +131,7 @@ export const QMP_COMMANDS = {
   "blockdev-snapshot-internal-sync": internal.blockdevSnapshotInternalSync,
   "blockdev-snapshot-delete-internal-sync": internal.blockdevSnapshotDeleteInternalSync,
   "transaction": transaction,
+  "blockdev-reopen": blockdevReopen,
   "blockdev-create": images.blockdevCreate,
   "x-blockdev-amend": images.blockdevAmend,
   "snapshot-save": machineSnapshots.snapshotSave,

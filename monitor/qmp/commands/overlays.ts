@@ -62,7 +62,7 @@ export function snapshotOver(graph: BlockGraph, data: Infer<typeof snapshotOverD
     }
     graph.jobs.refuseBusy(overlay, "snapshot");
     if (overlay.backing !== undefined) throw new MonitorError("The overlay already has a backing image");
-    if (overlay.driver.replaceChild === undefined) {
+    if (overlay.driver.replaceable?.includes("backing") !== true) {
       throw new MonitorError("The overlay does not support backing images");
     }
     return await putOver(graph, node, overlay);
