@@ -18,6 +18,7 @@ export { pc } from "./boards/pc.ts";
 export * from "./chardev/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
+export type { LinuxFiles } from "./firmware/linux.ts";
 export * from "./inspect/mod.ts";
 export { MachineError } from "./errors.ts";
 export * from "./media/mod.ts";

@@ -14,6 +14,7 @@ import type {
   SystemBus,
 } from "../../devices/bus/mod.ts";
 import type { Accelerator } from "../cpu/mod.ts";
+import type { LinuxFiles } from "../firmware/linux.ts";
 
 /** A drive that the board's own controllers take (`-hda`, `-drive if=ide`, `-drive if=floppy`). */
 export interface BoardDrive {
@@ -23,6 +24,12 @@ export interface BoardDrive {
   readonly backend: BlockBackend;
   /** What kind of device it is behind. */
   readonly media: "disk" | "cdrom";
+}
+
+/** An option ROM by the name of its file. */
+export interface LoaderRom {
+  readonly name: string;
+  readonly content: Uint8Array;
 }
 
 /** What the user wants the firmware to know. */
@@ -41,6 +48,8 @@ export interface FirmwareItems {
   readonly hpet?: boolean;
   /** `-acpitable`: whole tables with their headers. */
   readonly acpiTables?: readonly Uint8Array[];
+  /** `-kernel` and what belongs to it, with the option ROM that starts it. */
+  readonly linux?: LinuxFiles & { readonly loader: LoaderRom };
   /** `-fw_cfg`: files of the user's. */
   readonly files?: readonly { readonly name: string; readonly content: Uint8Array }[];
 }

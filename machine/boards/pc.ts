@@ -41,12 +41,13 @@ import {
   vmport,
 } from "../../devices/chipset/mod.ts";
 import { MiB } from "../../base/units.ts";
+import { layOutLinux } from "../firmware/linux.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
-import { addDeviceFiles, addFirmwareFiles } from "./pc_firmware.ts";
+import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
 import { buildPowerManagement } from "./pc_power.ts";
 
 /** What QEMU's pc has and this one has not. */
@@ -103,9 +104,13 @@ class PcBuilder {
     const pm = items.acpi ?? true ? await buildPowerManagement(this.#site, host.pci, isa) : undefined;
     this.#fillFwCfg(fwCfg);
     addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes: this.#memory.lowRamBytes, items });
+    const { linux } = items;
+    if (linux !== undefined) {
+      addLinux(fwCfg, layOutLinux(linux, this.#memory.lowRamBytes, this.#site.accelerator.can), linux.loader);
+    }
     return this.#built(pic, rtc, pm, (devices) => {
       this.#fillCmos(rtc, ide, floppies);
-      addDeviceFiles(fwCfg, devices);
+      addDeviceFiles(fwCfg, devices, linux?.loader);
     });
   }
 

@@ -18,7 +18,8 @@ import {
   PM_SCI_IRQ,
 } from "../../devices/chipset/mod.ts";
 import { MachineError } from "../errors.ts";
-import type { FirmwareItems } from "./board.ts";
+import type { LinuxImage } from "../firmware/linux.ts";
+import type { FirmwareItems, LoaderRom } from "./board.ts";
 import { bootPaths, logicalGeometries } from "./boot_paths.ts";
 import { cmosFloppies, floppyBus } from "./pc_drives.ts";
 
@@ -53,9 +54,29 @@ export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: Firmwar
   }
 }
 
-/** Once all devices are there: in which order to boot, and geometries. */
-export function addDeviceFiles(fwCfg: FwCfg, devices: readonly Device[]): void {
-  fwCfg.setFile("bootorder", linesFile(bootPaths(devices)));
+/** Keys of a kernel's pieces: where each goes, how long it is, its bytes. */
+const LINUX_KEYS = {
+  kernel: { address: 0x07, size: 0x08, data: 0x11 },
+  initrd: { address: 0x0a, size: 0x0b, data: 0x12 },
+  commandLine: { address: 0x13, size: 0x14, data: 0x15 },
+  setup: { address: 0x16, size: 0x17, data: 0x18 },
+} as const;
+
+/** Puts a kernel's pieces in, and the option ROM that loads them. */
+export function addLinux(fwCfg: FwCfg, image: LinuxImage, loader: LoaderRom): void {
+  for (const piece of ["kernel", "initrd", "commandLine", "setup"] as const) {
+    const keys = LINUX_KEYS[piece];
+    fwCfg.setNumber(keys.address, image[`${piece}Address`], 4);
+    fwCfg.setNumber(keys.size, image[piece].length, 4);
+    fwCfg.set(keys.data, image[piece]);
+  }
+  fwCfg.setFile(`genroms/${loader.name}`, loader.content);
+}
+
+/** Once all devices are there: in which order to boot (a kernel's loader first), and geometries. */
+export function addDeviceFiles(fwCfg: FwCfg, devices: readonly Device[], loader?: LoaderRom): void {
+  const first = loader === undefined ? [] : [`/rom@genroms/${loader.name}`];
+  fwCfg.setFile("bootorder", linesFile([...first, ...bootPaths(devices)]));
   fwCfg.setFile("bios-geometry", linesFile(logicalGeometries(devices)));
 }
 

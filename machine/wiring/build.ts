@@ -10,7 +10,7 @@ import { NS_PER_S } from "../../base/units.ts";
 import { type BlockBackend, BlockGraph, OBJECT_TYPES, ObjectRegistry, type TemporaryFiles } from "../../block/mod.ts";
 import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { ChardevSet } from "../chardev/mod.ts";
-import type { Board, BoardDrive } from "../boards/board.ts";
+import type { Board, BoardDrive, LoaderRom } from "../boards/board.ts";
 import { pc } from "../boards/pc.ts";
 import { QtestAccelerator, V86Accelerator } from "../cpu/mod.ts";
 import { findFirmware } from "../firmware/find.ts";
@@ -77,6 +77,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
   const firmware = wishes.firmware ??
     (accelerator instanceof V86Accelerator ? await findFirmware("bios-256k.bin", wishes.dataFolders) : undefined);
+  const linux = wishes.linux === undefined ? {} : { linux: { ...wishes.linux, loader: await findLoader(wishes) } };
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
   const machine = await blame("devices", undefined, () =>
@@ -96,7 +97,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       ...(bootOrder === undefined ? {} : { bootOrder }),
       ...(bootOnce === undefined ? {} : { bootOnce }),
       ...(name === undefined ? {} : { name }),
-      ...(firmwareItems === undefined ? {} : { firmwareItems }),
+      firmwareItems: { ...firmwareItems, ...linux },
       ...(noReboot === undefined ? {} : { noReboot }),
       ...(firmware === undefined ? {} : { firmware }),
     }));
@@ -109,6 +110,18 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   const unplugged = places.placed.filter((drive) => drive.interface === "none");
   const qtest = accelerator instanceof QtestAccelerator ? accelerator : undefined;
   return { machine, qtest, unplugged: new Map(unplugged.map(({ unit, backend }) => [unit, backend])) };
+}
+
+/** The option ROM that starts a kernel. @throws {WiringError} where there is none */
+async function findLoader({ dataFolders }: MachineWishes): Promise<LoaderRom> {
+  for (const name of ["linuxboot_dma.bin", "linuxboot.bin"]) {
+    const content = await findFirmware(name, dataFolders);
+    if (content !== undefined) return { name, content };
+  }
+  throw new WiringError(
+    "-kernel needs linuxboot_dma.bin from QEMU's data folder (Debian: qemu-system-data); name that folder with -L",
+    "devices",
+  );
 }
 
 async function makeAccelerator(

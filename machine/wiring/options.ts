@@ -10,6 +10,7 @@ import type { OptionPair } from "../../base/keyval.ts";
 import type { DriveInterface, ObjectRegistry } from "../../block/mod.ts";
 import type { FirmwareItems } from "../boards/board.ts";
 import type { InstructionClock } from "../cpu/mod.ts";
+import type { LinuxFiles } from "../firmware/linux.ts";
 
 /** A drive: options as behind `-drive`. `-hda F` is `index=0,media=disk,file=F`. */
 export interface DriveWish {
@@ -65,6 +66,8 @@ export interface MachineWishes {
   readonly noReboot?: boolean;
   /** The bytes of `-bios`; where absent and there is a CPU, SeaBIOS where it is found, else moa's own. */
   readonly firmware?: Uint8Array;
+  /** `-kernel` and what belongs to it. */
+  readonly linux?: LinuxFiles;
   /** Folders of `-L`, searched first for firmware. */
   readonly dataFolders?: readonly string[];
   /** Which clock the real-time clock counts by, and its time of day at the start in seconds since 1970. */

@@ -16,6 +16,10 @@ export interface VmOptions {
   readonly accel?: "qtest" | "v86";
   /** `-icount`: with `v86`, time goes by instructions, 2^shift ns each. */
   readonly icount?: { readonly shift: number; readonly sleep: boolean };
+  /** A Linux kernel to boot instead of what is on the disks, with `v86`: `-kernel`, `-initrd`, `-append`. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
   /** MiB of RAM; 128 by default. */
   readonly memory?: number;
   /** Disks on the four places of the IDE controller, as `-hda` to `-hdd`. */

@@ -31,9 +31,17 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.objects === undefined ? {} : { objects: registryOf(options.objects, OBJECT_TYPES) }),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
-    accelerator: options.accel === "v86"
+    accelerator: (options.accel ?? (options.kernel === undefined ? "qtest" : "v86")) === "v86"
       ? { name: "v86", ...(options.icount === undefined ? {} : { icount: options.icount }) }
       : { name: "qtest" },
+    ...(options.kernel === undefined ? {} : {
+      linux: {
+        kernelName: options.kernel,
+        kernel: Deno.readFileSync(options.kernel),
+        ...(options.initrd === undefined ? {} : { initrd: Deno.readFileSync(options.initrd) }),
+        commandLine: options.append ?? "",
+      },
+    }),
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.name === undefined ? {} : { name: options.name }),
