@@ -6,9 +6,16 @@
 import { DeviceTypes } from "../devices/bus/mod.ts";
 import { chipsetDeviceTypes, floppy } from "../devices/chipset/mod.ts";
 import { ideDeviceTypes } from "../devices/ide/mod.ts";
+import { serialDeviceTypes } from "../devices/serial/mod.ts";
 import { virtioDeviceTypes } from "../devices/virtio/mod.ts";
 
 /** All types there are. */
 export function standardDeviceTypes(): DeviceTypes {
-  return new DeviceTypes([...chipsetDeviceTypes, floppy, ...ideDeviceTypes, ...virtioDeviceTypes]);
+  return new DeviceTypes([
+    ...chipsetDeviceTypes,
+    floppy,
+    ...ideDeviceTypes,
+    ...virtioDeviceTypes,
+    ...serialDeviceTypes,
+  ]);
 }

@@ -54,6 +54,9 @@ export interface MachineOptions {
   readonly trace?: TraceEvents;
   /** What serial ports find their other ends in; not owned. */
   readonly chardevs?: ChardevSet | undefined;
+  /** Ids of {@link chardevs}, one for each serial port of the board; `undefined` for one that is not there. */
+  readonly serials?: readonly (string | undefined)[] | undefined;
+  readonly parallels?: readonly (string | undefined)[] | undefined;
   /** The board's default where absent. */
   readonly ramBytes?: number;
   /** Drives for the board's own controllers; their backends need not be among {@link backends}. */
@@ -170,6 +173,8 @@ export class Machine implements AsyncDisposable {
         ram: machine.ram,
         accelerator: options.accelerator,
         drives: options.drives ?? [],
+        serials: (options.serials ?? []).map((id) => id === undefined ? undefined : machine.chardevs?.get(id)),
+        parallels: (options.parallels ?? []).map((id) => id === undefined ? undefined : machine.chardevs?.get(id)),
         bootOrder: options.bootOnce ?? options.bootOrder ?? DEFAULT_BOOT_ORDER,
         firmwareItems: options.firmwareItems ?? {},
         firmware: options.firmware,

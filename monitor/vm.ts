@@ -39,8 +39,11 @@ import type { ArgumentValues, DataFormat } from "./schema/arguments.ts";
 import type { AnyCommand, ResultOf } from "./schema/command.ts";
 import { VmInfo } from "./vm/info.ts";
 import { type QmpData, type QmpName, type QmpResult, qmpServer } from "./vm/qmp.ts";
+import { Deadlines } from "./vm/deadline.ts";
 import type { IoLimits, VmOptions } from "./vm/options.ts";
+import { openSerials, serialEvidence } from "./vm/open_serials.ts";
 import { RequestTraces } from "./vm/request_traces.ts";
+import type { VmSerial } from "./vm/serial.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
 import { writeTextFile } from "./write_file.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
@@ -56,6 +59,7 @@ export interface VmParts {
   /** Owned from then on; without devices where absent. */
   readonly chardevs?: ChardevSet;
   readonly log?: MonitorLog;
+  readonly serials?: readonly (VmSerial | undefined)[];
   readonly uuid?: string;
   readonly strict?: boolean;
 }
@@ -92,6 +96,8 @@ export class Vm implements AsyncDisposable {
   readonly log: MonitorLog;
   /** What serial ports and monitors talk over. */
   readonly chardevs: ChardevSet;
+  /** Serial ports that the script talks over, by number from COM1 on; `undefined` for others. */
+  readonly serials: readonly (VmSerial | undefined)[];
   /** What `info` shows, as data. */
   readonly info: VmInfo;
   /** Resolves when the machine has ended; rejects with what an image said while it was closed. */
@@ -106,6 +112,9 @@ export class Vm implements AsyncDisposable {
     this.machine = machine;
     this.#qtest = parts.qtest;
     this.chardevs = parts.chardevs ?? newChardevs(() => {});
+    this.serials = parts.serials ?? [];
+    const deadlines = new Deadlines(machine, () => this.#evidence());
+    for (const serial of this.serials) serial?.attach(deadlines);
     this.chardevs.terminate = () => void this.quit().catch(() => {});
     this.chardevs.saveDisks = () => void this.monitor("commit all");
     this.log = parts.log ?? new MonitorLog(denoLogHost());
@@ -152,7 +161,8 @@ export class Vm implements AsyncDisposable {
         await chardevs.add(id, wish);
       }
     }
-    const built = await wireMachine(wishesOf(options, warn), {
+    const ports = await openSerials(options, chardevs);
+    const built = await wireMachine({ ...wishesOf(options, warn), serials: ports.map(({ id }) => id) }, {
       clocks,
       chardevs,
       random,
@@ -168,6 +178,7 @@ export class Vm implements AsyncDisposable {
     const vm = new Vm({
       machine: built.machine,
       chardevs,
+      serials: ports.map(({ script }) => script),
       qtest: built.qtest,
       drives: new MachineDriveMaker(built.machine, { unplugged: built.unplugged }),
       strict: options.strict ?? false,
@@ -219,6 +230,13 @@ export class Vm implements AsyncDisposable {
     const backend: BlockBackend | undefined = this.machine.backends.find(name);
     if (backend === undefined) throw deviceNotFound(name);
     return new VmBackend(backend);
+  }
+
+  /** COM1, or the first port that the script talks over. @throws TypeError where there is none */
+  get serial(): VmSerial {
+    const serial = this.serials.find((port) => port !== undefined);
+    if (serial === undefined) throw new TypeError('no serial port is the script\'s: start it with serial: ["script"]');
+    return serial;
   }
 
   /** Ports, memory and interrupts as the guest's drivers see them. */
@@ -413,6 +431,11 @@ export class Vm implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.quit();
+  }
+
+  /** What the guest last showed, for the message of a wait that failed. */
+  #evidence(): string {
+    return this.serials.map((serial) => serial === undefined ? "" : serialEvidence(serial)).join("");
   }
 
   async #end(): Promise<void> {

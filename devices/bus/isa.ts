@@ -7,7 +7,7 @@ import { assert } from "../../base/assert.ts";
 import { Bus } from "./bus.ts";
 import type { DeviceContext } from "./context.ts";
 import { Device } from "./device.ts";
-import { type IrqLine, UNCONNECTED } from "./irq.ts";
+import { type IrqLine, SharedLine, UNCONNECTED } from "./irq.ts";
 import type { MemoryRegion } from "./memory_region.ts";
 import type { PropertyTable } from "./properties.ts";
 
@@ -30,16 +30,24 @@ export class IsaBus extends Bus {
   /** Channels 0 to 3, then 4 to 7. */
   readonly dma: [IsaDma | undefined, IsaDma | undefined] = [undefined, undefined];
 
+  readonly #shared: SharedLine[];
+
   constructor(context: DeviceContext, parent: Device, ports: MemoryRegion, memory: MemoryRegion, name = "isa.0") {
     super(context, "ISA", parent, name);
     this.ports = ports;
     this.memory = memory;
+    this.#shared = Array.from({ length: 16 }, (_, number) => new SharedLine(this.irq(number)));
   }
 
   /** Interrupt line `number`, 0 to 15. */
   irq(number: number): IrqLine {
     assert(number >= 0 && number < 16, `no ISA interrupt ${number}`);
     return { set: (level) => this.irqs[number]!.set(level) };
+  }
+
+  /** One end of interrupt line `number` for devices that have it in common: it is high while one of them drives it. */
+  sharedIrq(number: number): IrqLine {
+    return this.#shared[number]!.input();
   }
 }
 

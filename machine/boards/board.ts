@@ -6,6 +6,7 @@
 import type { BlockBackend } from "../../block/mod.ts";
 import type {
   AddressSpace,
+  Chardev,
   Device,
   DeviceContext,
   DeviceTypes,
@@ -66,6 +67,10 @@ export interface BoardSite {
   readonly ram: GuestRam;
   readonly accelerator: Accelerator;
   readonly drives: readonly BoardDrive[];
+  /** What is at the other end of each serial port; no port where there is none. */
+  readonly serials: readonly (Chardev | undefined)[];
+  /** The same for parallel ports. */
+  readonly parallels: readonly (Chardev | undefined)[];
   readonly bootOrder: string;
   readonly firmwareItems: FirmwareItems;
   /** What `-bios` and its like give: the firmware's bytes. */

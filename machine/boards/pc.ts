@@ -48,10 +48,11 @@ import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
 import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
+import { buildPorts } from "./pc_ports.ts";
 import { buildPowerManagement } from "./pc_power.ts";
 
 /** What QEMU's pc has and this one has not. */
-const MISSING = ["VGA", "e1000", "isa-serial", "isa-parallel", "SMBIOS tables", "local APIC registers"];
+const MISSING = ["VGA", "e1000", "SMBIOS tables", "local APIC registers"];
 
 const IOAPIC_ADDRESS = 0xfec0_0000;
 const HPET_ADDRESS = 0xfed0_0000;
@@ -98,6 +99,7 @@ class PcBuilder {
     const pic = await this.#buildPics(isa);
     await this.#buildIoApic(host);
     const rtc = await this.#buildTimers(isa);
+    await buildPorts(this.#site, isa);
     const floppies = await this.#buildSuperIo(isa);
     const ide = await buildPcIde(this.#site, host.pci, isa);
     const { firmwareItems: items } = this.#site;

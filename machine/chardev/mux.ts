@@ -45,6 +45,7 @@ export class MuxChardev extends CharBackend {
   readonly #escape: number;
   readonly #kept = new Map<CharFrontend, number[]>();
   #focus: CharFrontend | undefined;
+  #isHeld = false;
   #sawEscape = false;
   #startNs: number | undefined;
   #atLineStart = true;
@@ -81,16 +82,21 @@ export class MuxChardev extends CharBackend {
     return MAX_FRONTENDS;
   }
 
-  /** The youngest frontend gets the focus. */
+  /** The youngest frontend gets the focus, unless that is held. */
   protected override frontendChanged(): void {
     const all = this.frontends;
     for (const frontend of this.#kept.keys()) if (!all.includes(frontend)) this.#kept.delete(frontend);
     for (const frontend of all) {
       if (this.#kept.has(frontend)) continue;
       this.#kept.set(frontend, []);
-      this.#setFocus(frontend);
+      if (!this.#isHeld || this.#focus === undefined) this.#setFocus(frontend);
     }
     if (this.#focus !== undefined && !all.includes(this.#focus)) this.#setFocus(all[0]);
+  }
+
+  /** Who has the focus keeps it, whoever comes. */
+  holdFocus(): void {
+    this.#isHeld = true;
   }
 
   #setFocus(frontend: CharFrontend | undefined): void {

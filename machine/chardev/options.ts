@@ -12,7 +12,7 @@ import type { SocketWish } from "./socket.ts";
 
 /** What a device is to be. */
 export type ChardevKind =
-  | { readonly kind: "null" }
+  | { readonly kind: "null" | "vc" }
   | { readonly kind: "stdio"; readonly signal: boolean }
   | { readonly kind: "ringbuf" | "memory"; readonly sizeBytes: number }
   | { readonly kind: "file"; readonly filename: string; readonly append: boolean; readonly input?: string }
@@ -28,12 +28,11 @@ export interface ChardevWish {
 }
 
 /** The kinds that moa has, as `-chardev help` lists them. */
-export const CHARDEV_KINDS = ["file", "memory", "mux", "null", "pipe", "ringbuf", "socket", "stdio"] as const;
+export const CHARDEV_KINDS = ["file", "memory", "mux", "null", "pipe", "ringbuf", "socket", "stdio", "vc"] as const;
 
 /** Kinds that QEMU has and moa has not, and why. */
 const ABSENT: Readonly<Record<string, string>> = {
   pty: "a pseudo terminal needs calls that Deno has not; use socket or pipe",
-  vc: "there is no display that a text console could be on",
   udp: "use socket",
   serial: "the host's serial ports cannot be set up from here",
   tty: "the host's serial ports cannot be set up from here",
@@ -123,6 +122,7 @@ function deviceOf(opts: QemuOpts): ChardevKind {
   const path = opts.get("path");
   switch (kind) {
     case "null":
+    case "vc":
       return { kind };
     case "stdio":
       return { kind, signal: opts.getBool("signal") ?? true };

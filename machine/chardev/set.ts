@@ -109,7 +109,8 @@ export class ChardevSet implements AsyncDisposable {
     const { streams, clock, note } = this.#site;
     switch (device.kind) {
       case "null":
-        return new NullChardev(id);
+      case "vc":
+        return new NullChardev(id, device.kind);
       case "ringbuf":
       case "memory":
         return new RingChardev(id, device.kind, device.sizeBytes);

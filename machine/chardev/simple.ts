@@ -8,12 +8,13 @@ import { CharBackend } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 import { OutputQueue } from "./output_queue.ts";
 
-/** `null`: takes everything and says nothing. */
+/** `null`: takes everything and says nothing. So does `vc`, a text console that no display shows. */
 export class NullChardev extends CharBackend {
-  readonly kind = "null";
+  readonly kind: "null" | "vc";
 
-  constructor(label: string) {
+  constructor(label: string, kind: "null" | "vc" = "null") {
     super(label);
+    this.kind = kind;
     this.opened();
   }
 
@@ -117,6 +118,11 @@ export class ScriptChardev extends CharBackend {
   say(bytes: Uint8Array): Promise<void> {
     this.#saying = this.#saying.then(() => this.deliver(bytes.slice()));
     return this.#saying;
+  }
+
+  /** Sends a break condition. */
+  sendBreak(): void {
+    this.tell("break");
   }
 
   protected override close(): void {

@@ -89,6 +89,8 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       random: site.random,
       trace: site.trace,
       chardevs: site.chardevs,
+      serials: wishes.serials,
+      parallels: wishes.parallels,
       types,
       drives: boardDrives(places),
       backends: places.placed.map(({ backend }) => backend),

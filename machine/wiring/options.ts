@@ -54,6 +54,9 @@ export interface MachineWishes {
   readonly blockdevs?: readonly BlockdevWish[];
   readonly devices?: readonly DeviceWish[];
   readonly globals?: readonly GlobalProperty[];
+  /** The other ends of the board's serial ports by id; `undefined` leaves a port out. None where absent. */
+  readonly serials?: readonly (string | undefined)[];
+  readonly parallels?: readonly (string | undefined)[];
   /** Writes go to temporary overlays. */
   readonly snapshot?: boolean;
   /** No CD, floppy and SD drives but those asked for. */

@@ -87,7 +87,8 @@ class Client implements Channel {
   #hasFocus: boolean;
   #unseen: Uint8Array[] = [];
   #unseenBytes = 0;
-  #wake: (() => void) | undefined;
+  /** Several may wait: the answer to a line, and the prompt after a change of focus. */
+  #changing: PromiseWithResolvers<void> | undefined;
   #focusChanged: (hasFocus: boolean) => void = () => {};
 
   constructor(line: CharConnection, device: CharBackend, hasFocus: boolean) {
@@ -119,9 +120,9 @@ class Client implements Channel {
   }
 
   writable(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+    const changing = this.#changing;
+    this.#changing = undefined;
+    changing?.resolve();
   }
 
   setFocus(hasFocus: boolean): void {
@@ -157,7 +158,7 @@ class Client implements Channel {
 
   /** Resolves when there may be room, or the client has gone. */
   #change(): Promise<void> {
-    return new Promise<void>((resolve) => this.#wake = resolve);
+    return (this.#changing ??= Promise.withResolvers<void>()).promise;
   }
 
   /** The monitor is done with this client. */

@@ -33,6 +33,11 @@ export interface VmOptions {
   readonly objects?: readonly string[];
   /** Each as behind `-chardev`, or one that the script itself plays the other end of. */
   readonly chardevs?: readonly (string | CharBackend)[];
+  /**
+   * Serial ports from COM1 on, each as behind `-serial`: `"file:log.txt"`, `"none"` for a port that is not there;
+   * `"script"` for one that the script talks over. One of these by default, none with `nodefaults`.
+   */
+  readonly serial?: readonly string[];
   /** Each as behind `-drive`: `"file=a.qcow2,if=none,id=d0"`. */
   readonly drives?: readonly string[];
   /** Each as behind `-blockdev`. */

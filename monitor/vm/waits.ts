@@ -23,10 +23,11 @@ export class WaitError extends Error {
   /** The guest's last requests, the oldest first. */
   readonly requests: readonly DeviceRequest[];
 
-  constructor(what: string, timeoutMs: number, machine: Machine) {
+  /** `limit` with its unit; `evidence` is what the guest last showed, in whole lines. */
+  constructor(what: string, limit: string, machine: Machine, evidence = "") {
     const requests = machine.requests.list();
     super(
-      `${what}: not within ${timeoutMs} ms (machine is ${machine.runState})\n` +
+      `${what}: not within ${limit} (machine is ${machine.runState})\n${evidence}` +
         (requests.length === 0
           ? "the guest has made no requests"
           : `the guest's last ${requests.length} requests:\n${
@@ -57,7 +58,7 @@ export async function until(
   const deadlineNs = clock.nowNs() + timeoutMs * NS_PER_MS;
   while (!await holds()) {
     options.signal?.throwIfAborted();
-    if (clock.nowNs() >= deadlineNs) throw new WaitError(what, timeoutMs, machine);
+    if (clock.nowNs() >= deadlineNs) throw new WaitError(what, `${timeoutMs} ms`, machine);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
@@ -82,7 +83,7 @@ export function next<T>(
     };
     const timer = setTimeout(() => {
       finish();
-      reject(new WaitError(what, timeoutMs, machine));
+      reject(new WaitError(what, `${timeoutMs} ms`, machine));
     }, timeoutMs);
     const unsubscribe = subscribe((value) => {
       finish();

@@ -1,19 +1,16 @@
 /**
- * Options for what this machine does not have (display, network, serial and parallel ports): "none" is
+ * Options for what this machine does not have (display, network): "none" is
  * granted, what QEMU has is refused by name, what QEMU has not either is refused in its words.
  *
  * @module
  */
 import { CommandLineError } from "./arguments.ts";
-import { readMonitor } from "./chardevs.ts";
 import type { Settings } from "./settings.ts";
 
 const DISPLAYS = ["gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus", "vnc", "default", "cocoa"];
 const VGAS = ["std", "cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx", "cg3"];
 const NETS = ["nic", "user", "tap", "l2tpv3", "socket", "stream", "dgram", "vde", "bridge", "hubport", "vhost-user"];
 const NET_TYPES = [...NETS, "netmap", "vhost-vdpa"];
-const CHARDEVS = ["stdio", "vc", "pty", "file", "pipe", "udp", "tcp", "telnet", "unix", "con", "mon", "chardev"];
-const MORE_CHARDEVS = ["websocket", "msmouse", "braille", "wctablet", "fdset", "ringbuf", "socket", "serial"];
 
 export function readDisplay(text: string, settings: Settings): void {
   const type = first(text);
@@ -39,24 +36,6 @@ export function readNet(option: string, text: string): void {
     throw new CommandLineError(`there is no network '${type}' in moa${advice}`);
   }
   throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
-}
-
-/** `-serial`, `-parallel`: whether it puts the monitor on standard input and output. */
-export function readPort(kind: "serial" | "parallel", text: string, origin: string, settings: Settings): void {
-  if (text === "none" || text === "null") return;
-  if (text === "mon:stdio") {
-    readMonitor("monitor", "stdio", origin, settings);
-    return;
-  }
-  const name = /^[^:,]*/.exec(text)![0];
-  if ([...CHARDEVS, ...MORE_CHARDEVS].includes(name)) {
-    throw new CommandLineError(`there is no ${kind} port in moa (use none)`);
-  }
-  settings.lateFailure ??= new CommandLineError(
-    `'${name}' is not a valid char driver`,
-    origin,
-    `${origin}: could not connect ${kind} device to character backend '${text}'`,
-  );
 }
 
 function first(text: string): string {

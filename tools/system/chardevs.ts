@@ -6,6 +6,7 @@
 import { parseBool, parseOptionPairs } from "../../base/keyval.ts";
 import { ChardevError, type ChardevWish, parseChardev, parseShortForm } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
+import { completePorts } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 
 /** A character device that is wanted, and the option it comes from. */
@@ -13,6 +14,8 @@ export interface PlacedChardev {
   readonly origin?: string;
   readonly id: string;
   readonly wish: ChardevWish;
+  /** A second line for where it cannot be had. */
+  readonly failed?: string;
 }
 
 /** A monitor that is wanted on one of them. */
@@ -92,10 +95,10 @@ function blamed<T>(origin: string, settings: Settings, read: () => T): T {
  * @throws CommandLineError where a daemon is asked to talk on its terminal
  */
 export function completeMonitors(settings: Settings): void {
-  const { monitors, chardevs, nodefaults, nographic, daemonOrigin, monitorsChosen } = settings;
-  if (daemonOrigin !== undefined) {
-    refuseStdio(settings);
-  } else if (monitors.length === 0 && !monitorsChosen && (nographic || !nodefaults)) {
+  const { monitors, chardevs, nodefaults, daemonOrigin, monitorsChosen } = settings;
+  if (daemonOrigin !== undefined) refuseStdio(settings);
+  completePorts(settings);
+  if (daemonOrigin === undefined && monitors.length === 0 && !monitorsChosen && !nodefaults) {
     chardevs.push({ id: "compat_monitor0", wish: parseShortForm("stdio") });
     monitors.push({ chardev: "compat_monitor0" });
   }

@@ -2,6 +2,7 @@
 import "../../base/host/preload.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { Program } from "../common/program.ts";
+import { completeMonitors } from "./chardevs.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
 import { main } from "./main.ts";
 import { OPTIONS } from "./option_table.ts";
@@ -83,7 +84,7 @@ Deno.test("what QEMU has and moa has not is refused by its name", () => {
 
 Deno.test("absent devices may be declined", () => {
   settingsOf(..."-display none -vga none -net none -nic none -serial none -parallel null -no-user-config".split(" "));
-  const refused: [string, string][] = [["-vga", "std"], ["-net", "user"], ["-serial", "stdio"], ["-display", "gtk"]];
+  const refused: [string, string][] = [["-vga", "std"], ["-net", "user"], ["-display", "gtk"]];
   for (const args of refused) assertThrows(() => settingsOf(...args), CommandLineError, "in moa");
 });
 
@@ -143,4 +144,42 @@ Deno.test("accelerators: kvm is refused in QEMU's words, a list goes on to the n
     drive.error,
     "qemu-system-x86_64: nosuch.img: Could not open 'nosuch.img': No such file or directory\n",
   );
+});
+
+Deno.test("serial and parallel ports: defaults, -nographic, and what is refused", () => {
+  const ports = (...args: string[]) => {
+    const settings = settingsOf(...args);
+    completeMonitors(settings);
+    const { serials, parallels, chardevs, monitors } = settings;
+    const kinds = chardevs.map(({ id, wish }) => `${id}=${wish.mux ? "mux " : ""}${wish.device.kind}`);
+    return [serials, parallels, kinds.join(), monitors.map(({ chardev }) => chardev).join()];
+  };
+  const both = [["serial0"], ["parallel0"]];
+  assertEquals(ports(), [...both, "serial0=vc,parallel0=vc,compat_monitor0=stdio", "compat_monitor0"]);
+  assertEquals(ports("-nodefaults"), [[], [], "", ""]);
+  assertEquals(ports("-nographic"), [...both, "serial0=mux stdio,parallel0=null", "serial0"]);
+  assertEquals(ports("-nographic", "-monitor", "none"), [...both, "serial0=stdio,parallel0=null", ""]);
+  assertEquals(ports("-nographic", "-serial", "null"), [
+    ...both,
+    "serial0=null,parallel0=null,compat_monitor0=stdio",
+    "compat_monitor0",
+  ]);
+  assertEquals(ports("-serial", "none", "-serial", "mon:stdio", "-parallel", "none"), [
+    [undefined, "serial1"],
+    [undefined],
+    "serial1=mux stdio",
+    "serial1",
+  ]);
+  const late = (...args: string[]) => {
+    const { message, hint } = settingsOf(...args).lateFailure!;
+    return [message, hint];
+  };
+  assertEquals(late("-serial", "foo"), [
+    "'foo' is not a valid char driver",
+    "-serial foo: could not connect serial device to character backend 'foo'",
+  ]);
+  assertEquals(late(..."-parallel null -parallel null -parallel null -parallel null".split(" ")), [
+    "too many parallel ports",
+    undefined,
+  ]);
 });

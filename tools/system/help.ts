@@ -40,7 +40,7 @@ Running
 Monitor
   -monitor PLACE            stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,..., none
   -chardev ..., -mon ...    the same in two steps
-  -nographic                the monitor is on standard input and output
+  -nographic                serial port and monitor share standard input and output (Ctrl-a h)
 Program
   -daemonize                go on in the background once the machine stands
   -pidfile FILE, -readconfig FILE, -nodefaults, -D FILE, -d ITEMS, -trace PATTERN

@@ -4,11 +4,12 @@
  * @module
  */
 import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../base/keyval.ts";
-import { readDisplay, readNet, readPort, readVga } from "./absent_devices.ts";
+import { readDisplay, readNet, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 import { readChardev, readMon, readMonitor } from "./chardevs.ts";
 import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUuid } from "./machine_values.ts";
 import { OPTIONS } from "./option_table.ts";
+import { readPort } from "./ports.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
 import { readAcpiTable, readFirmwareFile } from "./read_firmware.ts";

@@ -13,6 +13,7 @@ import {
   ChardevError,
   ChardevSet,
   type MachineWishes,
+  MuxChardev,
   standardDeviceTypes,
   type StandardStreams,
   StdioChardev,
@@ -129,6 +130,11 @@ async function serve(
     program.error(error instanceof Error ? error.stack ?? error.message : String(error));
     end();
   };
+  // In QEMU ports come after prompts: what is typed goes to the port until Ctrl-a c.
+  for (const id of [...settings.serials, ...settings.parallels]) {
+    const device = id === undefined ? undefined : vm.chardevs.find(id);
+    if (device instanceof MuxChardev) device.holdFocus();
+  }
   for (const { chardev, origin, control } of settings.monitors) {
     try {
       const device = vm.chardevs.get(chardev);
@@ -205,12 +211,17 @@ async function openChardevs(settings: Settings, program: Program, site: RunSite)
   const chardevs = undo.use(
     new ChardevSet({ streams: site.streams ?? Deno, clock: new HostClock(), note: (text) => program.error(text) }),
   );
-  for (const { id, wish, origin } of settings.chardevs) {
+  // Ports come last: where two want standard input and output, it is the port that cannot have it.
+  const ordered = settings.chardevs.toSorted((a, b) => Number("failed" in a) - Number("failed" in b));
+  for (const { id, wish, origin, failed } of ordered) {
     try {
       await chardevs.add(id, wish);
     } catch (error) {
-      throw error instanceof ChardevError ? new CommandLineError(error.message, origin, error.hint) : error;
+      throw error instanceof ChardevError ? new CommandLineError(error.message, origin, failed ?? error.hint) : error;
     }
+  }
+  for (const { id, failure } of settings.lateChecks) {
+    if (chardevs.find(id) === undefined) settings.lateFailure ??= failure;
   }
   for (const { chardev, origin } of settings.monitors) {
     if (chardevs.find(chardev) !== undefined) continue;
@@ -248,6 +259,8 @@ function wishesOf(settings: Settings): MachineWishes {
     devices: settings.devices,
     globals: settings.globals,
     objects: settings.objects,
+    serials: settings.serials,
+    parallels: settings.parallels,
     snapshot: settings.snapshot,
     nodefaults: settings.nodefaults,
     noReboot: settings.noReboot,

@@ -36,6 +36,9 @@ export interface Settings {
   monitorsChosen: boolean;
   /** Character devices in the order in which they are opened. */
   readonly chardevs: PlacedChardev[];
+  /** The other ends of serial and parallel ports by id; `undefined` leaves a port out. */
+  readonly serials: (string | undefined)[];
+  readonly parallels: (string | undefined)[];
   readonly machineProperties: Map<string, string>;
   machineType: string | undefined;
   readonly accelerators: { readonly name: string; readonly origin: string }[];
@@ -68,6 +71,8 @@ export interface Settings {
   readonly tracePatterns: { readonly pattern: string; readonly origin: string }[];
   traceFile: string | undefined;
   cpuModel: string | undefined;
+  /** Character devices that must be there by then, and what is told where one is not. */
+  readonly lateChecks: { readonly id: string; readonly failure: CommandLineError }[];
   /** What is wrong beyond the drives: QEMU tells it once those are open and the monitor is there. */
   lateFailure: CommandLineError | undefined;
   /** Lines for standard error, before anything is opened. */
@@ -86,6 +91,8 @@ export function defaultSettings(): Settings {
     monitors: [],
     monitorsChosen: false,
     chardevs: [],
+    serials: [],
+    parallels: [],
     machineProperties: new Map(),
     machineType: undefined,
     accelerators: [],
@@ -115,6 +122,7 @@ export function defaultSettings(): Settings {
     tracePatterns: [],
     traceFile: undefined,
     cpuModel: undefined,
+    lateChecks: [],
     lateFailure: undefined,
     notes: [],
   };

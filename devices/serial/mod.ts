@@ -1,0 +1,16 @@
+/**
+ * Serial and parallel ports.
+ *
+ * @module
+ */
+import type { DeviceType } from "../bus/mod.ts";
+import { isaParallel } from "./isa_parallel.ts";
+import { isaSerial } from "./isa_serial.ts";
+import { serial } from "./uart16550.ts";
+
+export { IsaParallel, isaParallel } from "./isa_parallel.ts";
+export { IsaSerial, isaSerial } from "./isa_serial.ts";
+export { serial, Uart16550, type UartState } from "./uart16550.ts";
+
+/** All types of this folder. */
+export const serialDeviceTypes: readonly DeviceType[] = [isaSerial, isaParallel, serial];
