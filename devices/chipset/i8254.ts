@@ -22,6 +22,8 @@ const PROPERTIES = { "iobase": prop.uint32(0xffff_ffff) };
 
 /** Interrupts come no faster, so that a guest's absurd count does not keep the host busy; the counts stay exact. */
 const SHORTEST_WAIT_NS = 10_000;
+/** A machine that stood for longer does not make up for the interrupts of that time. */
+const LONGEST_LAG_NS = 100_000_000;
 
 export interface PitState {
   counters: PitCounterState[];
@@ -35,12 +37,14 @@ export class Pit8254 extends IsaDevice<typeof PROPERTIES, PitState> {
   #silenced = false;
   readonly #irq: OutputPin;
   readonly #timer: DeviceTimer;
+  /** The change that the timer waits for. */
+  #changeNs: number | undefined;
 
   constructor(context: DeviceContext, values: Partial<PropertyValues<typeof PROPERTIES>>, options: DeviceOptions) {
     super(isaPit, context, values, options);
     this.#irq = this.addOutputs("", 1)[0]!;
     this.addInputs("", 1, (_index, level) => this.#setSilenced(level === 0));
-    this.#timer = new DeviceTimer(context.clocks.virtual, () => this.#follow());
+    this.#timer = new DeviceTimer(context.clocks.virtual, () => this.#follow(this.#changeNs));
   }
 
   /** Counter 0 to 2, as it stands. */
@@ -123,16 +127,24 @@ export class Pit8254 extends IsaDevice<typeof PROPERTIES, PitState> {
     this.#follow();
   }
 
-  /** Drives interrupt 0 as counter 0 says and waits for its next change. */
-  #follow(): void {
+  /**
+   * Drives interrupt 0 as counter 0 said at `atNs` and waits for its next change. Where timers come late, changes that
+   * are past are followed one by one: a low output of one tick is an edge all the same.
+   */
+  #follow(atNs = this.#nowNs): void {
     const counter = this.#counters[0]!;
     if (this.#silenced) {
       this.#timer.cancel();
       return;
     }
     const nowNs = this.#nowNs;
-    this.#irq.set(counter.output(nowNs));
-    const changeNs = counter.nextChangeNs(nowNs);
+    this.#irq.set(counter.output(atNs));
+    let changeNs = counter.nextChangeNs(nowNs - atNs > LONGEST_LAG_NS ? nowNs : atNs);
+    if (changeNs !== undefined && changeNs <= nowNs) {
+      this.#irq.set(counter.output(changeNs));
+      changeNs = counter.nextChangeNs(changeNs);
+    }
+    this.#changeNs = changeNs;
     this.#timer.set(changeNs === undefined ? undefined : Math.max(changeNs, nowNs + SHORTEST_WAIT_NS));
   }
 }

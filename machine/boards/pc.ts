@@ -42,9 +42,11 @@ import {
 } from "../../devices/chipset/mod.ts";
 import { MiB } from "../../base/units.ts";
 import { layOutLinux } from "../firmware/linux.ts";
+import type { BuiltInBios } from "../firmware/mod.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
+import { makeBuiltInBios } from "./pc_bios.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
 import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
@@ -74,10 +76,17 @@ class PcBuilder {
   readonly #interrupts = new BoardInterrupts();
   readonly #memory: PcMemory;
   readonly #cpu: CpuDevice;
+  /** Moa's own firmware, where there is a CPU and no other one for it. */
+  readonly #bios: BuiltInBios | undefined;
+  #bootOrder: string;
 
   constructor(site: BoardSite) {
     this.#site = site;
-    this.#memory = buildPcMemory(site);
+    this.#bootOrder = site.bootOrder;
+    if (site.firmware === undefined && site.accelerator.can.runsCode) {
+      this.#bios = makeBuiltInBios(site, () => this.#bootOrder);
+    }
+    this.#memory = buildPcMemory(site, this.#bios?.image ?? site.firmware);
     const { systemMemory, accelerator, addAddressSpace } = site;
     this.#cpu = new CpuDevice(site.context, { systemMemory, accelerator, addAddressSpace });
   }
@@ -100,6 +109,7 @@ class PcBuilder {
     await this.#buildIoApic(host);
     const rtc = await this.#buildTimers(isa);
     await buildPorts(this.#site, isa);
+    await this.#bios?.realize(isa);
     const floppies = await this.#buildSuperIo(isa);
     const ide = await buildPcIde(this.#site, host.pci, isa);
     const { firmwareItems: items } = this.#site;
@@ -255,6 +265,14 @@ class PcBuilder {
     });
   }
 
+  #setBootOrder(rtc: RealTimeClock, order: string): string | undefined {
+    const problem = bootOrderProblem(order);
+    if (problem !== undefined) return problem;
+    this.#bootOrder = order;
+    for (const [index, value] of bootOrderBytes(order)) rtc.poke(index, value);
+    return undefined;
+  }
+
   #built(
     pic: Pic8259,
     rtc: RealTimeClock,
@@ -266,11 +284,7 @@ class PcBuilder {
       acknowledgeInterrupt: () => pic.acknowledge(),
       watchInterrupt: (line, changed) => this.#interrupts.watch(line, changed),
       interruptLevel: (line) => this.#interrupts.level(line),
-      setBootOrder(order) {
-        const problem = bootOrderProblem(order);
-        if (problem === undefined) { for (const [index, value] of bootOrderBytes(order)) rtc.poke(index, value); }
-        return problem;
-      },
+      setBootOrder: (order) => this.#setBootOrder(rtc, order),
       powerButton: () => pm?.pressPowerButton(),
       missing: MISSING,
       loose: [this.#cpu.apic, this.#cpu],

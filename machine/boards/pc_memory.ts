@@ -25,8 +25,8 @@ export interface PcMemory {
   readonly highRamBytes: number;
 }
 
-/** Places RAM and firmware. @throws {MachineError} for a firmware whose size cannot be */
-export function buildPcMemory(site: BoardSite): PcMemory {
+/** Places RAM and firmware, of zeroes where there is none. @throws {MachineError} for a firmware whose size cannot be */
+export function buildPcMemory(site: BoardSite, image?: Uint8Array): PcMemory {
   const { systemMemory } = site;
   const { lowRamBytes, highRamBytes } = splitRam(site.ram.sizeBytes);
   const ram = MemoryRegion.ram("pc.ram", site.ram);
@@ -36,12 +36,11 @@ export function buildPcMemory(site: BoardSite): PcMemory {
   }
   const pci = MemoryRegion.container("pci", ALL_ADDRESSES);
   systemMemory.add(pci, 0, -1);
-  placeFirmware(site, pci);
+  placeFirmware(site, pci, image ?? new Uint8Array(DEFAULT_FIRMWARE_BYTES));
   return { ram, pci, lowRamBytes, highRamBytes };
 }
 
-function placeFirmware(site: BoardSite, pci: MemoryRegion): void {
-  const image = site.firmware ?? new Uint8Array(DEFAULT_FIRMWARE_BYTES);
+function placeFirmware(site: BoardSite, pci: MemoryRegion, image: Uint8Array): void {
   if (image.length === 0 || image.length % FIRMWARE_UNIT_BYTES !== 0 || image.length > 16 * MiB) {
     throw new MachineError("could not load PC BIOS");
   }

@@ -11,6 +11,8 @@ import type { AddressSpace, GuestRam, PortSpace } from "../../devices/bus/mod.ts
 /** What an accelerator can do. */
 export interface AcceleratorAbilities {
   readonly maxRamBytes: number;
+  /** Whether there is a CPU at all. */
+  readonly runsCode: boolean;
   readonly longMode: boolean;
   readonly smp: boolean;
   /** Whether it brings PIC and APIC, or takes the board's; {@link Accelerator.setInterrupt} means accordingly. */

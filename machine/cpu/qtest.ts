@@ -25,6 +25,7 @@ export class QtestAccelerator implements Accelerator {
   readonly name = "qtest";
   readonly can: AcceleratorAbilities = {
     maxRamBytes: MAX_RAM_BYTES,
+    runsCode: false,
     longMode: true,
     smp: false,
     interruptControllers: "ours",

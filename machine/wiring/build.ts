@@ -12,7 +12,7 @@ import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { ChardevSet } from "../chardev/mod.ts";
 import type { Board, BoardDrive, LoaderRom } from "../boards/board.ts";
 import { pc } from "../boards/pc.ts";
-import { QtestAccelerator, V86Accelerator } from "../cpu/mod.ts";
+import { type Accelerator, QtestAccelerator, V86Accelerator } from "../cpu/mod.ts";
 import { findFirmware } from "../firmware/find.ts";
 import { standardDeviceTypes } from "../device_types.ts";
 import { Machine } from "../machine.ts";
@@ -75,8 +75,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   const places = await openDrives(graph, wishes, undo, site.warn);
   site.drivesOpen?.();
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
-  const firmware = wishes.firmware ??
-    (accelerator instanceof V86Accelerator ? await findFirmware("bios-256k.bin", wishes.dataFolders) : undefined);
+  const firmware = await firmwareFor(wishes, accelerator);
   const linux = wishes.linux === undefined ? {} : { linux: { ...wishes.linux, loader: await findLoader(wishes) } };
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
@@ -124,6 +123,15 @@ async function findLoader({ dataFolders }: MachineWishes): Promise<LoaderRom> {
     "-kernel needs linuxboot_dma.bin from QEMU's data folder (Debian: qemu-system-data); name that folder with -L",
     "devices",
   );
+}
+
+/** The firmware; `undefined` leaves it to the board. */
+async function firmwareFor(
+  { firmware, dataFolders }: MachineWishes,
+  accelerator: Accelerator,
+): Promise<Uint8Array | undefined> {
+  if (firmware !== undefined) return firmware === "built-in" ? undefined : firmware;
+  return accelerator.can.runsCode ? await findFirmware("bios-256k.bin", dataFolders) : undefined;
 }
 
 async function makeAccelerator(

@@ -67,8 +67,8 @@ export interface MachineWishes {
   readonly bootOnce?: string;
   readonly firmwareItems?: FirmwareItems;
   readonly noReboot?: boolean;
-  /** The bytes of `-bios`; where absent and there is a CPU, SeaBIOS where it is found, else moa's own. */
-  readonly firmware?: Uint8Array;
+  /** The bytes of `-bios`, or moa's own; where absent and there is a CPU, SeaBIOS where it is found, else moa's own. */
+  readonly firmware?: Uint8Array | "built-in";
   /** `-kernel` and what belongs to it. */
   readonly linux?: LinuxFiles;
   /** Folders of `-L`, searched first for firmware. */

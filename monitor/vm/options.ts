@@ -16,6 +16,11 @@ export interface VmOptions {
   readonly accel?: "qtest" | "v86";
   /** `-icount`: with `v86`, time goes by instructions, 2^shift ns each. */
   readonly icount?: { readonly shift: number; readonly sleep: boolean };
+  /**
+   * The firmware's bytes, or `"built-in"` for moa's own. By default SeaBIOS where it is found (Debian's package
+   * `seabios`, QEMU's data folders), else moa's own.
+   */
+  readonly bios?: Uint8Array | "built-in";
   /** A Linux kernel to boot instead of what is on the disks, with `v86`: `-kernel`, `-initrd`, `-append`. */
   readonly kernel?: string;
   readonly initrd?: string;

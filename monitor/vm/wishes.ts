@@ -42,6 +42,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
         commandLine: options.append ?? "",
       },
     }),
+    ...(options.bios === undefined ? {} : { firmware: options.bios }),
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.name === undefined ? {} : { name: options.name }),

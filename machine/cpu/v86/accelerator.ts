@@ -46,6 +46,7 @@ export class V86Accelerator implements Accelerator {
   readonly name = "v86";
   readonly can: AcceleratorAbilities = {
     maxRamBytes: MAX_RAM_BYTES,
+    runsCode: true,
     longMode: false,
     smp: false,
     interruptControllers: "its own",

@@ -1,0 +1,45 @@
+/**
+ * The built-in firmware of a pc: what it is told of the board.
+ *
+ * @module
+ */
+import { BlockBackend } from "../../block/mod.ts";
+import { Device } from "../../devices/bus/mod.ts";
+import { splitRam } from "../../devices/chipset/mod.ts";
+import { BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
+import type { BoardSite } from "./board.ts";
+import { bootIndex } from "./boot_paths.ts";
+
+/** How types of devices count among the disks of int 13h. */
+const KINDS: Readonly<Record<string, FirmwareDisk["kind"]>> = {
+  "floppy": "floppy",
+  "ide-hd": "disk",
+  "ide-cd": "cd",
+  "virtio-blk-pci": "disk",
+  "virtio-blk-pci-transitional": "disk",
+};
+
+/** Makes it; the order in which it boots and what is plugged in are asked for at each start. */
+export function makeBuiltInBios(site: BoardSite, bootOrder: () => string): BuiltInBios {
+  const { context, ram, firmwareItems } = site;
+  const devices = () =>
+    [...context.objects.machine.walk()].flatMap(({ value }) => value instanceof Device ? [value] : []);
+  return new BuiltInBios(context, {
+    ...splitRam(ram.sizeBytes),
+    bootOrder,
+    disks: () => firmwareDisks(devices()),
+    toSerial: firmwareItems.noGraphic ?? false,
+  });
+}
+
+/** Drives by kind; those with a `bootindex` first, in its order, the others as they were plugged in. */
+function firmwareDisks(devices: readonly Device[]): FirmwareDisk[] {
+  const order = (device: Device) => bootIndex(device) < 0 ? Infinity : bootIndex(device);
+  return [...devices]
+    .sort((a, b) => order(a) === order(b) ? 0 : order(a) - order(b))
+    .flatMap((device) => {
+      const kind = KINDS[device.type.name];
+      const { drive } = device.properties as Readonly<Record<string, unknown>>;
+      return kind !== undefined && drive instanceof BlockBackend ? [{ kind, backend: drive }] : [];
+    });
+}

@@ -1,0 +1,133 @@
+/**
+ * Int 19h: what the machine starts from, in the order that the user gave; int 18h, where there is nothing.
+ *
+ * Floppies and disks give their first sector, CDs what their boot catalog names without emulation.
+ *
+ * Left out: network, option ROMs, emulated disks of CDs (passed over), menus, `bootindex` of single devices.
+ *
+ * Source: [IBM AT TR] "Bootstrap"; El Torito 1.0, 2 and figures 1 to 4.
+ *
+ * @module
+ */
+import { BlockError } from "../../../block/mod.ts";
+import type { FirmwareCall } from "./call.ts";
+import type { DiskService } from "./disk.ts";
+import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
+import { ROM_SEGMENT } from "./rom.ts";
+import type { VideoService } from "./video.ts";
+
+const LOAD_ADDRESS = 0x7c00;
+const SIGNATURE = 0xaa55;
+const BOOT_RECORD_BLOCK = 17;
+const CATALOG_AT = 71;
+const BOOTABLE = 0x88;
+/** 512 bytes, as the catalog counts them. */
+const VIRTUAL_SECTOR = 512;
+/** The most that is loaded: up to the video memory. */
+const MAX_LOADED_BYTES = 0x90000;
+
+/** Letters of the boot order. */
+const KINDS: Readonly<
+  Record<string, { readonly kind: FirmwareDisk["kind"]; readonly name: string; readonly first: number }>
+> = {
+  a: { kind: "floppy", name: "Floppy", first: 0x00 },
+  b: { kind: "floppy", name: "Floppy", first: 0x01 },
+  c: { kind: "disk", name: "Hard Disk", first: 0x80 },
+  d: { kind: "cd", name: "DVD/CD", first: 0xe0 },
+};
+
+/** The service. */
+export class BootService {
+  readonly #site: FirmwareSite;
+  readonly #disks: DiskService;
+  readonly #video: VideoService;
+
+  constructor(site: FirmwareSite, disks: DiskService, video: VideoService) {
+    this.#site = site;
+    this.#disks = disks;
+    this.#video = video;
+  }
+
+  /** Int 19h: returns into what was loaded. */
+  async start(call: FirmwareCall): Promise<void> {
+    // The interrupt frame of whoever called is given up: what is started has a stack of its own.
+    for (const letter of this.#site.bootOrder()) {
+      const entry = KINDS[letter];
+      if (entry === undefined) continue;
+      this.#video.print(`Booting from ${entry.name}...\r\n`);
+      const problem = await this.#attempt(call, entry.kind, entry.first);
+      if (problem === undefined) return;
+      this.#video.print(`Boot failed: ${problem}\r\n\r\n`);
+    }
+    this.nothing(call);
+  }
+
+  /** Int 18h: says so, and stands still. */
+  nothing(call: FirmwareCall): void {
+    this.#video.print("No bootable device.\r\n");
+    call.returnTo(ROM_SEGMENT, this.#site.stand);
+  }
+
+  /** Loads from a drive and points `call` at it; why it cannot, otherwise. */
+  async #attempt(call: FirmwareCall, kind: FirmwareDisk["kind"], number: number): Promise<string | undefined> {
+    const disk = this.#disks.find(number);
+    if (disk === undefined || !disk.backend.isInserted) return "could not read the boot disk";
+    try {
+      return kind === "cd" ? await this.#startCd(call, disk, number) : await this.#startDisk(call, disk, number);
+    } catch (error) {
+      if (!(error instanceof BlockError)) throw error;
+      return "could not read the boot disk";
+    }
+  }
+
+  async #startDisk(call: FirmwareCall, disk: FirmwareDisk, number: number): Promise<string | undefined> {
+    if (disk.backend.sizeBytes < VIRTUAL_SECTOR) return "could not read the boot disk";
+    await this.#disks.load(disk, 0, 1, LOAD_ADDRESS, VIRTUAL_SECTOR);
+    if (this.#site.memory.readValue(LOAD_ADDRESS + 510, 2) !== SIGNATURE) return "not a bootable disk";
+    this.#enter(call, 0, LOAD_ADDRESS, number);
+    return undefined;
+  }
+
+  async #startCd(call: FirmwareCall, disk: FirmwareDisk, number: number): Promise<string | undefined> {
+    const { memory } = this.#site;
+    const blockBytes = this.#disks.blockBytes(disk);
+    const read = async (block: number) => {
+      if ((block + 1) * blockBytes > disk.backend.sizeBytes) return undefined;
+      await this.#disks.load(disk, block, 1, LOAD_ADDRESS, blockBytes);
+      const bytes = new Uint8Array(blockBytes);
+      memory.read(LOAD_ADDRESS, bytes);
+      return bytes;
+    };
+    const record = await read(BOOT_RECORD_BLOCK);
+    const isBootRecord = record !== undefined && record[0] === 0 &&
+      new TextDecoder().decode(record.subarray(1, 6)) === "CD001" &&
+      new TextDecoder().decode(record.subarray(7, 30)) === "EL TORITO SPECIFICATION";
+    if (!isBootRecord) return "could not read from CDROM (code 0003)";
+    const catalog = await read(new DataView(record.buffer).getUint32(CATALOG_AT, true));
+    if (catalog === undefined || catalog[0] !== 1 || catalog[30] !== 0x55 || catalog[31] !== 0xaa) {
+      return "could not read from CDROM (code 0008)";
+    }
+    if (catalog[32] !== BOOTABLE) return "could not read from CDROM (code 000b)";
+    if ((catalog[33]! & 0x0f) !== 0) return "the CD wants a disk to be emulated, which this firmware does not do";
+    const view = new DataView(catalog.buffer);
+    const segment = view.getUint16(34, true) || LOAD_ADDRESS / 16;
+    const bytes = Math.min(Math.max(view.getUint16(38, true), 1) * VIRTUAL_SECTOR, MAX_LOADED_BYTES);
+    const block = view.getUint32(40, true);
+    const blocks = Math.ceil(bytes / blockBytes);
+    if ((block + blocks) * blockBytes > disk.backend.sizeBytes) return "could not read from CDROM (code 000c)";
+    await this.#disks.load(disk, block, blocks, segment * 16, blockBytes);
+    // A loader at the usual place is entered there by the offset, as other firmware does.
+    if (segment === LOAD_ADDRESS / 16) this.#enter(call, 0, LOAD_ADDRESS, number);
+    else this.#enter(call, segment, 0, number);
+    return undefined;
+  }
+
+  #enter(call: FirmwareCall, segment: number, offset: number, number: number): void {
+    call.dx = number;
+    call.ax = SIGNATURE;
+    call.ds = 0;
+    call.es = 0;
+    call.returnTo(segment, offset);
+    this.#site.memory.writeValue(BDA.midnight, 1, 0);
+  }
+}

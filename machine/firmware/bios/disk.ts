@@ -1,0 +1,288 @@
+/**
+ * Int 13h: sectors of floppies (00h ...), disks (80h ...) and CDs (E0h ...), by cylinder, head and sector or, with the
+ * extensions, by number.
+ *
+ * Left out: formatting as such (it succeeds and changes nothing), changes of a floppy's data rate, emulated disks of CDs.
+ *
+ * Source: Ralf Brown's Interrupt List, INT 13h; [EDD] BIOS Enhanced Disk Drive Services 3.0, 5.
+ *
+ * @module
+ */
+import { IoVector } from "../../../base/io_vector.ts";
+import { SECTOR_BYTES } from "../../../base/units.ts";
+import { BlockError } from "../../../block/mod.ts";
+import { type FirmwareCall, linear } from "./call.ts";
+import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
+
+const STATUS = {
+  ok: 0x00,
+  badCommand: 0x01,
+  writeProtected: 0x03,
+  sectorNotFound: 0x04,
+  badData: 0x10,
+  controller: 0x20,
+  noMedium: 0x31,
+} as const;
+const FIRST_DISK = 0x80;
+const FIRST_CD = 0xe0;
+const CD_BLOCK_BYTES = 2048;
+/** What one call moves at most. */
+const MAX_BLOCKS = 127;
+
+/** Cylinders, heads and sectors of a track. */
+export interface DiskShape {
+  readonly cylinders: number;
+  readonly heads: number;
+  readonly sectors: number;
+}
+
+/** Floppies: bytes, then how many tracks and sectors, and the type that the drive says it is. */
+const FLOPPIES: readonly (readonly [bytes: number, cylinders: number, sectors: number, type: number])[] = [
+  [368_640, 40, 9, 1],
+  [737_280, 80, 9, 3],
+  [1_228_800, 80, 15, 2],
+  [1_474_560, 80, 18, 4],
+  [2_949_120, 80, 36, 6],
+];
+
+/** The shape that a disk of `bytes` shows: at most 1024 cylinders where that is possible, as firmware translates. */
+export function diskShape(bytes: number): DiskShape {
+  const total = Math.floor(bytes / SECTOR_BYTES);
+  const heads = [16, 32, 64, 128].find((count) => total <= 1024 * count * 63) ?? 255;
+  return { cylinders: Math.min(1024, Math.floor(total / (heads * 63))), heads, sectors: 63 };
+}
+
+/** The service. */
+export class DiskService {
+  readonly #site: FirmwareSite;
+
+  constructor(site: FirmwareSite) {
+    this.#site = site;
+  }
+
+  /** The disk behind a number of int 13h. */
+  find(number: number): FirmwareDisk | undefined {
+    const kind = number < FIRST_DISK ? "floppy" : number < FIRST_CD ? "disk" : "cd";
+    const first = kind === "floppy" ? 0 : kind === "disk" ? FIRST_DISK : FIRST_CD;
+    return this.#site.disks().filter((disk) => disk.kind === kind)[number - first];
+  }
+
+  /** Int 13h. */
+  call(call: FirmwareCall): void | Promise<void> {
+    const disk = this.find(call.dl);
+    if (disk === undefined) return this.#end(call, STATUS.badCommand);
+    switch (call.ah) {
+      case 0x00:
+      case 0x05:
+      case 0x09:
+      case 0x0c:
+      case 0x0d:
+      case 0x10:
+      case 0x11:
+      case 0x14:
+      case 0x17:
+      case 0x18:
+        return this.#end(call, STATUS.ok);
+      case 0x01: {
+        const status = this.#site.memory.readValue(this.#statusAt(call.dl), 1);
+        call.ah = status;
+        call.carry = status !== STATUS.ok;
+        return;
+      }
+      case 0x02:
+      case 0x03:
+      case 0x04:
+        return this.#byShape(call, disk);
+      case 0x08:
+        return this.#parameters(call, disk);
+      case 0x15:
+        return this.#type(call, disk);
+      case 0x16:
+        return this.#end(call, STATUS.ok);
+      case 0x41:
+        if (call.bx !== 0x55aa || disk.kind === "floppy") return this.#end(call, STATUS.badCommand);
+        call.bx = 0xaa55;
+        call.cx = 0x0001 | 0x0004;
+        this.#end(call, STATUS.ok);
+        call.ah = 0x30;
+        return;
+      case 0x42:
+      case 0x43:
+      case 0x44:
+      case 0x47:
+        return disk.kind === "floppy" ? this.#end(call, STATUS.badCommand) : this.#byNumber(call, disk);
+      case 0x48:
+        return disk.kind === "floppy" ? this.#end(call, STATUS.badCommand) : this.#extendedParameters(call, disk);
+      case 0x4b:
+        return this.#emulation(call, disk);
+      default:
+        return this.#end(call, STATUS.badCommand);
+    }
+  }
+
+  /** Reads `blocks` blocks of a disk into memory. */
+  async load(disk: FirmwareDisk, block: number, blocks: number, address: number, blockBytes: number): Promise<void> {
+    const bytes = new Uint8Array(blocks * blockBytes);
+    await disk.backend.read(block * blockBytes, IoVector.of(bytes));
+    this.#site.memory.write(address, bytes);
+  }
+
+  /** How many bytes a block of the disk has. */
+  blockBytes(disk: FirmwareDisk): number {
+    return disk.kind === "cd" ? CD_BLOCK_BYTES : SECTOR_BYTES;
+  }
+
+  #byShape(call: FirmwareCall, disk: FirmwareDisk): void | Promise<void> {
+    const shape = this.#shape(disk);
+    const cylinder = call.ch | ((call.cl & 0xc0) << 2);
+    const sector = call.cl & 0x3f;
+    if (call.al === 0 || call.al > 128) return this.#end(call, STATUS.badCommand);
+    if (disk.kind === "cd" || sector === 0 || sector > shape.sectors || call.dh >= shape.heads) {
+      return this.#end(call, STATUS.sectorNotFound);
+    }
+    const first = (cylinder * shape.heads + call.dh) * shape.sectors + sector - 1;
+    return this.#transfer(call, disk, { first, count: call.al, address: linear(call.es, call.bx) });
+  }
+
+  #byNumber(call: FirmwareCall, disk: FirmwareDisk): void | Promise<void> {
+    const { memory } = this.#site;
+    const packet = linear(call.ds, call.si);
+    const count = memory.readValue(packet + 2, 2);
+    const high = memory.readValue(packet + 12, 4);
+    const first = memory.readValue(packet + 8, 4) + high * 2 ** 32;
+    if (memory.readValue(packet, 1) < 16 || count > MAX_BLOCKS || high >= 2 ** 20) {
+      return this.#end(call, STATUS.badCommand);
+    }
+    if (call.ah === 0x47) return this.#end(call, STATUS.ok);
+    const [offset, segment] = [memory.readValue(packet + 4, 2), memory.readValue(packet + 6, 2)];
+    // All ones: the address stands behind, as 64 bits.
+    const flat = offset === 0xffff && segment === 0xffff && memory.readValue(packet, 1) >= 24;
+    const address = flat ? memory.readValue(packet + 16, 4) : linear(segment, offset);
+    return this.#transfer(call, disk, { first, count, address }, packet);
+  }
+
+  /** Moves blocks; `call.ah`'s lowest bits say which way, in both sets of functions. */
+  #transfer(
+    call: FirmwareCall,
+    disk: FirmwareDisk,
+    blocks: { readonly first: number; readonly count: number; readonly address: number },
+    packet?: number,
+  ): void | Promise<void> {
+    const { backend } = disk;
+    const way = (["read", "write", "verify"] as const)[(call.ah & 7) - 2];
+    if (!backend.isInserted) return this.#end(call, STATUS.noMedium);
+    const unit = this.blockBytes(disk);
+    const at = blocks.first * unit;
+    if (at + blocks.count * unit > backend.sizeBytes) return this.#end(call, STATUS.sectorNotFound);
+    if (way === "write" && (backend.readOnly || disk.kind === "cd")) return this.#end(call, STATUS.writeProtected);
+    if (way === undefined) return this.#end(call, STATUS.badCommand);
+    return this.#move(disk, way, at, blocks.count * unit, blocks.address).then(
+      () => this.#end(call, STATUS.ok),
+      (error) => {
+        if (!(error instanceof BlockError)) throw error;
+        if (packet !== undefined) this.#site.memory.writeValue(packet + 2, 2, 0);
+        else call.al = 0;
+        this.#end(call, error.errno === "EIO" ? STATUS.badData : STATUS.controller);
+      },
+    );
+  }
+
+  async #move(
+    { backend }: FirmwareDisk,
+    way: "read" | "write" | "verify",
+    at: number,
+    length: number,
+    address: number,
+  ): Promise<void> {
+    const bytes = new Uint8Array(length);
+    if (way === "write") {
+      this.#site.memory.read(address, bytes);
+      await backend.write(at, IoVector.of(bytes));
+      return;
+    }
+    await backend.read(at, IoVector.of(bytes));
+    if (way === "read") this.#site.memory.write(address, bytes);
+  }
+
+  #parameters(call: FirmwareCall, disk: FirmwareDisk): void {
+    if (disk.kind === "cd") return this.#end(call, STATUS.badCommand);
+    const shape = this.#shape(disk);
+    const last = shape.cylinders - 1;
+    const others = this.#site.disks().filter(({ kind }) => kind === disk.kind).length;
+    call.ch = last & 0xff;
+    call.cl = ((last >> 2) & 0xc0) | shape.sectors;
+    call.dh = shape.heads - 1;
+    call.dl = others;
+    if (disk.kind === "floppy") {
+      call.bx = floppyRow(disk)[3];
+      // The table of the ROM that int 1Eh leads to.
+      call.di = this.#site.memory.readValue(0x1e * 4, 2);
+      call.es = this.#site.memory.readValue(0x1e * 4 + 2, 2);
+    }
+    this.#end(call, STATUS.ok);
+    call.al = 0;
+  }
+
+  #type(call: FirmwareCall, disk: FirmwareDisk): void {
+    if (disk.kind === "cd") return this.#end(call, STATUS.badCommand);
+    this.#end(call, STATUS.ok);
+    if (disk.kind === "floppy") {
+      call.ah = 0x02;
+      return;
+    }
+    const sectors = Math.min(Math.floor(disk.backend.sizeBytes / SECTOR_BYTES), 0xffff_ffff);
+    call.ah = 0x03;
+    call.cx = Math.floor(sectors / 0x10000);
+    call.dx = sectors % 0x10000;
+  }
+
+  #extendedParameters(call: FirmwareCall, disk: FirmwareDisk): void {
+    const { memory } = this.#site;
+    const at = linear(call.ds, call.si);
+    if (memory.readValue(at, 2) < 26) return this.#end(call, STATUS.badCommand);
+    const unit = this.blockBytes(disk);
+    const blocks = Math.floor(disk.backend.sizeBytes / unit);
+    const shape = this.#shape(disk);
+    memory.writeValue(at, 2, 26);
+    // The shape is valid for disks; a CD is removable and can be locked.
+    memory.writeValue(at + 2, 2, disk.kind === "cd" ? 0x0014 : 0x0002);
+    memory.writeValue(at + 4, 4, disk.kind === "cd" ? 0xffff_ffff : shape.cylinders);
+    memory.writeValue(at + 8, 4, disk.kind === "cd" ? 0xffff_ffff : shape.heads);
+    memory.writeValue(at + 12, 4, disk.kind === "cd" ? 0xffff_ffff : shape.sectors);
+    memory.writeValue(at + 16, 4, blocks % 2 ** 32);
+    memory.writeValue(at + 20, 4, Math.floor(blocks / 2 ** 32));
+    memory.writeValue(at + 24, 2, unit);
+    this.#end(call, STATUS.ok);
+  }
+
+  /** El Torito: which disk is emulated. None is; asked to stop emulating, there is nothing to stop. */
+  #emulation(call: FirmwareCall, disk: FirmwareDisk): void {
+    if (disk.kind !== "cd") return this.#end(call, STATUS.badCommand);
+    const { memory } = this.#site;
+    const at = linear(call.ds, call.si);
+    memory.write(at, new Uint8Array(19));
+    memory.writeValue(at, 1, 19);
+    memory.writeValue(at + 2, 1, call.dl);
+    this.#end(call, STATUS.ok);
+  }
+
+  #shape(disk: FirmwareDisk): DiskShape {
+    if (disk.kind !== "floppy") return diskShape(disk.backend.sizeBytes);
+    const [, cylinders, sectors] = floppyRow(disk);
+    return { cylinders, heads: 2, sectors };
+  }
+
+  #statusAt(number: number): number {
+    return number < FIRST_DISK ? BDA.diskStatus : BDA.hardDiskStatus;
+  }
+
+  #end(call: FirmwareCall, status: number): void {
+    this.#site.memory.writeValue(this.#statusAt(call.dl), 1, status);
+    call.ah = status;
+    call.carry = status !== STATUS.ok;
+  }
+}
+
+function floppyRow(disk: FirmwareDisk): (typeof FLOPPIES)[number] {
+  return FLOPPIES.find(([bytes]) => disk.backend.sizeBytes <= bytes) ?? FLOPPIES.at(-1)!;
+}

@@ -1,0 +1,72 @@
+/**
+ * What the firmware's services work on: the machine as its code would see it, and the disks behind the controllers.
+ *
+ * @module
+ */
+import type { Clock } from "../../../base/clocks.ts";
+import type { BlockBackend } from "../../../block/mod.ts";
+import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
+import type { FirmwareCall } from "./call.ts";
+
+/** A disk that the firmware serves; its number in int 13h follows from kind and order. */
+export interface FirmwareDisk {
+  readonly kind: "floppy" | "disk" | "cd";
+  readonly backend: BlockBackend;
+}
+
+/** The machine around the services. */
+export interface FirmwareSite {
+  readonly memory: AddressSpace;
+  readonly ports: PortSpace;
+  readonly clock: Clock;
+  readonly lowRamBytes: number;
+  readonly highRamBytes: number;
+  /** Letters as `-boot order=` has them; a change counts from the next start on. */
+  readonly bootOrder: () => string;
+  /** Found anew at each start. */
+  readonly disks: () => readonly FirmwareDisk[];
+  /** What the firmware writes goes to the first serial port too: there is no other display. */
+  readonly toSerial: boolean;
+  /** Where in the ROM the machine's table is, and where to stand still. */
+  readonly machineTable: number;
+  readonly stand: number;
+}
+
+/**
+ * What a service does with a call. `"sleep"`: it cannot be served before the next interrupt, and is tried again then.
+ * A promise keeps the guest polling, interrupts on, until the disk has answered.
+ */
+export type Service = (call: FirmwareCall) => void | "sleep" | Promise<void>;
+
+/** The BIOS data area. */
+export const BDA = {
+  serialPorts: 0x400,
+  equipment: 0x410,
+  memoryKiB: 0x413,
+  shiftFlags: 0x417,
+  bufferHead: 0x41a,
+  bufferTail: 0x41c,
+  buffer: 0x41e,
+  bufferEnd: 0x43e,
+  diskStatus: 0x441,
+  videoMode: 0x449,
+  columns: 0x44a,
+  pageBytes: 0x44c,
+  pageStart: 0x44e,
+  cursors: 0x450,
+  cursorShape: 0x460,
+  page: 0x462,
+  crtcPort: 0x463,
+  ticks: 0x46c,
+  midnight: 0x470,
+  hardDiskStatus: 0x474,
+  hardDisks: 0x475,
+  bufferStart: 0x480,
+  bufferLimit: 0x482,
+  rows: 0x484,
+  characterHeight: 0x485,
+  extendedArea: 0x40e,
+  extendedFlags: 0x496,
+} as const;
+/** The last KiB of low memory is the firmware's own. */
+export const LOW_MEMORY_KIB = 639;

@@ -1,0 +1,310 @@
+/**
+ * Int 10h: text on the screen, by way of the VGA's memory and registers; in graphics modes only the mode itself.
+ *
+ * Left out: fonts that programs load, dots (functions 0Ch and 0Dh), light pens, VESA modes.
+ *
+ * Source: [IBM VGA TR] "BIOS" ; Ralf Brown's Interrupt List, INT 10h.
+ *
+ * @module
+ */
+import { type FirmwareCall, linear } from "./call.ts";
+import { textFont } from "./font.ts";
+import { BDA, type FirmwareSite } from "./site.ts";
+import { egaPalette, palette256, registerValues, VIDEO_MODES, type VideoMode } from "./video_modes.ts";
+
+const TEXT = 0xb8000;
+const GRAPHICS = 0xa0000;
+const GRAPHICS_BYTES = 0x10000;
+const CELL_BYTES = 2;
+const PORT = {
+  attributes: 0x3c0,
+  misc: 0x3c2,
+  sequencer: 0x3c4,
+  palette: 0x3c8,
+  graphics: 0x3ce,
+  crtc: 0x3d4,
+} as const;
+const INPUT_STATUS = 0x3da;
+const SERIAL = 0x3f8;
+const LAST_ROW = 24;
+const GREY_ON_BLACK = 0x07;
+const BLANK = 0x20;
+/** A display of a VGA with colours. */
+const DISPLAY_CODE = 0x08;
+
+/** The service. */
+export class VideoService {
+  readonly #site: FirmwareSite;
+
+  constructor(site: FirmwareSite) {
+    this.#site = site;
+  }
+
+  /** Sets a mode; one that is not known leaves all as it is. */
+  setMode(number: number): void {
+    const mode = VIDEO_MODES.find((one) => one.number === (number & 0x7f));
+    if (mode === undefined) return;
+    const { memory } = this.#site;
+    this.#programRegisters(mode);
+    memory.writeValue(BDA.videoMode, 1, mode.number);
+    memory.writeValue(BDA.columns, 2, mode.columns);
+    memory.writeValue(BDA.pageBytes, 2, mode.columns === 80 ? 0x1000 : 0x800);
+    memory.writeValue(BDA.pageStart, 2, 0);
+    memory.write(BDA.cursors, new Uint8Array(16));
+    memory.writeValue(BDA.cursorShape, 2, 0x0607);
+    memory.writeValue(BDA.page, 1, 0);
+    memory.writeValue(BDA.crtcPort, 2, PORT.crtc);
+    memory.writeValue(BDA.rows, 1, LAST_ROW);
+    memory.writeValue(BDA.characterHeight, 2, 16);
+    if (mode.text) this.#loadFont(mode);
+    if ((number & 0x80) !== 0) return;
+    if (mode.text) this.#fill(0, mode.columns * (LAST_ROW + 1) * 4, BLANK, GREY_ON_BLACK);
+    else memory.write(GRAPHICS, new Uint8Array(GRAPHICS_BYTES));
+  }
+
+  /** Writes text at the cursor, as a typewriter does. */
+  print(text: string): void {
+    for (const character of text) this.#teletype(character.charCodeAt(0));
+  }
+
+  /** Int 10h. */
+  call(call: FirmwareCall): void {
+    const { memory } = this.#site;
+    switch (call.ah) {
+      case 0x00:
+        return this.setMode(call.al);
+      case 0x01:
+        memory.writeValue(BDA.cursorShape, 2, call.cx);
+        this.#setIndexed(PORT.crtc, 0x0a, call.ch);
+        return this.#setIndexed(PORT.crtc, 0x0b, call.cl);
+      case 0x02:
+        return this.#setCursor(call.bh, call.dl, call.dh);
+      case 0x03:
+        call.dx = memory.readValue(BDA.cursors + (call.bh & 7) * 2, 2);
+        call.cx = memory.readValue(BDA.cursorShape, 2);
+        return;
+      case 0x05:
+        return this.#showPage(call.al & 7);
+      case 0x06:
+      case 0x07:
+        return this.#scroll(call.ah === 0x06 ? "up" : "down", call.al, call.bh, {
+          top: call.ch,
+          left: call.cl,
+          bottom: call.dh,
+          right: call.dl,
+        });
+      case 0x08: {
+        const [column, row] = this.#cursor(call.bh);
+        call.ax = memory.readValue(this.#cell(call.bh, column, row), 2);
+        return;
+      }
+      case 0x09:
+      case 0x0a: {
+        const [column, row] = this.#cursor(call.bh);
+        const start = this.#cell(call.bh, column, row);
+        for (let i = 0; i < call.cx; i++) {
+          memory.writeValue(start + i * CELL_BYTES, 1, call.al);
+          if (call.ah === 0x09) memory.writeValue(start + i * CELL_BYTES + 1, 1, call.bl);
+        }
+        return;
+      }
+      case 0x0e:
+        return this.#teletype(call.al);
+      case 0x0f:
+        call.ax = (memory.readValue(BDA.columns, 1) << 8) | memory.readValue(BDA.videoMode, 1);
+        call.bh = memory.readValue(BDA.page, 1);
+        return;
+      case 0x10:
+        return this.#palette(call);
+      case 0x11:
+        if (call.al !== 0x30) return;
+        call.cx = 16;
+        call.dl = LAST_ROW;
+        return;
+      case 0x12:
+        if (call.bl !== 0x10) return;
+        call.bx = 0x0003;
+        call.cx = 0x0009;
+        return;
+      case 0x13:
+        return this.#writeString(call);
+      case 0x1a:
+        if (call.al === 0x00) call.bx = DISPLAY_CODE;
+        call.al = 0x1a;
+        return;
+    }
+  }
+
+  #writeString(call: FirmwareCall): void {
+    const { memory } = this.#site;
+    const before = this.#cursor(call.bh);
+    this.#setCursor(call.bh, call.dl, call.dh);
+    const perCharacter = (call.al & 2) !== 0;
+    const start = linear(call.es, call.bp);
+    for (let i = 0; i < call.cx; i++) {
+      const at = start + i * (perCharacter ? 2 : 1);
+      const attribute = perCharacter ? memory.readValue(at + 1, 1) : call.bl;
+      this.#teletype(memory.readValue(at, 1), call.bh, attribute);
+    }
+    if ((call.al & 1) === 0) this.#setCursor(call.bh, ...before);
+  }
+
+  #teletype(code: number, page = this.#site.memory.readValue(BDA.page, 1), attribute?: number): void {
+    const { memory, ports, toSerial } = this.#site;
+    if (toSerial) ports.writeValue(SERIAL, 1, code);
+    let [column, row] = this.#cursor(page);
+    const columns = memory.readValue(BDA.columns, 2);
+    switch (code) {
+      case 0x07:
+        return;
+      case 0x08:
+        column = Math.max(0, column - 1);
+        break;
+      case 0x0a:
+        row++;
+        break;
+      case 0x0d:
+        column = 0;
+        break;
+      default: {
+        const at = this.#cell(page, column, row);
+        memory.writeValue(at, 1, code);
+        if (attribute !== undefined) memory.writeValue(at + 1, 1, attribute);
+        column++;
+      }
+    }
+    if (column >= columns) {
+      column = 0;
+      row++;
+    }
+    if (row > LAST_ROW) {
+      row = LAST_ROW;
+      const under = memory.readValue(this.#cell(page, 0, LAST_ROW) + 1, 1);
+      this.#scroll("up", 1, under, { top: 0, left: 0, bottom: LAST_ROW, right: columns - 1 });
+    }
+    this.#setCursor(page, column, row);
+  }
+
+  #scroll(
+    direction: "up" | "down",
+    lines: number,
+    attribute: number,
+    window: { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number },
+  ): void {
+    const { memory } = this.#site;
+    const columns = memory.readValue(BDA.columns, 2);
+    const { top, left } = window;
+    const bottom = Math.min(window.bottom, LAST_ROW);
+    const right = Math.min(window.right, columns - 1);
+    if (bottom < top || right < left) return;
+    const page = memory.readValue(BDA.page, 1);
+    const count = bottom - top + 1;
+    const by = lines === 0 || lines > count ? count : lines;
+    const line = new Uint8Array((right - left + 1) * CELL_BYTES);
+    const blank = Uint8Array.from(line, (_, i) => i % 2 === 0 ? BLANK : attribute);
+    for (let i = 0; i < count; i++) {
+      const to = direction === "up" ? top + i : bottom - i;
+      const from = direction === "up" ? to + by : to - by;
+      const inside = from >= top && from <= bottom;
+      if (inside) memory.read(this.#cell(page, left, from), line);
+      memory.write(this.#cell(page, left, to), inside ? line : blank);
+    }
+  }
+
+  #palette(call: FirmwareCall): void {
+    const { memory, ports } = this.#site;
+    switch (call.al) {
+      case 0x00:
+        return this.#setAttribute(call.bl & 0x1f, call.bh);
+      case 0x01:
+        return this.#setAttribute(0x11, call.bh);
+      case 0x10:
+        ports.writeValue(PORT.palette, 1, call.bl);
+        for (const value of [call.dh, call.ch, call.cl]) ports.writeValue(PORT.palette + 1, 1, value);
+        return;
+      case 0x12: {
+        ports.writeValue(PORT.palette, 1, call.bl);
+        const start = linear(call.es, call.dx);
+        const count = Math.min(call.cx, 256) * 3;
+        for (let i = 0; i < count; i++) ports.writeValue(PORT.palette + 1, 1, memory.readValue(start + i, 1));
+      }
+    }
+  }
+
+  #programRegisters(mode: VideoMode): void {
+    const { ports } = this.#site;
+    ports.writeValue(PORT.misc, 1, mode.misc);
+    for (const [i, value] of registerValues(mode.sequencer).entries()) this.#setIndexed(PORT.sequencer, i, value);
+    // The lock on the first registers lies in bit 7 of the eighteenth.
+    this.#setIndexed(PORT.crtc, 0x11, 0);
+    for (const [i, value] of registerValues(mode.crtc).entries()) this.#setIndexed(PORT.crtc, i, value);
+    for (const [i, value] of registerValues(mode.graphics).entries()) this.#setIndexed(PORT.graphics, i, value);
+    for (const [i, value] of registerValues(mode.attributes).entries()) this.#setAttribute(i, value);
+    ports.readValue(INPUT_STATUS, 1);
+    ports.writeValue(PORT.attributes, 1, 0x20);
+    ports.writeValue(0x3c6, 1, 0xff);
+    ports.writeValue(PORT.palette, 1, 0);
+    for (const value of mode.palette === "ega" ? egaPalette() : palette256()) {
+      ports.writeValue(PORT.palette + 1, 1, value);
+    }
+  }
+
+  /** Writes the font into the third plane, which only this order of the planes shows. */
+  #loadFont(mode: VideoMode): void {
+    for (const [index, value] of [[2, 0x04], [4, 0x06]] as const) this.#setIndexed(PORT.sequencer, index, value);
+    for (const [index, value] of [[5, 0x00], [6, 0x04]] as const) this.#setIndexed(PORT.graphics, index, value);
+    this.#site.memory.write(GRAPHICS, textFont());
+    for (const index of [2, 4]) this.#setIndexed(PORT.sequencer, index, registerValues(mode.sequencer)[index]!);
+    for (const index of [5, 6]) this.#setIndexed(PORT.graphics, index, registerValues(mode.graphics)[index]!);
+  }
+
+  #showPage(page: number): void {
+    const { memory } = this.#site;
+    const start = page * memory.readValue(BDA.pageBytes, 2);
+    memory.writeValue(BDA.page, 1, page);
+    memory.writeValue(BDA.pageStart, 2, start);
+    this.#setIndexed(PORT.crtc, 0x0c, (start >> 9) & 0xff);
+    this.#setIndexed(PORT.crtc, 0x0d, (start >> 1) & 0xff);
+    this.#setCursor(page, ...this.#cursor(page));
+  }
+
+  #cursor(page: number): [column: number, row: number] {
+    const both = this.#site.memory.readValue(BDA.cursors + (page & 7) * 2, 2);
+    return [both & 0xff, both >> 8];
+  }
+
+  #setCursor(page: number, column: number, row: number): void {
+    const { memory } = this.#site;
+    memory.writeValue(BDA.cursors + (page & 7) * 2, 2, (row << 8) | column);
+    if (page !== memory.readValue(BDA.page, 1)) return;
+    const cell = (this.#cell(page, column, row) - TEXT) / CELL_BYTES;
+    this.#setIndexed(PORT.crtc, 0x0e, (cell >> 8) & 0xff);
+    this.#setIndexed(PORT.crtc, 0x0f, cell & 0xff);
+  }
+
+  #cell(page: number, column: number, row: number): number {
+    const { memory } = this.#site;
+    const columns = memory.readValue(BDA.columns, 2);
+    return TEXT + (page & 7) * memory.readValue(BDA.pageBytes, 2) + (row * columns + column) * CELL_BYTES;
+  }
+
+  #fill(start: number, cells: number, character: number, attribute: number): void {
+    this.#site.memory.write(
+      TEXT + start,
+      Uint8Array.from({ length: cells * CELL_BYTES }, (_, i) => i % 2 === 0 ? character : attribute),
+    );
+  }
+
+  #setIndexed(port: number, index: number, value: number): void {
+    this.#site.ports.writeValue(port, 1, index);
+    this.#site.ports.writeValue(port + 1, 1, value);
+  }
+
+  #setAttribute(index: number, value: number): void {
+    const { ports } = this.#site;
+    // Reading the status makes the next write the index; 20h keeps the display on.
+    ports.readValue(INPUT_STATUS, 1);
+    ports.writeValue(PORT.attributes, 1, index | 0x20);
+    ports.writeValue(PORT.attributes, 1, value);
+  }
+}
