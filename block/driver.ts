@@ -20,6 +20,7 @@ import type { BlockNode } from "./node.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 import type { OptionTree } from "./options/tree.ts";
 import type { PermissionPair } from "./permissions.ts";
+import type { FdSets } from "./fd_sets.ts";
 import type { ThrottleGroups } from "./throttling/groups.ts";
 
 /** What requests a driver takes; the node splits and aligns others. All in bytes. */
@@ -337,6 +338,8 @@ export interface OpenContext {
   warn(message: string): void;
   /** A line for the user that QEMU prints as it is, without the program's name and "warning". */
   notice?(line: string): void;
+  /** Descriptors that the program was given, for files called `/dev/fdset/N`. */
+  readonly fdSets?: FdSets | undefined;
   /** Groups of drives and nodes that share limits. */
   readonly throttleGroups?: ThrottleGroups;
   /** Finds a node of the same graph by its name. */

@@ -17,6 +17,7 @@ import type { GraphEvent, ReopenChange } from "./driver.ts";
 import { builtinDrivers, type DriverTable } from "./drivers.ts";
 import { ThrottleGroups } from "./throttling/groups.ts";
 import { BlockError } from "./errors.ts";
+import type { FdSets } from "./fd_sets.ts";
 import { ObjectRegistry } from "./objects/registry.ts";
 import { JobSet } from "./jobs/job_set.ts";
 import type { BlockNode } from "./node.ts";
@@ -44,6 +45,8 @@ export interface GraphOptions {
   readonly objects?: ObjectRegistry;
   /** The graph is a machine's: some of what the tools still read is refused. */
   readonly inMachine?: boolean;
+  /** Descriptors that the program was given; not owned. */
+  readonly fdSets?: FdSets;
 }
 
 /** Where `snapshot=on` keeps its overlays. */
@@ -85,6 +88,7 @@ export class BlockGraph implements AsyncDisposable {
   /** Drives that have a name, by it, in order of making. */
   readonly backends: Map<string, NamedBackend> = new Map<string, NamedBackend>();
   readonly temporary: TemporaryFiles | undefined;
+  readonly fdSets: FdSets | undefined;
   readonly secrets: SecretSource;
   readonly objects: ObjectRegistry;
   readonly inMachine: boolean;
@@ -105,6 +109,7 @@ export class BlockGraph implements AsyncDisposable {
     this.warn = options.warn ?? (() => {});
     this.notice = options.notice ?? this.warn;
     this.temporary = options.temporary;
+    this.fdSets = options.fdSets;
     this.objects = options.objects ?? new ObjectRegistry();
     this.secrets = options.secrets ?? this.objects;
     this.inMachine = options.inMachine ?? false;

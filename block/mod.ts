@@ -21,6 +21,7 @@ export * from "./drive.ts";
 export * from "./driver.ts";
 export * from "./drivers.ts";
 export * from "./errors.ts";
+export * from "./fd_sets.ts";
 export * from "./find_backing.ts";
 export * from "./graph.ts";
 export type * from "./inspection.ts";

@@ -241,6 +241,7 @@ function contextFor(
     warn: graph.warn,
     notice: graph.notice,
     throttleGroups: graph.throttleGroups,
+    fdSets: graph.fdSets,
     find: (name) => graph.find(name),
     tell: (event) => graph.events.emit("event", event),
     async openChild(role, described, how = {}) {

@@ -70,6 +70,7 @@ export class StorageHost implements AsyncDisposable {
       },
       exclusive: (work) => this.#exclusive(work),
       nowNs: () => site.clocks.host.nowNs(),
+      realtime: site.clocks.realtime,
     });
     tellOfStorage(this.graph, this.qmpServer);
     this.closed = this.#settle.promise;

@@ -6,6 +6,8 @@
  * @module
  */
 
+/** The bits that say whether a file is read, written, or both. */
+export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;
 export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
@@ -23,7 +25,9 @@ export const SEEK_END = 2;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 
+export const F_GETFD = 1;
 export const F_SETFL = 4;
+export const F_DUPFD_CLOEXEC = 1030;
 export const F_GETFL = 3;
 export const F_OFD_GETLK = 36;
 export const F_OFD_SETLK = 37;

@@ -164,6 +164,11 @@ export class SocketChardev extends CharBackend {
     this.closed();
   }
 
+  /** Cuts the connection, whatever waits for it. */
+  cut(): void {
+    this.hangUp();
+  }
+
   protected override hangUp(): void {
     if (this.#client !== undefined) this.#drop(this.#client);
   }

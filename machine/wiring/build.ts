@@ -7,7 +7,14 @@ import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
 import { NS_PER_S } from "../../base/units.ts";
-import { type BlockBackend, BlockGraph, OBJECT_TYPES, ObjectRegistry, type TemporaryFiles } from "../../block/mod.ts";
+import {
+  type BlockBackend,
+  BlockGraph,
+  type FdSets,
+  OBJECT_TYPES,
+  ObjectRegistry,
+  type TemporaryFiles,
+} from "../../block/mod.ts";
 import { RealTimeClock } from "../../devices/chipset/mod.ts";
 import type { ChardevSet } from "../chardev/mod.ts";
 import type { Board, BoardDrive, LoaderRom } from "../boards/board.ts";
@@ -28,6 +35,8 @@ export interface WiringSite {
   readonly random: Random;
   readonly trace: TraceEvents;
   readonly chardevs?: ChardevSet;
+  /** Descriptors that the program was given; not owned. */
+  readonly fdSets?: FdSets;
   /** Takes messages for the user, without the program's name; `origin` is what they are about. */
   readonly warn: (text: string, origin?: string) => void;
   /** Takes lines that have no name before them. */
@@ -67,6 +76,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     warn: (message) => site.warn(`warning: ${message}`),
     notice: site.notice,
     inMachine: true,
+    ...(site.fdSets === undefined ? {} : { fdSets: site.fdSets }),
     objects: wishes.objects ?? new ObjectRegistry(OBJECT_TYPES),
     ...(site.temporary === undefined ? {} : { temporary: site.temporary }),
   });

@@ -4,6 +4,7 @@
  * @module
  */
 import { ABSENT_COMMANDS } from "./absent.ts";
+import { QMP_COMMANDS } from "../qmp/commands/mod.ts";
 import type { CommandRegistry } from "../schema/registry.ts";
 
 /** QMP's names that people try at the prompt, and HMP's for the same thing. */
@@ -60,6 +61,11 @@ export function unknownWordHint(words: string, registry: CommandRegistry): strin
     const here = first === "the" || first === "info" || registry.find(first) !== undefined;
     return `${words} is a command of QMP; here it is: ${hmp}${here ? "" : " (not in this version)"}`;
   }
+  const asked = hmpNameOf(words, registry);
+  if (asked !== undefined) return `${words} is a command of QMP; here it is: ${asked}`;
+  if (Object.hasOwn(QMP_COMMANDS, words)) {
+    return `${words} is a command of QMP, which -qmp opens; the prompt has none for it`;
+  }
   const plain = words.replace(/\s+/g, " ");
   if (ABSENT_COMMANDS.has(plain)) return `QEMU has '${plain}', moa does not have it yet`;
   const group = words.startsWith("info ") ? "info" : undefined;
@@ -69,6 +75,18 @@ export function unknownWordHint(words: string, registry: CommandRegistry): strin
   if (near !== undefined) return `did you mean '${group === undefined ? "" : "info "}${near}'?`;
   if (group === undefined && registry.find(typed, "info") !== undefined) return `did you mean 'info ${typed}'?`;
   return undefined;
+}
+
+/** The prompt's name for a command of QMP: `info x` for `query-x`, underscores for dashes. */
+function hmpNameOf(words: string, registry: CommandRegistry): string | undefined {
+  if (!Object.hasOwn(QMP_COMMANDS, words)) return undefined;
+  const topic = /^query-(.*)$/.exec(words)?.[1];
+  if (topic !== undefined) {
+    return [topic, topic.replaceAll("-", "_")].filter((name) => registry.find(name, "info") !== undefined)
+      .map((name) => `info ${name}`)[0];
+  }
+  const plain = words.replaceAll("-", "_");
+  return registry.find(plain) === undefined ? undefined : plain;
 }
 
 /** The nearest of `known`, where it differs in no more than a third of its letters; a beginning counts as near. */

@@ -6,6 +6,14 @@ import { nearest, unknownWordHint } from "./hints.ts";
 Deno.test("QMP's names lead to HMP's", () => {
   const registry = allCommands({ strict: false });
   assertEquals(unknownWordHint("query-block", registry), "query-block is a command of QMP; here it is: info block");
+  assertEquals(
+    unknownWordHint("query-chardev", registry),
+    "query-chardev is a command of QMP; here it is: info chardev",
+  );
+  assertEquals(
+    unknownWordHint("query-cpus-fast", registry),
+    "query-cpus-fast is a command of QMP, which -qmp opens; the prompt has none for it",
+  );
   assertEquals(unknownWordHint("snapshot-save", registry), "snapshot-save is a command of QMP; here it is: savevm");
   assertEquals(unknownWordHint("block-stream", registry), "block-stream is a command of QMP; here it is: block_stream");
 });

@@ -4,10 +4,12 @@
  * @module
  */
 import { type JsonObject, JsonWriter } from "../../base/json/mod.ts";
+import type { Clock } from "../../base/clocks.ts";
 import { NS_PER_S } from "../../base/units.ts";
 import { present } from "../schema/qapi/present.ts";
 import { PACKAGE_VERSION, QEMU_VERSION } from "../version.ts";
 import type { MachineQmpContext } from "./context.ts";
+import { EventRates } from "./event_rates.ts";
 import { type ClientOptions, QmpSession, type SessionSite } from "./session.ts";
 
 /** How long a client that takes no answers may hold up the end. */
@@ -21,6 +23,8 @@ export interface QmpSite {
   exclusive<T>(work: () => Promise<T> | T): Promise<T>;
   /** The host's time in nanoseconds since 1970. */
   nowNs(): number;
+  /** What events are held back by. */
+  readonly realtime: Clock;
 }
 
 /** All clients of one machine. */
@@ -28,9 +32,13 @@ export class QmpServer {
   readonly #site: QmpSite;
   readonly #writer = new JsonWriter();
   readonly #sessions = new Set<QmpSession>();
+  readonly #rates: EventRates;
 
   constructor(site: QmpSite) {
     this.#site = site;
+    this.#rates = new EventRates(site.realtime, (message) => {
+      for (const session of this.#sessions) session.event(message);
+    });
   }
 
   /** Somebody who talks; {@link end} when they have gone. */
@@ -57,6 +65,7 @@ export class QmpServer {
 
   /** Before the program ends: answers that are on their way get there, where somebody takes them. */
   async farewell(): Promise<void> {
+    this.#rates.stop();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, FAREWELL_MS);
     await Promise.race([late, Promise.all([...this.#sessions].map((session) => session.settled()))]);
@@ -80,7 +89,7 @@ export class QmpServer {
       ...(Object.keys(event.data.members).length === 0 ? {} : { data: members }),
       timestamp: { seconds, microseconds: Math.floor((ns - seconds * NS_PER_S) / 1000) },
     };
-    for (const session of this.#sessions) session.event(message);
+    this.#rates.emit(name, members, message);
   }
 }
 

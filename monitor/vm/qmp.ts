@@ -56,6 +56,7 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
     },
     exclusive: (work) => hmp.exclusive(work),
     nowNs: () => clocks.host.nowNs(),
+    realtime: clocks.realtime,
   });
   for (const name of TOLD) machine.events.on(name, (data) => server.emit(name, data));
   tellOfStorage(machine.graph, server);

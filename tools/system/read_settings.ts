@@ -13,6 +13,7 @@ import { readPort } from "./ports.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
 import { readAcpiTable, readFirmwareFile } from "./read_firmware.ts";
+import { readAddFd } from "./read_descriptors.ts";
 import { readObject } from "./read_objects.ts";
 
 /** Options whose errors QEMU tells without naming them. */
@@ -90,6 +91,9 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       return true;
     case "chardev":
       readChardev(value, origin, settings);
+      return true;
+    case "add-fd":
+      readAddFd(value, origin, settings);
       return true;
     case "mon":
       readMon(value, origin, settings);

@@ -9,6 +9,7 @@
 import { HostClock } from "../../base/clocks.ts";
 import { HostRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
+import type { FdSets } from "../../block/mod.ts";
 import {
   ChardevError,
   ChardevSet,
@@ -41,6 +42,7 @@ import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
 import { hasBoardPart, uuidBytes } from "./machine_values.ts";
+import { takeDescriptors } from "./read_descriptors.ts";
 import { PidFile } from "./pid_file.ts";
 import type { Settings } from "./settings.ts";
 
@@ -61,6 +63,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
   await using resources = new AsyncDisposableStack();
   completeMonitors(settings);
   if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
+  const fdSets = resources.use(takeDescriptors(settings.descriptors));
   const chardevs = resources.use(await openChardevs(settings, program, site));
   const log = resources.use(new MonitorLog(denoLogHost()));
   if (settings.logFile !== undefined) log.setFile(settings.logFile);
@@ -76,7 +79,15 @@ export async function runMachine(settings: Settings, program: Program, site: Run
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
   const wishes = wishesOf({ ...settings, drives });
-  const wired = await build(wishes, { program, trace, warn, chardevs, settings, drivesOpen: site.drivesOpen });
+  const wired = await build(wishes, {
+    program,
+    trace,
+    warn,
+    chardevs,
+    fdSets,
+    settings,
+    drivesOpen: site.drivesOpen,
+  });
   const vm = resources.use(Vm.over({
     machine: wired.machine,
     qtest: wired.qtest,
@@ -155,18 +166,20 @@ interface BuildSite {
   readonly trace: TraceEvents;
   readonly warn: (text: string, origin?: string) => void;
   readonly chardevs: ChardevSet;
+  readonly fdSets: FdSets;
   readonly settings: Settings;
   readonly drivesOpen: () => void;
 }
 
 async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
-  const { program, trace, warn, chardevs, settings } = site;
+  const { program, trace, warn, chardevs, fdSets, settings } = site;
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
       random: new HostRandom(),
       trace,
       chardevs,
+      fdSets,
       warn,
       notice: (text) => program.line(text),
       temporary: {

@@ -6,6 +6,7 @@
 import { OBJECT_TYPES, ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
 import type { MonitorWish, PlacedChardev } from "./chardevs.ts";
+import type { DescriptorWish } from "./read_descriptors.ts";
 import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
 
 /** How the real-time clock is to go. */
@@ -34,6 +35,8 @@ export interface Settings {
   readonly monitors: MonitorWish[];
   /** Somebody said where the prompt is, or that it is nowhere. */
   monitorsChosen: boolean;
+  /** Descriptors that were handed over. */
+  readonly descriptors: DescriptorWish[];
   /** Character devices in the order in which they are opened. */
   readonly chardevs: PlacedChardev[];
   /** The other ends of serial and parallel ports by id; `undefined` leaves a port out. */
@@ -90,6 +93,7 @@ export function defaultSettings(): Settings {
     objects: new ObjectRegistry(OBJECT_TYPES),
     monitors: [],
     monitorsChosen: false,
+    descriptors: [],
     chardevs: [],
     serials: [],
     parallels: [],

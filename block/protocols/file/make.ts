@@ -44,6 +44,7 @@ export async function openFileDriver(
     readOnly: context.readOnly,
     autoReadOnly: context.autoReadOnly ?? options["auto-read-only"] ?? false,
     direct: context.cacheDirect,
+    fdSets: context.fdSets,
   });
   let engine: FileEngine | undefined;
   try {

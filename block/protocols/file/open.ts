@@ -25,6 +25,7 @@ import {
 } from "../../../base/host/files.ts";
 import type { HostLibrary } from "../../../base/host/libc.ts";
 import { BlockError } from "../../errors.ts";
+import type { FdSets } from "../../fd_sets.ts";
 import { errnoOfResult, stateError } from "./results.ts";
 
 /** The drivers that this folder makes. */
@@ -46,6 +47,8 @@ export interface OpenWish {
   /** Open for reading where writing is refused. */
   readonly autoReadOnly: boolean;
   readonly direct: boolean;
+  /** Where files called `/dev/fdset/N` come from. */
+  readonly fdSets?: FdSets | undefined;
 }
 
 /** Opens `path`; nothing stays open when it throws. */
@@ -73,7 +76,8 @@ export function openFile(host: HostLibrary, wish: OpenWish): OpenFile {
 }
 
 function attempt(host: HostLibrary, wish: OpenWish, readOnly: boolean): number {
-  return openPath(host, wish.path, (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK | (wish.direct ? O_DIRECT : 0));
+  const flags = (readOnly ? O_RDONLY : O_RDWR) | (wish.direct ? O_DIRECT : 0);
+  return wish.fdSets?.open(host, wish.path, flags) ?? openPath(host, wish.path, flags | O_NONBLOCK);
 }
 
 /** Whether an error means that reading might be allowed; a folder is then refused for what it is. */

@@ -14,6 +14,7 @@ import { debugQueryBlockGraph } from "./debug_graph.ts";
 import * as exports from "./exports.ts";
 import * as images from "./images.ts";
 import * as internal from "./internal_snapshots.ts";
+import * as descriptors from "./descriptors.ts";
 import * as devices from "./devices.ts";
 import * as jobs from "./jobs.ts";
 import * as overlays from "./overlays.ts";
@@ -29,6 +30,7 @@ import * as protocol from "./protocol.ts";
 import { blockdevReopen } from "./reopen.ts";
 import { transaction } from "./transaction.ts";
 import * as watch from "./watch.ts";
+import * as yank from "./yank.ts";
 
 /** Every command that moa has. */
 export const QMP_COMMANDS = {
@@ -66,6 +68,13 @@ export const QMP_COMMANDS = {
   "blockdev-change-medium": media.blockdevChangeMedium,
   "eject": media.eject,
   "device-list-properties": objects.deviceListProperties,
+  "add-fd": descriptors.addFd,
+  "remove-fd": descriptors.removeFd,
+  "query-fdsets": descriptors.queryFdsets,
+  "getfd": descriptors.getfd,
+  "closefd": descriptors.closefd,
+  "yank": yank.yank,
+  "query-yank": yank.queryYank,
   "query-target": probe.queryTarget,
   "query-machines": probe.queryMachines,
   "query-current-machine": probe.queryCurrentMachine,
