@@ -167,3 +167,25 @@ Deno.test("a machine ends while jobs run, and its clients hear of them", async (
   const states = lines.flatMap((line) => /"status": "([a-z]+)"/.exec(line)?.[1] ?? []);
   assertEquals(states.slice(-4), ["running", "aborting", "concluded", "null"]);
 });
+
+Deno.test("out of band: an answer overtakes a command that waits", async () => {
+  await using vm = await testVm();
+  const { lines, session, ask } = client(vm);
+  await ask('{"execute":"qmp_capabilities","arguments":{"enable":["oob"]}}');
+  const { promise: gate, resolve: letGo } = Promise.withResolvers<void>();
+  const holding = vm.hmp.exclusive(() => gate);
+  const from = lines.length;
+  await session.push(new TextEncoder().encode(
+    '{"execute":"query-name","id":1}{"exec-oob":"query-yank","id":2}' +
+      '{"exec-oob":"yank","id":3,"arguments":{"instances":[{"type":"chardev","id":"x"}]}}',
+  ));
+  while (lines.length < from + 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(lines.slice(from), [
+    '{"return": [], "id": 2}',
+    '{"id": 3, "error": {"class": "DeviceNotFound", "desc": "Instance not found"}}',
+  ]);
+  letGo();
+  await holding;
+  await session.settled();
+  assertEquals(lines.at(-1), '{"return": {}, "id": 1}');
+});
