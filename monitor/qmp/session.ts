@@ -50,6 +50,8 @@ export class QmpSession {
   readonly #stream = new JsonStream((message) => this.#take(message));
   #waiting = 0;
   #queue: Promise<void> = Promise.resolve();
+  /** What overtakes others keeps its own order. */
+  #overtaking: Promise<void> = Promise.resolve();
   #hasRoom: (() => void) | undefined;
 
   constructor(site: SessionSite, options: ClientOptions) {
@@ -92,7 +94,10 @@ export class QmpSession {
     } catch (error) {
       return this.#inOrder(() => Promise.resolve(answer(failure(error))));
     }
-    if (request.outOfBand) return void this.#execute(request).then((reply) => this.#put(answer(reply)));
+    if (request.outOfBand) {
+      this.#overtaking = this.#overtaking.then(async () => this.#put(answer(await this.#execute(request))));
+      return;
+    }
     this.#inOrder(async () => answer(await this.#execute(request)));
   }
 
