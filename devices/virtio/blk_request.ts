@@ -11,7 +11,8 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
-import type { Chain, RingMemory } from "./ring.ts";
+import type { Chain } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 import type { Virtqueue } from "./virtqueue.ts";
 
 /** Kinds of request: [VIRTIO 1.2] 5.2.6. */
@@ -72,11 +73,7 @@ export class BlkRequest {
     const { chain } = this;
     if (chain.readable < 1 || chain.writable < 1) return "virtio-blk missing headers";
     if (chain.readableBytes < HEADER_BYTES) return "virtio-blk request outhdr too short";
-    const header = mapPieces(memory, chain, 0, chain.readable, 0, HEADER_BYTES, false);
-    if (header === undefined) return UNMAPPABLE;
-    const bytes = header.toBytes();
-    this.type = (word(bytes, 0) & ~BARRIER) >>> 0;
-    this.sector = word(bytes, 8) + word(bytes, 12) * 2 ** 32;
+    if (!this.#readHeader(memory)) return UNMAPPABLE;
     const data = this.intoGuest
       ? mapPieces(memory, chain, chain.readable, chain.writable, 0, chain.writableBytes - 1, true)
       : mapPieces(memory, chain, 0, chain.readable, HEADER_BYTES, chain.readableBytes - HEADER_BYTES, false);
@@ -85,14 +82,33 @@ export class BlkRequest {
     return undefined;
   }
 
+  #readHeader(memory: RingMemory): boolean {
+    const { chain } = this;
+    const [address] = chain.addresses as [number];
+    const window = chain.lengths[0]! < HEADER_BYTES ? undefined : memory.windowAt(address, HEADER_BYTES, false);
+    let bytes: Uint8Array;
+    let at = 0;
+    if (window !== undefined) {
+      bytes = window.bytes;
+      at = address - window.start;
+    } else {
+      const header = mapPieces(memory, chain, 0, chain.readable, 0, HEADER_BYTES, false);
+      if (header === undefined) return false;
+      bytes = header.toBytes();
+    }
+    this.type = (word(bytes, at) & ~BARRIER) >>> 0;
+    this.sector = word(bytes, at + 8) + word(bytes, at + 12) * 2 ** 32;
+    return true;
+  }
+
   /** Tells the driver how it went, in the last byte, and the accelerator what was written. @returns what is wrong */
   writeStatus(memory: RingMemory, status: number): string | undefined {
     const { chain } = this;
     const last = chain.readable + chain.writable - 1;
     const address = chain.addresses[last]! + chain.lengths[last]! - 1;
-    const byte = memory.ramAt(address, 1, true);
-    if (byte === undefined) return UNMAPPABLE;
-    byte[0] = status;
+    const window = memory.windowAt(address, 1, true);
+    if (window === undefined) return UNMAPPABLE;
+    window.bytes[address - window.start] = status;
     if (!this.intoGuest) {
       memory.changed(address, 1);
       return undefined;

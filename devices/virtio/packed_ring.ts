@@ -21,11 +21,10 @@ import {
   FRESH_RING,
   needsEvent,
   type Ring,
-  type RingMemory,
   type RingPlace,
   type RingState,
-  viewAt,
 } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 
 /** Flags of event suppression: [VIRTIO 1.2] 2.8.10. */
 const Event = { Enable: 0, Disable: 1, Descriptor: 2 } as const;
@@ -57,11 +56,11 @@ export class PackedRing implements Ring {
 
   open(memory: RingMemory): string | undefined {
     const { size, descriptors, driver, device } = this.#place;
-    const ring = viewAt(memory, descriptors, size * DESCRIPTOR_BYTES, true);
+    const ring = memory.viewAt(descriptors, size * DESCRIPTOR_BYTES, true);
     if (ring === undefined) return "Cannot map desc";
-    const deviceEvents = viewAt(memory, device, EVENT_BYTES, true);
+    const deviceEvents = memory.viewAt(device, EVENT_BYTES, true);
     if (deviceEvents === undefined) return "Cannot map used";
-    const driverEvents = viewAt(memory, driver, EVENT_BYTES, false);
+    const driverEvents = memory.viewAt(driver, EVENT_BYTES, false);
     if (driverEvents === undefined) return "Cannot map avail";
     this.#memory = memory;
     this.#ring = ring;
@@ -121,7 +120,7 @@ export class PackedRing implements Ring {
   #readIndirect(chain: Chain, at: number): string | undefined {
     const lengthBytes = this.#ring.getUint32(at + 8, true);
     if (lengthBytes === 0 || lengthBytes % DESCRIPTOR_BYTES !== 0) return "Invalid size for indirect buffer table";
-    const table = viewAt(this.#memory!, addressAt(this.#ring, at), lengthBytes, false);
+    const table = this.#memory!.viewAt(addressAt(this.#ring, at), lengthBytes, false);
     if (table === undefined) return "Cannot map indirect buffer";
     for (let here = 0; here < lengthBytes; here += DESCRIPTOR_BYTES) {
       const wrong = this.#add(chain, table, here, table.getUint16(here + 14, true));

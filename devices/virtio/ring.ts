@@ -8,14 +8,7 @@
  *
  * @module
  */
-
-/** Guest memory as a device masters it: RAM only, and only while it may. */
-export interface RingMemory {
-  /** As much of `lengthBytes` at `address` as is one piece of RAM; `undefined` where there is none. */
-  ramAt(address: number, lengthBytes: number, forWriting: boolean): Uint8Array | undefined;
-  /** Bytes of RAM were written. */
-  changed(address: number, lengthBytes: number): void;
-}
+import type { RingMemory } from "./ring_memory.ts";
 
 /** Buffers in one chain at most, as QEMU has it. */
 export const MAX_PIECES = 1024;
@@ -123,18 +116,6 @@ export interface Ring {
 /** A descriptor's address: what no number counts exactly lies in no RAM either. */
 export function addressAt(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-}
-
-/** A view of exactly `lengthBytes` of RAM. */
-export function viewAt(
-  memory: RingMemory,
-  address: number,
-  lengthBytes: number,
-  forWriting: boolean,
-): DataView | undefined {
-  const bytes = memory.ramAt(address, lengthBytes, forWriting);
-  if (bytes === undefined || bytes.length < lengthBytes) return undefined;
-  return new DataView(bytes.buffer, bytes.byteOffset, lengthBytes);
 }
 
 /** Whether `event` lies among the entries that came after `before`, up to `now`: [VIRTIO 1.2] 2.7.10.1. */

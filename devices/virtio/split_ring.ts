@@ -22,11 +22,10 @@ import {
   FRESH_RING,
   needsEvent,
   type Ring,
-  type RingMemory,
   type RingPlace,
   type RingState,
-  viewAt,
 } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 
 /** Bit 0 of the available ring's flags: the driver wants no interrupts. */
 const NO_INTERRUPT = 1;
@@ -58,11 +57,11 @@ export class SplitRing implements Ring {
   open(memory: RingMemory): string | undefined {
     const { size, descriptors, driver, device } = this.#place;
     const eventBytes = this.#eventIndex ? 2 : 0;
-    const table = viewAt(memory, descriptors, size * DESCRIPTOR_BYTES, false);
+    const table = memory.viewAt(descriptors, size * DESCRIPTOR_BYTES, false);
     if (table === undefined) return "Cannot map desc";
-    const used = viewAt(memory, device, RING_OFFSET + size * USED_BYTES + eventBytes, true);
+    const used = memory.viewAt(device, RING_OFFSET + size * USED_BYTES + eventBytes, true);
     if (used === undefined) return "Cannot map used";
-    const available = viewAt(memory, driver, RING_OFFSET + size * AVAILABLE_BYTES + eventBytes, false);
+    const available = memory.viewAt(driver, RING_OFFSET + size * AVAILABLE_BYTES + eventBytes, false);
     if (available === undefined) return "Cannot map avail";
     this.#memory = memory;
     this.#descriptors = table;
@@ -104,7 +103,7 @@ export class SplitRing implements Ring {
     if ((table.getUint16(at + 12, true) & DescFlag.Indirect) !== 0) {
       const lengthBytes = table.getUint32(at + 8, true);
       if (lengthBytes === 0 || lengthBytes % DESCRIPTOR_BYTES !== 0) return "Invalid size for indirect buffer table";
-      const indirect = viewAt(this.#memory!, addressAt(table, at), lengthBytes, false);
+      const indirect = this.#memory!.viewAt(addressAt(table, at), lengthBytes, false);
       if (indirect === undefined) return "Cannot map indirect buffer";
       table = indirect;
       at = 0;

@@ -22,7 +22,6 @@ import {
 } from "../../block/mod.ts";
 import { type DeviceContext, type DeviceOptions, type DeviceType, PropertyError } from "../bus/mod.ts";
 import type { PropertyValues } from "../bus/mod.ts";
-import { firstSector, guessGeometry } from "../ide/mod.ts";
 import { BlkBatch } from "./blk_batch.ts";
 import { blkConfig, WRITEBACK_OFFSET } from "./blk_config.ts";
 import {
@@ -31,10 +30,10 @@ import {
   blkFeatures,
   type BlkValues,
   checkBlkProperties,
-  checkGeometry,
   checkLimits,
   settleBlockSizes,
 } from "./blk_properties.ts";
+import { settleGeometry } from "./blk_geometry.ts";
 import { BlkRequest, BlkStatus, BlkType } from "./blk_request.ts";
 import { BlkFeature, DeviceStatus } from "./features.ts";
 import { Chain } from "./ring.ts";
@@ -79,6 +78,14 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
   #held: BlkRequest[] = [];
   readonly #free: BlkRequest[] = [];
   #initialWriteback = true;
+  /** The clocks as they were when the batch began; what ends within it is timed now and then only. */
+  #batchStartNs = 0;
+  #batchBeganNs = 0;
+  #batchTookNs = 0;
+  #endedAtOnce = 0;
+  /** Requests that have ended below and whose ends the driver is still to be told of, together. */
+  #landed: { readonly requests: readonly BlkRequest[]; readonly then: () => void }[] = [];
+  #names = { device: "", path: "" };
 
   constructor(
     context: DeviceContext,
@@ -115,6 +122,7 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     this.offer(blkFeatures(values, backend, this.#interfaces));
     for (let i = 0; i < values["num-queues"]; i++) this.addQueue(values["queue-size"]);
     backend.setDevice(this.#hooks());
+    this.#names = { device: backend.name || this.path, path: this.path };
   }
 
   async #claim(values: BlkValues, backend: BlockBackend): Promise<void> {
@@ -183,6 +191,7 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
 
   protected override handle(queue: Virtqueue): void {
     if (!queue.begin()) return;
+    this.#startClock();
     // More chains than the ring has entries cannot wait: the ring feeds itself.
     for (let taken = 0; !this.broken; taken++) {
       const chain = queue.pop();
@@ -203,10 +212,15 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     request.queue = queue;
     request.chain = chain;
     request.epoch = queue.epoch;
-    const { virtual, realtime } = this.context.clocks;
-    request.startNs = virtual.nowNs();
-    request.beganNs = realtime.nowNs();
+    request.startNs = this.#batchStartNs;
+    request.beganNs = this.#batchBeganNs;
     this.#begin(request);
+  }
+
+  #startClock(): void {
+    const { virtual, realtime } = this.context.clocks;
+    this.#batchStartNs = virtual.nowNs();
+    this.#batchBeganNs = realtime.nowNs();
   }
 
   /** Begins a request, or begins it again. Within a batch of its queue. */
@@ -308,35 +322,60 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
 
   /** Ends `requests` when `work` has; `account` says as what each of them is counted here. */
   #follow(requests: readonly BlkRequest[], work: Promise<void>, account: "read" | "write" | undefined): void {
-    if (work === DONE) return this.#succeed(requests, account);
+    if (work === DONE) return this.#succeed(requests, account, true);
     for (const request of requests) this.#flying.add(request);
     work.then(
-      () => this.#land(requests, () => this.#succeed(requests, account)),
+      () => this.#land(requests, () => this.#succeed(requests, account, false)),
       (error) => this.#land(requests, () => this.#failed(requests, error)),
     );
   }
 
+  /** What lands in the same turn is told to the driver together: one look at the ring, one interrupt. */
   #land(requests: readonly BlkRequest[], then: () => void): void {
-    for (const request of requests) this.#flying.delete(request);
-    const [{ queue, epoch }] = requests as readonly [BlkRequest];
-    // The driver has reset the queue: nobody waits any more.
-    if (epoch !== queue.epoch) { for (const request of requests) this.#release(request); }
-    else if (!this.broken && !this.disabled && queue.begin()) {
-      then();
-      queue.end();
+    if (this.#landed.push({ requests, then }) === 1) queueMicrotask(() => this.#tellLanded());
+  }
+
+  #tellLanded(): void {
+    const landed = this.#landed;
+    this.#landed = [];
+    let open: Virtqueue | undefined;
+    for (const { requests, then } of landed) {
+      for (const request of requests) this.#flying.delete(request);
+      const [{ queue, epoch }] = requests as readonly [BlkRequest];
+      if (queue !== open) {
+        open?.end();
+        open = undefined;
+      }
+      // The driver has reset the queue: nobody waits any more.
+      if (epoch !== queue.epoch) { for (const request of requests) this.#release(request); }
+      else if (!this.broken && !this.disabled && (open !== undefined || queue.begin())) {
+        open = queue;
+        then();
+      }
     }
+    open?.end();
     if (this.#flying.size > 0 || this.#idle.length === 0) return;
     for (const wake of this.#idle.splice(0)) wake();
   }
 
-  #succeed(requests: readonly BlkRequest[], account: "read" | "write" | undefined): void {
+  #succeed(requests: readonly BlkRequest[], account: "read" | "write" | undefined, atOnce: boolean): void {
     for (const request of requests) {
+      const tookNs = atOnce ? this.#atOnceNs(request) : this.#nowNs() - request.beganNs;
       if (account !== undefined) {
-        const nowNs = this.context.clocks.realtime.nowNs();
-        this.backend.stats.done(account, request.data.length, request.beganNs, nowNs);
+        this.backend.stats.done(account, request.data.length, request.beganNs, request.beganNs + tookNs);
       }
-      this.#end(request, BlkStatus.Ok, "ok");
+      this.#end(request, BlkStatus.Ok, "ok", tookNs);
     }
+  }
+
+  /** How long a request took that ended at once: a look at the clock for one in eight, as the backend has it. */
+  #atOnceNs(request: BlkRequest): number {
+    if ((this.#endedAtOnce++ & 7) === 0) this.#batchTookNs = this.#nowNs() - request.beganNs;
+    return this.#batchTookNs;
+  }
+
+  #nowNs(): number {
+    return this.context.clocks.realtime.nowNs();
   }
 
   #failed(requests: readonly BlkRequest[], error: unknown): void {
@@ -350,11 +389,11 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
   }
 
   /** Gives a request back to the driver. Within a batch of its queue. */
-  #end(request: BlkRequest, status: number, result: string): void {
+  #end(request: BlkRequest, status: number, result: string, tookNs = this.#nowNs() - request.beganNs): void {
     const { queue, chain } = request;
     const { blkComplete } = this.#traces;
     if (blkComplete.enabled) blkComplete.emit({ device: this.backend.name, request: request.name, status });
-    this.#report(request, result);
+    this.#report(request, result, tookNs);
     const wrong = request.writeStatus(this.memory, status);
     if (wrong !== undefined) return this.fail(wrong);
     queue.push(chain, chain.writableBytes);
@@ -366,20 +405,20 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     this.#free.push(request);
   }
 
-  #report(request: BlkRequest, result: string): void {
-    const { sector, startNs, beganNs, type } = request;
+  #report(request: BlkRequest, result: string, durationNs: number): void {
+    const { sector, startNs, type } = request;
     const transfer = type === BlkType.In || type === BlkType.Out;
     const bytes = request.data.length;
     this.context.request?.({
-      device: this.backend.name || this.path,
-      path: this.path,
+      device: this.#names.device,
+      path: this.#names.path,
       command: request.name,
       lba: sector,
       sectors: transfer ? bytes / SECTOR_BYTES : 0,
       bytes: transfer ? bytes : 0,
       result,
       startNs,
-      durationNs: this.context.clocks.realtime.nowNs() - beganNs,
+      durationNs,
     });
   }
 
@@ -388,6 +427,7 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
   protected override onResume(): void {
     const held = this.#held;
     this.#held = [];
+    this.#startClock();
     for (const request of held) {
       if (this.broken || !request.queue.begin()) return;
       this.#begin(request);
@@ -441,18 +481,6 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     request.epoch = queue.epoch;
     return request;
   }
-}
-
-/** As asked for, or guessed from the disk. @throws PropertyError in QEMU's words */
-async function settleGeometry(values: BlkValues, backend: BlockBackend): Promise<void> {
-  if (values.cyls === 0 && values.heads === 0 && values.secs === 0) {
-    const sectors = Math.floor(backend.sizeBytes / SECTOR_BYTES);
-    const { geometry } = guessGeometry(await firstSector(backend), sectors);
-    values.cyls = geometry.cylinders;
-    values.heads = geometry.heads;
-    values.secs = geometry.sectors;
-  }
-  checkGeometry(values);
 }
 
 /** The type `virtio-blk-device`: what a transport carries. */

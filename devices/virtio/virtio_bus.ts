@@ -4,7 +4,7 @@
  * @module
  */
 import { Bus, type Device, type DeviceContext, PropertyError } from "../bus/mod.ts";
-import type { RingMemory } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 
 /** The type of bus that virtio devices name as theirs; each transport's is one of these. */
 export const VIRTIO_BUS = "virtio-bus";

@@ -16,7 +16,7 @@ import { assert } from "../../base/assert.ts";
 import { Device, type DeviceContext, type DeviceOptions, type DeviceType } from "../bus/mod.ts";
 import type { PropertyTable, PropertyValues } from "../bus/mod.ts";
 import { bit, DeviceStatus, Feature, MAX_QUEUES, NO_VECTOR } from "./features.ts";
-import type { RingMemory } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 import { VirtioBus } from "./virtio_bus.ts";
 import { type QueueOwner, type QueueState, Virtqueue } from "./virtqueue.ts";
 

@@ -29,6 +29,7 @@ import type { VirtioPciHost } from "./pci_host.ts";
 import { LegacyInterface } from "./pci_legacy.ts";
 import { ModernInterface, type ModernState, type StructurePlace } from "./pci_modern.ts";
 import { checkPciProperties, type VIRTIO_PCI_PROPERTIES } from "./pci_properties.ts";
+import { RingMemory } from "./ring_memory.ts";
 import { CapabilityType, LEGACY_CONFIG } from "./transport_registers.ts";
 import { VirtioBus } from "./virtio_bus.ts";
 import type { VirtioDevice } from "./virtio_device.ts";
@@ -92,10 +93,7 @@ export abstract class VirtioPci<Table extends typeof VIRTIO_PCI_PROPERTIES & Pro
     super(type, context, identityOf(who, interfaces), values, options);
     this.#interfaces = interfaces;
     this.#virtioBus = new VirtioBus(context, this, {
-      memory: {
-        ramAt: (address, lengthBytes, forWriting) => this.dmaSpace.ramAt(address, lengthBytes, forWriting),
-        changed: (address, lengthBytes) => this.dmaSpace.changed(address, lengthBytes),
-      },
+      memory: new RingMemory(() => this.dmaSpace),
       interrupt: (vector, isr) => this.#interrupt(vector, isr),
     });
   }

@@ -10,7 +10,8 @@
  */
 import { bit, Feature, MAX_QUEUE_ENTRIES, NO_VECTOR } from "./features.ts";
 import { PackedRing } from "./packed_ring.ts";
-import { Chain, type Ring, type RingMemory, type RingState } from "./ring.ts";
+import { Chain, type Ring, type RingState } from "./ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 import { SplitRing } from "./split_ring.ts";
 
 /** Guest addresses in halves of 32 bits, as the driver writes them: low, then high. */
@@ -121,6 +122,7 @@ export class Virtqueue {
     if (this.#depth === 0) {
       const wrong = this.#ring.open(this.#owner.memory);
       if (wrong !== undefined) {
+        this.#owner.memory.drop();
         this.#owner.fail(wrong);
         return false;
       }
@@ -133,11 +135,13 @@ export class Virtqueue {
   end(): void {
     const ring = this.#ring;
     // The queue was reset meanwhile.
-    if (ring === undefined || this.#depth === 0 || --this.#depth > 0) return;
+    if (ring === undefined || this.#depth === 0) return this.#owner.memory.drop();
+    if (--this.#depth > 0) return;
     const onEmpty = (this.#owner.features & bit(Feature.NotifyOnEmpty)) !== 0n;
     const tell = this.#pushed && ring.wantsInterrupt(onEmpty);
     this.#pushed = false;
     ring.close();
+    this.#owner.memory.drop();
     if (tell) this.#owner.interrupt(this);
   }
 

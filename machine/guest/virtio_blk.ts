@@ -38,7 +38,14 @@ import {
   VirtioBlkType,
 } from "./virtio_blk_types.ts";
 import { VIRTIO_VENDOR, VirtioFeature, VirtioStatus, type VirtioTransport, virtioTransport } from "./virtio_pci.ts";
-import { CHAIN_BUFFERS, type DriverRing, PackedDriverRing, ringBytes, SplitDriverRing } from "./virtio_ring.ts";
+import {
+  CHAIN_BUFFERS,
+  type DriverRing,
+  PackedDriverRing,
+  ringBytes,
+  type SlotChain,
+  SplitDriverRing,
+} from "./virtio_ring.ts";
 
 export * from "./virtio_blk_types.ts";
 
@@ -69,6 +76,7 @@ class DriverQueue {
   readonly statuses: number;
   readonly maxBytes: number;
   readonly headerBytes: Uint8Array;
+  readonly #chains: SlotChain[] = [];
 
   constructor(index: number, ring: DriverRing, area: DmaArea, depth: number) {
     this.index = index;
@@ -80,6 +88,21 @@ class DriverQueue {
     const left = area.address + area.sizeBytes - data;
     this.maxBytes = Math.floor(left / depth / PAGE_BYTES) * PAGE_BYTES;
     this.slots = Array.from({ length: depth }, (_, i) => ({ index: i, dataAddress: data + i * this.maxBytes }));
+  }
+
+  /** The chain of a transfer in slot `index`; the last one again where nothing has changed. */
+  transferChain(index: number, write: boolean, lengthBytes: number): SlotChain {
+    const known = this.#chains[index];
+    const data = known?.buffers[1];
+    if (known !== undefined && data?.write === write && data.lengthBytes === lengthBytes) return known;
+    return this.#chains[index] = {
+      slot: index,
+      buffers: [
+        { address: this.headers + index * HEADER_BYTES, lengthBytes: HEADER_BYTES, write: false },
+        { address: this.slots[index]!.dataAddress, lengthBytes, write },
+        { address: this.statuses + index, lengthBytes: 1, write: true },
+      ],
+    };
   }
 }
 
@@ -253,17 +276,8 @@ export class VirtioBlkGuest {
     const queue = this.#queues[call.queue ?? 0]!;
     const view = new DataView(queue.headerBytes.buffer);
     const chains = requests.map(({ kind, sector, lengthBytes }, i) => {
-      const slot = queue.slots[i]!;
-      const read = kind === "read";
-      putHeader(view, i * HEADER_BYTES, read ? VirtioBlkType.In : VirtioBlkType.Out, sector);
-      return {
-        slot: i,
-        buffers: [
-          { address: queue.headers + i * HEADER_BYTES, lengthBytes: HEADER_BYTES, write: false },
-          { address: slot.dataAddress, lengthBytes, write: read },
-          { address: queue.statuses + i, lengthBytes: 1, write: true },
-        ],
-      };
+      putHeader(view, i * HEADER_BYTES, kind === "read" ? VirtioBlkType.In : VirtioBlkType.Out, sector);
+      return queue.transferChain(i, kind === "read", lengthBytes);
     });
     await this.#bus.writeMemory(queue.headers, queue.headerBytes);
     await this.#run(queue, chains, call.signal);
@@ -341,7 +355,7 @@ export class VirtioBlkGuest {
 
   async #run(
     queue: DriverQueue,
-    chains: Parameters<DriverRing["submit"]>[0],
+    chains: readonly SlotChain[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
     if (await queue.ring.submit(chains)) await this.transport.kick(queue.index);

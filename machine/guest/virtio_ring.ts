@@ -18,6 +18,12 @@ export interface RingBuffer {
   readonly write: boolean;
 }
 
+/** What a slot is to hand to the device. Chains do not change: another one is another object. */
+export interface SlotChain {
+  readonly slot: number;
+  readonly buffers: readonly RingBuffer[];
+}
+
 /** A chain that the device has given back. */
 export interface UsedChain {
   readonly slot: number;
@@ -60,7 +66,7 @@ export interface DriverRing {
   /** Clears the memory. */
   prepare(): Promise<void>;
   /** Offers chains. @returns whether the device wants a kick for them */
-  submit(chains: readonly { readonly slot: number; readonly buffers: readonly RingBuffer[] }[]): Promise<boolean>;
+  submit(chains: readonly SlotChain[]): Promise<boolean>;
   /** What came back since the last call. */
   collect(): Promise<UsedChain[]>;
 }
@@ -111,7 +117,7 @@ export class SplitDriverRing implements DriverRing {
   readonly #plan: RingPlan;
   readonly #tables: Uint8Array;
   readonly #available: Uint8Array;
-  readonly #known: string[] = [];
+  readonly #known: (SlotChain | undefined)[] = [];
   #next = 0;
   #lastUsed = 0;
   #underWay = 0;
@@ -134,7 +140,7 @@ export class SplitDriverRing implements DriverRing {
     new DataView(this.#available.buffer).setUint16(0, interrupts ? 0 : NO_INTERRUPT, true);
   }
 
-  async submit(chains: readonly { slot: number; buffers: readonly RingBuffer[] }[]): Promise<boolean> {
+  async submit(chains: readonly SlotChain[]): Promise<boolean> {
     const { bus, size, eventIndex } = this.#plan;
     await this.#describe(chains);
     const view = new DataView(this.#available.buffer);
@@ -179,15 +185,14 @@ export class SplitDriverRing implements DriverRing {
     return bytes[0]! | bytes[1]! << 8;
   }
 
-  /** Writes descriptors; those that a slot has already are left alone. */
-  async #describe(chains: readonly { slot: number; buffers: readonly RingBuffer[] }[]): Promise<void> {
+  /** Writes descriptors; a chain that a slot has already is left alone. */
+  async #describe(chains: readonly SlotChain[]): Promise<void> {
     const view = new DataView(this.#tables.buffer);
     let changed = false;
-    for (const { slot, buffers } of chains) {
-      let key = "";
-      for (const { address, lengthBytes, write } of buffers) key += `${address}+${lengthBytes}${write ? "w" : "r"}`;
-      if (this.#known[slot] === key) continue;
-      this.#known[slot] = key;
+    for (const chain of chains) {
+      const { slot, buffers } = chain;
+      if (this.#known[slot] === chain) continue;
+      this.#known[slot] = chain;
       changed = true;
       if (this.#plan.indirect) await this.#describeIndirect(slot, buffers);
       else {
@@ -240,7 +245,7 @@ export class PackedDriverRing implements DriverRing {
     await bus.writeMemory(this.addresses.driver, events);
   }
 
-  async submit(chains: readonly { slot: number; buffers: readonly RingBuffer[] }[]): Promise<boolean> {
+  async submit(chains: readonly SlotChain[]): Promise<boolean> {
     const { bus, size, eventIndex } = this.#plan;
     const begin = this.#next;
     const beginWrap = this.#nextWrap;

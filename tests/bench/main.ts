@@ -9,6 +9,7 @@
 import { parseArgs } from "@std/cli";
 import { copyBenchmarks } from "./copying.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
+import { guestBenchmarks } from "./guest.ts";
 import { imageBenchmarks } from "./image_io.ts";
 import { jobBenchmarks } from "./jobs.ts";
 import { machineBenchmarks } from "./machine.ts";
@@ -22,6 +23,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   copyBenchmarks,
   jobBenchmarks,
   machineBenchmarks,
+  guestBenchmarks,
   startupBenchmarks,
 ];
 

@@ -1,0 +1,21 @@
+/**
+ * Cylinders, heads and sectors, which firmware and old systems still ask for.
+ *
+ * @module
+ */
+import { SECTOR_BYTES } from "../../base/units.ts";
+import type { BlockBackend } from "../../block/mod.ts";
+import { firstSector, guessGeometry } from "../ide/mod.ts";
+import { type BlkValues, checkGeometry } from "./blk_properties.ts";
+
+/** As asked for, or guessed from the disk. @throws PropertyError in QEMU's words */
+export async function settleGeometry(values: BlkValues, backend: BlockBackend): Promise<void> {
+  if (values.cyls === 0 && values.heads === 0 && values.secs === 0) {
+    const sectors = Math.floor(backend.sizeBytes / SECTOR_BYTES);
+    const { geometry } = guessGeometry(await firstSector(backend), sectors);
+    values.cyls = geometry.cylinders;
+    values.heads = geometry.heads;
+    values.secs = geometry.sectors;
+  }
+  checkGeometry(values);
+}
