@@ -12,6 +12,9 @@ export function guestBus(machine: Machine): GuestBus {
   return new MachineGuestBus(machine);
 }
 
+/** What a wait for a line that is up already gives. */
+const RAISED: Promise<void> = Promise.resolve();
+
 class MachineGuestBus implements GuestBus {
   readonly #machine: Machine;
 
@@ -67,8 +70,8 @@ class MachineGuestBus implements GuestBus {
 
   waitForInterrupt(line: number, signal?: AbortSignal): Promise<void> {
     const { built } = this.#machine;
+    if (built.interruptLevel(line) === 1) return RAISED;
     return new Promise((resolve, reject) => {
-      if (built.interruptLevel(line) === 1) return resolve();
       if (signal?.aborted) return reject(signal.reason);
       const finish = (end: () => void) => {
         ignore();

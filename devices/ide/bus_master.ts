@@ -34,12 +34,19 @@ export type BusMasterState = RegisterState<"command" | "status" | "table">;
 /** Where the master reaches memory: asked for each request, since software may open and close it. */
 export type MemoryAccess = () => GuestRam;
 
+function entryBuffer() {
+  const entry = new Uint8Array(8);
+  return { entry, view: new DataView(entry.buffer) };
+}
+
 /** One channel's half of the bus master function. */
 export class BusMaster implements DmaMaster {
   readonly #registers = new RegisterFile(REGISTERS);
   readonly #channel: Channel;
   readonly #memory: MemoryAccess;
   readonly #traces: BusMasterTraces;
+  /** One table entry, while it is looked at. */
+  readonly #entry = entryBuffer();
   /** Software has stopped it while a request was in flight. */
   #stopping = false;
 
@@ -106,8 +113,7 @@ export class BusMaster implements DmaMaster {
   collect(lengthBytes: number): DmaBuffer | undefined {
     const memory = this.#memory();
     const regions: [address: number, bytes: number][] = [];
-    const entry = new Uint8Array(8);
-    const view = new DataView(entry.buffer);
+    const { entry, view } = this.#entry;
     const table = this.#registers.get("table");
     let total = 0;
     for (let at = 0; at < TABLE_BYTES; at += 8) {

@@ -96,14 +96,23 @@ export class IdeDisk extends IdeDrive {
 
   /** Reads by bus-master DMA. @throws IdeError */
   async readDma(lba: number, sectors: number, options: IdeCallOptions = {}): Promise<Uint8Array> {
-    const bytes = new Uint8Array(sectors * SECTOR);
-    await this.#each(lba, sectors, this.channel.maxDmaBytes / SECTOR, async (at, count, ext, offset) => {
-      await this.channel.prepareDma(count * SECTOR, true);
-      await this.channel.issue(this.unit, ext ? 0x25 : 0xc8, { lba: at, count, ext });
-      await this.channel.runDma("READ DMA", true, options.signal);
-      bytes.set(await this.channel.readData(count * SECTOR), offset);
+    const parts: Uint8Array[] = [];
+    await this.#each(lba, sectors, this.channel.maxDmaBytes / SECTOR, async (at, count, ext) => {
+      await this.#fetch(at, count, ext, options);
+      parts.push(await this.channel.readData(count * SECTOR));
     });
-    return bytes;
+    return concat(parts);
+  }
+
+  /** Reads up to 256 sectors by bus-master DMA into the driver's area, where they stay. @throws IdeError */
+  async fetchDma(lba: number, sectors: number, options: IdeCallOptions = {}): Promise<void> {
+    await this.#fetch(lba, sectors, lba + sectors > LBA28, options);
+  }
+
+  async #fetch(lba: number, count: number, ext: boolean, options: IdeCallOptions): Promise<void> {
+    await this.channel.prepareDma(count * SECTOR, true);
+    await this.channel.issue(this.unit, ext ? 0x25 : 0xc8, { lba, count, ext });
+    await this.channel.runDma("READ DMA", true, options.signal);
   }
 
   /** Writes by bus-master DMA; whole sectors. @throws IdeError */
@@ -419,7 +428,7 @@ function packetName(packet: readonly number[] | Uint8Array): string {
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
+  if (parts.length === 1) return parts[0]!; // The usual case, without a copy.
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -114,23 +114,25 @@ export class IdeChannelDriver {
   /** Waits for the interrupt; takes it by reading the status, which is returned. */
   async interrupt(signal?: AbortSignal): Promise<number> {
     await this.bus.waitForInterrupt(this.place.interrupt, signal);
-    return await this.in(7);
+    return await this.bus.in8(this.place.command + 7);
   }
 
   /** Selects a unit and writes a command. */
   async issue(unit: 0 | 1, command: number, file: AtaTaskFile = {}): Promise<void> {
     const { features = 0, count = 0, lba = 0, ext = false } = file;
     const upper = ext ? 0 : Math.floor(lba / 0x1000000) & 0x0f;
-    await this.out(6, 0xe0 | unit << 4 | upper);
+    // Straight to the bus: a promise for each register would take longer than the registers.
+    const { bus, place: { command: base } } = this;
+    await bus.out8(base + 6, 0xe0 | unit << 4 | upper);
     if (ext) {
-      await this.out(1, features >> 8 & 0xff);
-      await this.out(2, count >> 8 & 0xff);
-      for (let i = 0; i < 3; i++) await this.out(3 + i, Math.floor(lba / 2 ** (24 + 8 * i)) % 256);
+      await bus.out8(base + 1, features >> 8 & 0xff);
+      await bus.out8(base + 2, count >> 8 & 0xff);
+      for (let i = 0; i < 3; i++) await bus.out8(base + 3 + i, Math.floor(lba / 2 ** (24 + 8 * i)) % 256);
     }
-    await this.out(1, features & 0xff);
-    await this.out(2, count & 0xff);
-    for (let i = 0; i < 3; i++) await this.out(3 + i, Math.floor(lba / 2 ** (8 * i)) % 256);
-    await this.out(7, command);
+    await bus.out8(base + 1, features & 0xff);
+    await bus.out8(base + 2, count & 0xff);
+    for (let i = 0; i < 3; i++) await bus.out8(base + 3 + i, Math.floor(lba / 2 ** (8 * i)) % 256);
+    await bus.out8(base + 7, command);
   }
 
   /** @throws IdeError where `status` says that something went wrong */

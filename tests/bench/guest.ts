@@ -1,6 +1,6 @@
 /**
  * Requests as a guest's driver makes them, over ports, memory and rings, without a CPU: what the devices themselves
- * cost. The drive is null-co, the clocks are the host's.
+ * cost. The drive is null-co, the clocks are the host's; data stays in guest memory, where the device puts it.
  *
  * @module
  */
@@ -86,7 +86,7 @@ async function readIde(bus: GuestBus): Promise<number> {
   const guest = await IdeGuest.detect(bus);
   const disk = guest.disk(0, 0);
   const read = async (count: number) => {
-    for (let done = 0; done < count; done++) await disk.readDma(sectorOf(done), REQUEST_BYTES / 512);
+    for (let done = 0; done < count; done++) await disk.fetchDma(sectorOf(done), REQUEST_BYTES / 512);
   };
   return await rate(read, IDE_REQUESTS);
 }
