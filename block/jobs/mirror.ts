@@ -32,6 +32,7 @@ import {
 } from "./copy.ts";
 import type { Job, JobOptions } from "./job.ts";
 import { MirrorTop } from "./mirror_top.ts";
+import type { RangeTurn } from "./range_turns.ts";
 import type { JobErrorPolicy, JobStep, JobWork } from "./work.ts";
 
 /** How to mirror. */
@@ -191,11 +192,9 @@ class Mirror implements JobWork {
     const most = Math.max(unit, Math.min(pieceBytes(job.speed, unit), bufferBytes || Infinity));
     let counted = 0;
     const next = async (): Promise<Task | undefined> => {
-      const range = await this.#nextRange(top, most);
-      if (range === undefined) return undefined;
-      const [at, end] = range;
-      const turn = top.turns.takeNow(at, end);
-      top.dirty.clear(at, end - at);
+      const turn = await this.#nextTurn(top, most);
+      if (turn === undefined) return undefined;
+      const { at, end } = turn;
       this.#cursor = end;
       const run = () =>
         this.#copyOne(top, at, end).then((bytes) => {
@@ -217,8 +216,8 @@ class Mirror implements JobWork {
     return counted;
   }
 
-  /** The next units that have to be copied, where nobody is at work: data of `most` bytes, or a run of zeroes. */
-  async #nextRange(top: MirrorTop, most: number): Promise<readonly [number, number] | undefined> {
+  /** Takes the next units that have to be copied, where nobody is at work: data of `most` bytes, or a run of zeroes. */
+  async #nextTurn(top: MirrorTop, most: number): Promise<RangeTurn | undefined> {
     const { dirty, turns } = top;
     const unit = dirty.granularityBytes;
     for (;;) {
@@ -232,8 +231,15 @@ class Mirror implements JobWork {
       const stop = Math.min(whole, end);
       // The guest may have come in between.
       const other = turns.find(at, stop);
-      if (other !== undefined) await other.ended;
-      else if (dirty.nextZero(at, stop) === undefined) return [at, stop];
+      if (other !== undefined) {
+        await other.ended;
+        continue;
+      }
+      if (dirty.nextZero(at, stop) !== undefined) continue;
+      // At once: the guest's next write finds the turn taken, and marks the units again.
+      const turn = turns.takeNow(at, stop);
+      dirty.clear(at, stop - at);
+      return turn;
     }
   }
 
