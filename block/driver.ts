@@ -221,8 +221,6 @@ export interface ReopenChange {
   readonly readOnly: boolean;
   readonly cacheDirect: boolean;
   readonly cacheNoFlush: boolean;
-  /** Changes what `lazy-refcounts` chose at opening. */
-  readonly lazyRefcounts?: boolean;
 }
 
 /** What a format knows of itself; the keys of `specific` are those of QEMU's ImageInfoSpecific. */

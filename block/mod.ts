@@ -54,7 +54,7 @@ export { checkBlockdev, nestOptions } from "./options/tree.ts";
 export * from "./permissions.ts";
 export * from "./policy.ts";
 export { drained, insertFilter, refreshName, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
-export { reopenNodes, type ReopenRequest } from "./reopen_options.ts";
+export { changedOptions, reopenNodes, type ReopenRequest } from "./reopen_options.ts";
 export * from "./statistics.ts";
 export { isAscending, LatencyHistogram } from "./latency_histogram.ts";
 export { setWriteThreshold, type WriteThreshold } from "./write_threshold.ts";

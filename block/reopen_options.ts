@@ -19,7 +19,7 @@ import type { BlockNode } from "./node.ts";
 import { nameNode } from "./node_filename.ts";
 import { resolveAgainst } from "./options/filename.ts";
 import { DRIVER_OPTIONS } from "./options/schema.ts";
-import { isTree, type OptionTree, type OptionValue } from "./options/tree.ts";
+import { convertOptions, isTree, type OptionTree, type OptionValue } from "./options/tree.ts";
 import { Permission } from "./permissions.ts";
 import { reopenChain } from "./reopen.ts";
 import { drained, setChild } from "./rewire.ts";
@@ -38,6 +38,8 @@ const COMMON: readonly string[] = [
 export interface ReopenRequest {
   readonly node: BlockNode;
   readonly options: OptionTree;
+  /** Children that are not named stay as they are. */
+  readonly keepsChildren?: boolean;
 }
 
 /** Another node in a role, or none. */
@@ -53,6 +55,25 @@ interface Plan extends ReopenRequest {
 
 /** Undoes one change. */
 type Undo = () => Promise<void> | void;
+
+/** The options that a node has, with other values for those of `given`, which may be strings. @throws as options do */
+export function changedOptions(node: BlockNode, given: OptionTree): OptionTree {
+  const { name: driver } = node.driver;
+  const rows = DRIVER_OPTIONS[driver] ?? {};
+  const own = Object.entries(node.options).filter(([name]) =>
+    rows[name]?.type !== "node" && rows[name]?.type !== "nodes"
+  );
+  const { options, unknown } = convertOptions(driver, given);
+  return {
+    ...Object.fromEntries(own),
+    driver,
+    "read-only": node.readOnly,
+    "detect-zeroes": node.detectZeroes,
+    ...options,
+    cache: { direct: node.cacheDirect, "no-flush": node.cacheNoFlush, ...options["cache"] as OptionTree | undefined },
+    ...Object.fromEntries(unknown.map((name) => [name, null])),
+  };
+}
 
 /** Reopens all of them. @throws {BlockError} where one cannot be; nothing has changed then */
 export async function reopenNodes(graph: BlockGraph, requests: readonly ReopenRequest[]): Promise<void> {
@@ -90,9 +111,11 @@ async function applyAll(graph: BlockGraph, plans: readonly Plan[]): Promise<void
 
 // --- looking ------------------------------------------------------------------------------------------------------
 
-function planNode(graph: BlockGraph, { node, options }: ReopenRequest, inherited?: ReopenChange): Plan[] {
+function planNode(graph: BlockGraph, request: ReopenRequest, inherited?: ReopenChange): Plan[] {
+  const { node, options, keepsChildren } = request;
   const { reopening, name: driver } = node.driver;
-  if (node.backing !== undefined && DRIVER_OPTIONS[driver]?.["backing"] !== undefined && !has(options, "backing")) {
+  const hasBacking = keepsChildren !== true && node.backing !== undefined;
+  if (hasBacking && DRIVER_OPTIONS[driver]?.["backing"] !== undefined && !has(options, "backing")) {
     throw stateError(`backing is missing for '${node.name}'`);
   }
   if (reopening === undefined) {
@@ -106,7 +129,7 @@ function planNode(graph: BlockGraph, { node, options }: ReopenRequest, inherited
     if (value === undefined || COMMON.includes(name) || reopening.options.includes(name)) continue;
     const { type } = DRIVER_OPTIONS[driver]?.[name] ?? { type: "str" };
     if (type === "node") {
-      const found = planChild(graph, { node, flags }, name, value);
+      const found = planChild(graph, { node, flags, keepsChildren }, name, value);
       exchanges.push(...found.exchanges);
       within.push(...found.within);
     } else refuseChange(name, value, name === "driver" ? driver : node.options[name]);
@@ -118,7 +141,7 @@ function planNode(graph: BlockGraph, { node, options }: ReopenRequest, inherited
 
 function planChild(
   graph: BlockGraph,
-  { node, flags }: Pick<Plan, "node" | "flags">,
+  { node, flags, keepsChildren }: Pick<Plan, "node" | "flags"> & { readonly keepsChildren: boolean | undefined },
   role: string,
   value: OptionValue,
 ): { readonly exchanges: Exchange[]; readonly within: Plan[] } {
@@ -127,7 +150,10 @@ function planChild(
   if (isTree(value)) {
     if (edge?.isWithin !== true) throw stateError(`Cannot change the option '${role}.driver'`);
     const inherited = { ...flags, readOnly: role === "backing" || flags.readOnly };
-    return { exchanges: [], within: planNode(graph, { node: edge.node, options: value }, inherited) };
+    const request = keepsChildren === true
+      ? { node: edge.node, options: changedOptions(edge.node, value), keepsChildren }
+      : { node: edge.node, options: value };
+    return { exchanges: [], within: planNode(graph, request, inherited) };
   }
   const canChange = role === "backing" || (role === "file" && node.driver.reopening?.file === true);
   if (!canChange) {

@@ -5,7 +5,7 @@
  * Whoever is concerned is drained meanwhile: requests in flight end before, new ones wait. What permissions refuse is
  * put back as it was.
  *
- * Left out: children other than backing nodes and what filters lie over; formats keep the files they were opened on.
+ * Left out: children in roles that their driver does not take another in (`replaceable`).
  *
  * @module
  */

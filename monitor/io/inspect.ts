@@ -10,7 +10,7 @@ import { NS_PER_MS, SECTOR_BYTES } from "../../base/units.ts";
 import { BlockError, errnoOf, findBreakpoints, type PreallocationMode } from "../../block/mod.ts";
 import { specificLines } from "../format/mod.ts";
 import { helpLine, type IoCommand, type IoContext, IoRefusal, parseNumber, usage } from "./command.ts";
-import { REOPEN_HELP, SIGRAISE_HELP } from "./long_help.ts";
+import { SIGRAISE_HELP } from "./long_help.ts";
 
 /** The medium, or ENOMEDIUM. */
 function medium(io: IoContext) {
@@ -196,24 +196,6 @@ export const map: IoCommand = {
         );
       }
     }),
-};
-
-export const reopen: IoCommand = {
-  name: "reopen",
-  parameters: "[(-r|-w)] [-c cache] [-o options]",
-  help: "reopens an image with new options",
-  longHelp: REOPEN_HELP,
-  minArguments: 0,
-  options: "rwc:o:",
-  run(io, call) {
-    if (call.has("r") && call.has("w")) {
-      io.output.report("Only one -r/-w option may be given");
-      return false;
-    }
-    if (call.letters.length === 0) return true;
-    io.output.report("This version changes no options of an open image");
-    return false;
-  },
 };
 
 export const abort: IoCommand = {

@@ -6,6 +6,7 @@
 import * as breakpoints from "./breakpoints.ts";
 import type { IoCommand } from "./command.ts";
 import * as inspect from "./inspect.ts";
+import { reopen } from "./reopen.ts";
 import * as transfer from "./transfer.ts";
 
 export { IoBackground } from "./background.ts";
@@ -28,6 +29,6 @@ export const loadIoTerminal = (): Promise<typeof import("./terminal.ts")> => imp
 
 /** The commands that work on an open image, by name; a tool adds those that open and close one. */
 export function ioCommands(extra: readonly IoCommand[] = []): readonly IoCommand[] {
-  const all = [...Object.values(transfer), ...Object.values(breakpoints), ...Object.values(inspect), ...extra];
+  const all = [...Object.values(transfer), ...Object.values(breakpoints), ...Object.values(inspect), reopen, ...extra];
   return all.sort((a, b) => a.name < b.name ? -1 : 1);
 }

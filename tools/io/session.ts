@@ -18,7 +18,6 @@ import { IoBackground, type IoCommand, ioCommands, type IoContext, runIoLine, us
 import type { Program } from "../common/program.ts";
 import { raise } from "./raise.ts";
 import { lettersOf, type OpenHow, OpenRefusal, readHow } from "./open_how.ts";
-import { changeOptions } from "./reopen.ts";
 import { OPEN_HELP } from "./usage.ts";
 
 /** One run of the program. */
@@ -41,7 +40,7 @@ export class Session implements AsyncDisposable {
     this.#listen(this.#attentive);
     this.#graph = graph;
     this.#backend = new BlockBackend({ graph });
-    const own = [this.#open(), this.#close(), this.#quit(), this.#reopen()];
+    const own = [this.#open(), this.#close(), this.#quit()];
     const names = own.map(({ name }) => name);
     this.#table = [...ioCommands().filter(({ name }) => !names.includes(name)), ...own]
       .sort((a, b) => a.name < b.name ? -1 : 1);
@@ -214,11 +213,6 @@ export class Session implements AsyncDisposable {
       withoutImage: true,
       run: () => this.ended = true,
     };
-  }
-
-  #reopen(): IoCommand {
-    const known = ioCommands().find(({ name }) => name === "reopen")!;
-    return { ...known, run: (io, call) => changeOptions(this.#program, this.#graph, io, call) };
   }
 }
 

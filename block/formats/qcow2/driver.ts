@@ -260,10 +260,6 @@ export class Qcow2Driver implements BlockDriver {
     const image = this.#image;
     const corrupt = (image.header.incompatible & BigInt(INCOMPATIBLE.corrupt)) !== 0n;
     if (!change.readOnly && corrupt) throw stateError("qcow2: Image is corrupt; cannot be opened read/write", "EACCES");
-    const lazyRefcounts = change.lazyRefcounts ?? image.settings.lazyRefcounts;
-    if (lazyRefcounts && image.header.version < 3) {
-      throw stateError("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level", "EINVAL");
-    }
     if (change.readOnly && !image.readOnly) {
       await image.lock.run(async () => {
         await image.flushAll();
@@ -279,7 +275,7 @@ export class Qcow2Driver implements BlockDriver {
       });
     }
     const wasReadOnly = image.readOnly;
-    image.settings = { ...image.settings, readOnly: change.readOnly, lazyRefcounts };
+    image.settings = { ...image.settings, readOnly: change.readOnly };
     if (wasReadOnly && !change.readOnly) {
       image.registerMetadata();
       await registerInactiveL2(image);
