@@ -26,7 +26,9 @@ import { Machine } from "../machine.ts";
 import { checkDeviceIds, plugDevice, withGlobals } from "./devices.ts";
 import { openDrives } from "./drives.ts";
 import { blame, WiringError } from "./errors.ts";
-import type { DeviceWish, MachineWishes } from "./options.ts";
+import { isBootable } from "./bootable.ts";
+import { LateClock } from "./late_clock.ts";
+import type { AcceleratorWish, DeviceWish, MachineWishes } from "./options.ts";
 import type { DrivePlaces } from "./places.ts";
 
 /** What the host gives a machine. */
@@ -46,8 +48,8 @@ export interface WiringSite {
   readonly board?: Board;
   /** Texts and names as QEMU 7.2's, to the letter. */
   readonly strict?: boolean;
-  /** Told when all drives are open and the board is about to be built. */
-  readonly drivesOpen?: () => void;
+  /** Asked when all drives are open and the board is about to be built: which accelerator, where the wishes do not say. */
+  readonly drivesOpen?: () => AcceleratorWish | undefined;
 }
 
 /** A machine, and what belongs to it beside. */
@@ -67,8 +69,8 @@ export interface WiredMachine {
 export async function wireMachine(wishes: MachineWishes, site: WiringSite): Promise<WiredMachine> {
   const types = withGlobals(standardDeviceTypes(), wishes.globals ?? [], site.warn);
   checkDeviceIds(wishes.devices ?? []);
-  const accelerator = await makeAccelerator(wishes, site);
-  const clocks: Clocks = { ...site.clocks, virtual: accelerator.clock };
+  const virtual = new LateClock();
+  const clocks: Clocks = { ...site.clocks, virtual };
   const graph = new BlockGraph({
     clocks,
     random: site.random,
@@ -83,7 +85,9 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   await using undo = new AsyncDisposableStack();
   undo.use(graph);
   const places = await openDrives(graph, wishes, undo, site.warn);
-  site.drivesOpen?.();
+  const wish = site.drivesOpen?.() ?? wishes.accelerator ?? await defaultAccelerator(wishes, places);
+  const accelerator = await makeAccelerator(wish, site);
+  virtual.clock = accelerator.clock;
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
   const firmware = await firmwareFor(wishes, accelerator);
   const linux = wishes.linux === undefined ? {} : { linux: { ...wishes.linux, loader: await findLoader(wishes) } };
@@ -144,12 +148,19 @@ async function firmwareFor(
   return accelerator.can.runsCode ? await findFirmware("bios-256k.bin", dataFolders) : undefined;
 }
 
+/** A CPU where there is something to boot. */
+async function defaultAccelerator({ linux }: MachineWishes, { placed }: DrivePlaces): Promise<AcceleratorWish> {
+  if (linux !== undefined) return { name: "v86" };
+  for (const { backend } of placed) if (await isBootable(backend)) return { name: "v86" };
+  return { name: "qtest" };
+}
+
 async function makeAccelerator(
-  { accelerator }: MachineWishes,
+  wish: AcceleratorWish,
   { clocks, random, warn }: WiringSite,
 ): Promise<QtestAccelerator | V86Accelerator> {
-  if (accelerator?.name !== "v86") return new QtestAccelerator();
-  const { icount } = accelerator;
+  if (wish.name === "qtest") return new QtestAccelerator();
+  const { icount } = wish;
   return await blame(
     "devices",
     undefined,

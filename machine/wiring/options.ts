@@ -44,7 +44,7 @@ export type AcceleratorWish =
 
 /** A machine as it is wanted. Everything has QEMU's default where it is absent. */
 export interface MachineWishes {
-  /** `qtest` where absent. */
+  /** Where absent, `v86` where there is something to boot, else `qtest`. */
   readonly accelerator?: AcceleratorWish;
   /** The board's default where absent. */
   readonly ramBytes?: number;

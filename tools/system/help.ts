@@ -23,7 +23,11 @@ Disks
   -snapshot                 writes go to temporary files
 Machine
   -machine pc, -M pc        help lists machines
-  -accel qtest              no CPU: a script plays the guest; help lists accelerators
+  -accel v86, tcg           a 32-bit CPU, the default where there is something to boot
+  -accel qtest              no CPU: a script plays the guest
+  -icount shift=N,sleep=on|off   virtual time by instructions, 2^N ns each
+  -kernel FILE, -initrd FILE, -append TEXT   a Linux kernel, started by QEMU's linuxboot_dma.bin
+  -L FOLDER                 where firmware is looked for first
   -m SIZE                   RAM in MiB, or with a suffix
   -smp N                    one CPU is what there is
   -device TYPE,OPTIONS      help lists types, TYPE,help their options

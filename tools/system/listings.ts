@@ -30,9 +30,9 @@ function listingText(kind: Exclude<Listing["kind"], "device" | "object">, progra
     case "machine":
       return machinesText();
     case "accel":
-      return "Accelerators supported in QEMU binary:\nqtest\n";
+      return "Accelerators supported in QEMU binary:\ntcg\nv86\nqtest\n";
     case "cpu":
-      return "Available CPUs:\nx86 qemu64                (no CPU runs the guest's code yet)\n";
+      return "Available CPUs:\nx86 qemu64                (a Pentium 4 of 32 bits, whatever it is called)\n";
     case "devices":
       return deviceTypesText(standardDeviceTypes().list());
     case "formats":

@@ -9,6 +9,7 @@ import { QemuOpts } from "../../base/keyval.ts";
 import { parseKeyval } from "../../base/keyval_tree.ts";
 import { parseSize } from "../../base/sizes.ts";
 import { MiB } from "../../base/units.ts";
+import type { InstructionClock } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { ClockSettings, Settings } from "./settings.ts";
 
@@ -160,6 +161,24 @@ export function checkMachine(settings: Settings): void {
       throw new CommandLineError(`-machine ${name}=${value} is not available in moa`);
     }
   }
+}
+
+/** The shift that QEMU's `shift=auto` begins with. */
+const AUTO_SHIFT = 3;
+const MAX_SHIFT = 10;
+
+/** `-icount`. */
+export function readInstructionClock(text: string): InstructionClock {
+  const table = { shift: "string", align: "bool", sleep: "bool", rr: "string", rrfile: "string" } as const;
+  const options = QemuOpts.parse(text, { impliedKey: "shift", table });
+  const shift = options.get("shift") ?? "auto";
+  const number = shift === "auto" ? AUTO_SHIFT : /^\d+$/.test(shift) ? Number(shift) : NaN;
+  if (!(number <= MAX_SHIFT)) throw new CommandLineError("icount: Invalid shift value");
+  if (options.getBool("align") === true) throw new CommandLineError("-icount align=on is not available in moa");
+  if (options.has("rr")) {
+    throw new CommandLineError("-icount rr= is not available in moa: there is no record and replay yet");
+  }
+  return { shift: number, sleep: options.getBool("sleep") ?? true };
 }
 
 /** `-rtc`. */

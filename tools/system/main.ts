@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { AcceleratorWish } from "../../machine/mod.ts";
 import type { StandardStreams } from "../../machine/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { chooseAccelerator } from "./accelerators.ts";
@@ -69,17 +70,19 @@ function sayNotes(settings: Settings, program: Program): void {
 }
 
 /** Accelerator and CPU: QEMU looks at them when the drives are open. */
-function prepare(settings: Settings, program: Program): void {
-  const name = chooseAccelerator(settings, (line) => program.line(line));
-  if (name === "tcg" && !settings.paused && !program.strict) {
-    program.error("note: there is no translator yet: nothing runs the guest's code, as with -accel qtest");
-  }
+function prepare(settings: Settings, program: Program): AcceleratorWish | undefined {
+  const accelerator = chooseAccelerator(settings, (line) => program.line(line));
+  readCpu(settings, program);
+  return accelerator;
+}
+
+function readCpu(settings: Settings, program: Program): void {
   if (settings.cpus > 1) program.error(`warning: -smp ${settings.cpus}: the machine gets one CPU`);
   const { cpuModel } = settings;
   if (cpuModel === undefined) return;
   const model = cpuModel.split(",", 1)[0]!;
   if (!CPU_MODELS.test(model)) settings.lateFailure ??= new CommandLineError(`unable to find CPU model '${model}'`);
-  else program.error(`warning: -cpu ${model}: there is no CPU yet that it could describe`);
+  else program.error(`warning: -cpu ${model}: the CPU is what it is, a Pentium 4 of 32 bits with SSE3`);
 }
 
 /** Names of QEMU's x86 models, of any version. */

@@ -12,7 +12,7 @@ export type OptionRow =
   | { readonly takesValue: boolean; readonly kind: "refused"; readonly reason: string };
 
 const DONE_WITH_VALUE = [
-  "M accel add-fd acpitable bios blockdev boot cdrom chardev cpu d D device display drive fda fdb fw_cfg global hda hdb hdc hdd k L loadvm m",
+  "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D device display drive fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
   "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
   "serial smp trace uuid vga",
 ].join(" ").split(" ");
@@ -31,7 +31,6 @@ const HOST = "a machine here is an ordinary process; set it up around it";
 
 const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "action": "actions are chosen by -no-reboot, -no-shutdown and werror=",
-  "append": NO_FIRMWARE,
   "audio": NO_DEVICE,
   "audiodev": NO_DEVICE,
   "chroot": HOST,
@@ -43,11 +42,8 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "echr": "there is no multiplexed character device",
   "fsdev": NO_DEVICE,
   "gdb": NO_CPU,
-  "icount": NO_CPU,
   "incoming": NO_MIGRATION,
-  "initrd": NO_FIRMWARE,
   "iscsi": "there is no iSCSI yet",
-  "kernel": NO_FIRMWARE,
   "mem-path": "RAM is anonymous memory here",
   "msg": "messages have one form here",
   "numa": "there is one node",

@@ -7,7 +7,16 @@ import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../
 import { readDisplay, readNet, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 import { readChardev, readMon, readMonitor } from "./chardevs.ts";
-import { readBoot, readClock, readMachine, readMemory, readName, readSmp, readUuid } from "./machine_values.ts";
+import {
+  readBoot,
+  readClock,
+  readInstructionClock,
+  readMachine,
+  readMemory,
+  readName,
+  readSmp,
+  readUuid,
+} from "./machine_values.ts";
 import { OPTIONS } from "./option_table.ts";
 import { readPort } from "./ports.ts";
 import { readConfigFile } from "./read_config.ts";
@@ -177,7 +186,7 @@ function readWhole(name: string, value: string, origin: string, settings: Settin
       return;
     case "L":
       if (value === "help") settings.listing ??= { kind: "data-folders" };
-      else settings.notes.push({ text: "warning: there are no data files that could be looked for", origin });
+      else settings.dataFolders.push(value);
       return;
     case "k":
       settings.notes.push({ text: "warning: there is no display that a keyboard layout could belong to", origin });
@@ -216,6 +225,14 @@ function readSwitch(name: string, value: string, settings: Settings): void {
       return;
     case "pidfile":
       settings.pidfile = value;
+      return;
+    case "kernel":
+    case "initrd":
+    case "append":
+      settings[name] = value;
+      return;
+    case "icount":
+      settings.icount = readInstructionClock(value);
       return;
     case "bios":
       settings.bios = value;

@@ -11,8 +11,10 @@ import { HostRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
 import type { FdSets } from "../../block/mod.ts";
 import {
+  type AcceleratorWish,
   ChardevError,
   ChardevSet,
+  type LinuxFiles,
   type MachineWishes,
   MuxChardev,
   standardDeviceTypes,
@@ -53,8 +55,8 @@ const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 export interface RunSite {
   /** What a monitor on stdio talks over, where that is not the process's own input and output. */
   readonly streams: StandardStreams | undefined;
-  /** Called when all drives are open, before the board is built; what it throws ends the program. */
-  readonly drivesOpen: () => void;
+  /** Called when all drives are open, before the board is built: which accelerator. What it throws ends the program. */
+  readonly drivesOpen: () => AcceleratorWish | undefined;
 }
 
 /** Builds the machine and lives as long as it does; resolves to the exit status. */
@@ -168,7 +170,7 @@ interface BuildSite {
   readonly chardevs: ChardevSet;
   readonly fdSets: FdSets;
   readonly settings: Settings;
-  readonly drivesOpen: () => void;
+  readonly drivesOpen: () => AcceleratorWish | undefined;
 }
 
 async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachine> {
@@ -188,8 +190,9 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
       },
       strict: program.strict,
       drivesOpen: () => {
-        site.drivesOpen();
+        const accelerator = site.drivesOpen();
         if (settings.lateFailure !== undefined) throw settings.lateFailure;
+        return accelerator;
       },
     });
   } catch (error) {
@@ -291,7 +294,9 @@ function wishesOf(settings: Settings): MachineWishes {
     ...(bootOrder === undefined ? {} : { bootOrder }),
     ...(bootOnce === undefined ? {} : { bootOnce }),
     ...(name === undefined ? {} : { name }),
-    ...(bios === undefined ? {} : { firmware: readFirmware(bios) }),
+    dataFolders: settings.dataFolders,
+    ...(bios === undefined ? {} : { firmware: readFirmware(bios, settings.dataFolders) }),
+    ...(settings.kernel === undefined ? {} : { linux: readLinux(settings.kernel, settings) }),
     ...(startSeconds === undefined ? {} : { timeOfDay: { clock: CLOCKS[clock.clock], startSeconds } }),
   };
 }
@@ -306,10 +311,31 @@ function startOfClock({ clock }: Settings): number | undefined {
   return clock.clock === "host" ? undefined : Math.floor(now.getTime() / 1000);
 }
 
-function readFirmware(filename: string): Uint8Array {
+/** As it is named, or so named in one of the data folders. */
+function readFirmware(filename: string, folders: readonly string[]): Uint8Array {
+  const named = filename.includes("/") ? [] : [...folders, "/usr/share/seabios", "/usr/share/qemu"];
+  for (const place of [filename, ...named.map((folder) => `${folder}/${filename}`)]) {
+    try {
+      return Deno.readFileSync(place);
+    } catch { /* the next one */ }
+  }
+  throw new CommandLineError(`could not load PC BIOS '${filename}'`);
+}
+
+function readLinux(kernel: string, { initrd, append }: Settings): LinuxFiles {
+  return {
+    kernelName: kernel,
+    kernel: readPart(kernel, `could not open kernel file '${kernel}'`),
+    ...(initrd === undefined ? {} : { initrd: readPart(initrd, `error reading initrd ${initrd}`) }),
+    commandLine: append ?? "",
+  };
+}
+
+function readPart(filename: string, problem: string): Uint8Array {
   try {
     return Deno.readFileSync(filename);
-  } catch {
-    throw new CommandLineError(`could not load PC BIOS '${filename}'`);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "No such file or directory" : (error as Error).message;
+    throw new CommandLineError(`${problem}: ${reason}`);
   }
 }

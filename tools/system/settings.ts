@@ -7,7 +7,7 @@ import { OBJECT_TYPES, ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
 import type { MonitorWish, PlacedChardev } from "./chardevs.ts";
 import type { DescriptorWish } from "./read_descriptors.ts";
-import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty } from "../../machine/mod.ts";
+import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty, InstructionClock } from "../../machine/mod.ts";
 
 /** How the real-time clock is to go. */
 export interface ClockSettings {
@@ -69,6 +69,12 @@ export interface Settings {
   readonly firmwareFiles: { readonly name: string; readonly content: Uint8Array }[];
   pidfile: string | undefined;
   bios: string | undefined;
+  /** `-L`: where firmware is looked for first. */
+  readonly dataFolders: string[];
+  kernel: string | undefined;
+  initrd: string | undefined;
+  append: string | undefined;
+  icount: InstructionClock | undefined;
   logFile: string | undefined;
   logItems: string | undefined;
   readonly tracePatterns: { readonly pattern: string; readonly origin: string }[];
@@ -121,6 +127,11 @@ export function defaultSettings(): Settings {
     firmwareFiles: [],
     pidfile: undefined,
     bios: undefined,
+    dataFolders: [],
+    kernel: undefined,
+    initrd: undefined,
+    append: undefined,
+    icount: undefined,
     logFile: undefined,
     logItems: undefined,
     tracePatterns: [],
