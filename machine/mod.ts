@@ -19,6 +19,7 @@ export * from "./chardev/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export type { LinuxFiles } from "./firmware/linux.ts";
+export { assemble, type Assembled, AssemblyError } from "./firmware/mod.ts";
 export * from "./inspect/mod.ts";
 export { MachineError } from "./errors.ts";
 export * from "./media/mod.ts";

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { haveProgram, must, run } from "../../tests/support/programs.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
+import { demonstrationDisk } from "./demonstration/disk.ts";
 
 const ENTRY = new URL("../moa.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
@@ -51,11 +52,11 @@ Deno.test("SIGTERM closes the machine: status 0, no pid file left, images whole"
 Deno.test("without a disk there is one to try things on, and it goes in the end", async () => {
   await using temp = await TempFolder.make();
   const result = await run(Deno.execPath(), ["run", "-q", "-A", ENTRY, "system"], {
-    stdin: 'qemu-io ide0-hd0 "read -v 17k 32"\nquit\n',
+    stdin: `qemu-io ide0-hd0 "read -v ${demonstrationDisk().readmeAt} 32"\nquit\n`,
     env: { TMPDIR: temp.path },
   });
   assertEquals(result.code, 0);
-  assertStringIncludes(result.stdout, "Hello.from.secto");
+  assertStringIncludes(result.stdout, "This.disk.is.the");
   assertStringIncludes(result.stderr, "No disk was given: ");
   assertEquals([...Deno.readDirSync(temp.path)], []);
 });

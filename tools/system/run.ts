@@ -39,7 +39,7 @@ import { Exit, type Program } from "../common/program.ts";
 import { suggest } from "../common/suggest.ts";
 import { CommandLineError } from "./arguments.ts";
 import { announceReady } from "./daemon.ts";
-import { makeDemonstration } from "./demonstration.ts";
+import { makeDemonstration } from "./demonstration/disk.ts";
 import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
