@@ -115,13 +115,14 @@ compareQmp("graph", [
   },
   {
     name: "threads of nodes",
-    args: `${disk("n1")} ${disk("n2")} -device ide-hd,drive=n1`,
+    args: `${disk("n1")} ${disk("n2")} -device ide-hd,drive=n1 -object iothread,id=io`,
     requests: [
       iothread({ "node-name": "zz", iothread: null }),
       iothread({ "node-name": "n1", iothread: null }),
       iothread({ "node-name": "n1", iothread: null, force: true }),
       iothread({ "node-name": "n2", iothread: null }),
       iothread({ "node-name": "n2", iothread: "none" }),
+      iothread({ "node-name": "n2", iothread: "io" }),
       iothread({ "node-name": "n2", iothread: 5 }),
       iothread({ "node-name": "n2" }),
     ],
