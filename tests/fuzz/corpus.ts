@@ -22,3 +22,11 @@ export const CORPUS: readonly { readonly target: string; readonly seed: number; 
   { target: "qcow2-data-file", seed: 28, what: "entries of a data file that cannot be" },
   { target: "qcow2-luks", seed: 18, what: "an encrypted image that leaks five hundred clusters" },
 ];
+
+/** Mad virtio drivers that get far. */
+export const VIRTIO_CORPUS: readonly { readonly seed: number; readonly what: string }[] = [
+  { seed: 4, what: "an available index that runs away" },
+  { seed: 6, what: "chains that lead back to themselves" },
+  { seed: 50, what: "indirect tables outside of RAM" },
+  { seed: 137, what: "ranges that are discarded and zeroed between broken rings" },
+];

@@ -28,6 +28,7 @@ import {
 import { ObjectRegistry } from "../../block/objects/mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { damage } from "./qcow2_mutations.ts";
+import { fuzzVirtio } from "./virtio_fuzz.ts";
 import { type Target, targetNamed, TARGETS } from "./targets.ts";
 
 /** What is fuzzed, and how far. */
@@ -278,11 +279,19 @@ if (import.meta.main) {
   const option = (name: string) => Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
   const wanted = option("target");
   let problems = 0;
-  for (const target of wanted === undefined ? TARGETS : [targetNamed(wanted)]) {
+  const runs = Number(option("runs") ?? 1000);
+  const first = Number(option("seed") ?? 1);
+  if (wanted === undefined || wanted === "virtio") {
+    for (const { seed, properties, problem } of await fuzzVirtio({ runs, seed: first })) {
+      console.log(`virtio seed ${seed}: ${properties}\n  ${problem}`);
+      problems++;
+    }
+  }
+  for (const target of wanted === undefined ? TARGETS : wanted === "virtio" ? [] : [targetNamed(wanted)]) {
     const findings = await fuzzQcow2({
       target,
-      runs: Number(option("runs") ?? 1000),
-      seed: Number(option("seed") ?? 1),
+      runs,
+      seed: first,
     });
     for (const { seed, damage, problem } of findings) {
       console.log(`${target.name} seed ${seed}: ${damage}\n  ${problem}`);
