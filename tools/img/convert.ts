@@ -104,6 +104,7 @@ async function openSources(program: Program, graph: BlockGraph, options: Convert
       cache,
     });
     await keepUnchanged(graph, node);
+    advise(node, "processors-are-busy");
     nodes.push(node);
   }
   if (options.snapshot === undefined) return nodes;

@@ -148,8 +148,27 @@ class Copier implements Disposable {
     }
   }
 
-  /** Cuts the disk into pieces. */
+  /** Cuts the disk into pieces; data that is told of bit by bit, as compressed clusters are, is put together again. */
   async *#pieces(): AsyncGenerator<Piece> {
+    let data: Piece | undefined;
+    for await (const piece of this.#runs()) {
+      if (data !== undefined) {
+        const joins = piece.kind === "data" && data.length < this.#pieceBytes;
+        if (joins) {
+          data = { ...data, length: data.length + piece.length };
+          continue;
+        }
+        yield data;
+        data = undefined;
+      }
+      if (piece.kind === "data" && piece.length < this.#pieceBytes) data = piece;
+      else yield piece;
+    }
+    if (data !== undefined) yield data;
+  }
+
+  /** The runs of the source, in whole units. */
+  async *#runs(): AsyncGenerator<Piece> {
     const { source, unitBytes, check } = this.#plan;
     const size = source.sizeBytes;
     for (let at = 0; at < size;) {
@@ -285,8 +304,8 @@ class Copier implements Disposable {
       this.#pool!.give(buffer);
       this.#plan.progress(length);
     };
-    const failed = (error: unknown) => {
-      this.#failed(error, at);
+    const failed = (error: unknown, where: number) => {
+      this.#failed(error, where);
       ended();
     };
     for (const { start, end, zero } of zeroRuns(bytes, this.#cut)) {
@@ -299,7 +318,7 @@ class Copier implements Disposable {
         : target.write(at + start, data);
       if (work === DONE) continue;
       left++;
-      work.then(ended, failed);
+      work.then(ended, (error) => failed(error, at + start));
     }
     ended();
   }

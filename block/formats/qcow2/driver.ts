@@ -27,6 +27,7 @@ import type {
   VmStateStore,
   ZeroOptions,
 } from "../../driver.ts";
+import type { AccessAdvice, AdvisedDriver } from "../../access_advice.ts";
 import type { BlockNode } from "../../node.ts";
 import type { BlockdevOptionsQcow2 } from "../../options/blockdev.ts";
 import { BlockError } from "../../errors.ts";
@@ -63,7 +64,7 @@ import { discard, discardClusters, writeZeroes } from "./zeroes.ts";
 const DEFAULT_CLEAN_INTERVAL_S = 600;
 
 /** An open image behind a node. */
-export class Qcow2Driver implements BlockDriver {
+export class Qcow2Driver implements AdvisedDriver {
   readonly name = "qcow2";
   readonly limits: RequestLimits;
   readonly vmState: VmStateStore;
@@ -129,6 +130,10 @@ export class Qcow2Driver implements BlockDriver {
     if (elsewhere) return this.#writer.write(at, from);
     this.#file.node.debugEvent("write_aio");
     return this.#dataFile.writeData(host, from);
+  }
+
+  advise(advice: AccessAdvice): void {
+    if (advice === "processors-are-busy") this.#image.packers.isThrifty = true;
   }
 
   writeZeroes(at: number, length: number, how: ZeroOptions = {}): Promise<void> {

@@ -8,6 +8,7 @@
  * @module
  */
 import { assetUrl } from "../../../base/assets.ts";
+import { ZstdDecoder } from "../../../base/host/zstd.ts";
 import { ioError } from "../../errors.ts";
 import { type Compression, pack, unpack } from "./compressed.ts";
 
@@ -146,8 +147,12 @@ const CLUSTERS_BEFORE_THREADS = 256;
 export class Packers {
   readonly #method: () => Compression;
   #pool: PackPool | undefined;
+  /** `null`: there is none, which is found out once. */
+  #decoder: ZstdDecoder | null | undefined;
   /** Clusters that were unpacked so far. */
   unpacked = 0;
+  /** Threads of JavaScript are not to unpack: there and back a cluster takes half as much work again. */
+  isThrifty = false;
 
   constructor(method: () => Compression) {
     this.#method = method;
@@ -157,14 +162,22 @@ export class Packers {
     return this.#pool ??= new PackPool(this.#method());
   }
 
+  /** What unpacks many clusters at once, where the image's method and the system allow that. */
+  get decoder(): ZstdDecoder | undefined {
+    if (this.#decoder === undefined) this.#decoder = (this.#method() === "zstd" ? ZstdDecoder.open() : null) ?? null;
+    return this.#decoder ?? undefined;
+  }
+
   /** Whether threads are to unpack the clusters of a large read: the first ones are not worth a thread's start. */
   unpacksAside(): boolean {
-    return this.unpacked >= CLUSTERS_BEFORE_THREADS;
+    return !this.isThrifty && this.unpacked >= CLUSTERS_BEFORE_THREADS;
   }
 
   /** Ends the threads; nothing is under way. */
   close(): void {
     this.#pool?.close();
     this.#pool = undefined;
+    this.#decoder?.[Symbol.dispose]();
+    this.#decoder = undefined;
   }
 }

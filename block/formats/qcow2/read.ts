@@ -10,11 +10,13 @@ import { chainStatus } from "../../chain.ts";
 import { unpack } from "./compressed.ts";
 import type { Qcow2Image } from "./image.ts";
 import { findRun, type Run } from "./runs.ts";
+import { unpackBatch } from "./unpack_batch.ts";
 
 /** Reads `into.length` bytes at guest offset `at`; the VM state's offsets are allowed too. */
 export async function readGuest(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
   image.ensureWorking("read");
-  if (into.length > image.clusterSize && image.packers.unpacksAside()) return await readAside(image, at, into);
+  const isLarge = into.length > image.clusterSize;
+  if (isLarge && (image.packers.unpacksAside() || mayBatch(image))) return await readAside(image, at, into);
   for (let done = 0; done < into.length;) {
     const run = await findRun(image, at + done, into.length - done);
     await readRun(image, run, at + done, into.slice(done, run.length), false);
@@ -22,18 +24,41 @@ export async function readGuest(image: Qcow2Image, at: number, into: IoVector): 
   }
 }
 
+/** Whether there may be compressed clusters that can be unpacked in batches: asked for the price of a look. */
+function mayBatch(image: Qcow2Image): boolean {
+  return image.compression === "zstd" && image.packers.unpacked > 0 && image.packers.decoder !== undefined;
+}
+
 /** A large read: its compressed clusters are unpacked by threads, all at once. */
 async function readAside(image: Qcow2Image, at: number, into: IoVector): Promise<void> {
   const parts: Promise<void>[] = [];
   for (let done = 0; done < into.length;) {
+    const batch = await unpackBatch(image, at + done, into.slice(done));
+    if (batch !== undefined) {
+      const part = endBatch(image, batch.work, at + done, into.slice(done, batch.bytes));
+      part.catch(() => {});
+      parts.push(part);
+      done += batch.bytes;
+      continue;
+    }
     const run = await findRun(image, at + done, into.length - done);
-    const part = readRun(image, run, at + done, into.slice(done, run.length), true);
+    const part = readRun(image, run, at + done, into.slice(done, run.length), image.packers.decoder === undefined);
     part.catch(() => {});
     parts.push(part);
     done += run.length;
   }
   const ended = await Promise.allSettled(parts);
   for (const part of ended) if (part.status === "rejected") throw part.reason;
+}
+
+/** What could not be unpacked as a batch is read cluster by cluster. */
+async function endBatch(image: Qcow2Image, work: Promise<boolean>, at: number, into: IoVector): Promise<void> {
+  if (await work) return;
+  for (let done = 0; done < into.length;) {
+    const run = await findRun(image, at + done, into.length - done);
+    await readRun(image, run, at + done, into.slice(done, run.length), false);
+    done += run.length;
+  }
 }
 
 /** `aside`: it is a part of a large read, one of a disk that is copied perhaps: threads unpack it. */

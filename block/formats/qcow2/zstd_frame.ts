@@ -43,6 +43,29 @@ export function zstdFrameBytes(bytes: Uint8Array, at: number): number {
   return whole(bytes, at, end - at);
 }
 
+/**
+ * How many bytes the frame at `at` says that it holds; -1 where it does not tell, or is none with data.
+ *
+ * @throws {RangeError} where the header is cut off
+ */
+export function zstdContentBytes(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(at, true) !== MAGIC) return -1;
+  const descriptor = view.getUint8(at + 4);
+  const singleSegment = (descriptor & 0x20) !== 0;
+  const field = at + 5 + (singleSegment ? 0 : 1) + DICTIONARY_ID_BYTES[descriptor & 3]!;
+  switch (descriptor >> 6) {
+    case 0:
+      return singleSegment ? view.getUint8(field) : -1;
+    case 1:
+      return view.getUint16(field, true) + 256;
+    case 2:
+      return view.getUint32(field, true);
+    default:
+      return view.getUint32(field, true) + view.getUint32(field + 4, true) * 0x1_0000_0000;
+  }
+}
+
 function whole(bytes: Uint8Array, at: number, length: number): number {
   if (at + length > bytes.length) throw new RangeError("zstd frame ends too late");
   return length;

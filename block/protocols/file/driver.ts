@@ -284,7 +284,8 @@ export class FileDriver implements AdvisedDriver, KernelCopier {
 
   advise(advice: AccessAdvice): void {
     if (advice === "large-reads-aside") this.#readAsideBytes = LARGE_READ_BYTES;
-    else if (this.#isRegular && !this.#direct && gainsFromRoom(this.#host, this.#descriptor)) {
+    if (advice !== "grows" && advice !== "fills-holes") return;
+    if (this.#isRegular && !this.#direct && gainsFromRoom(this.#host, this.#descriptor)) {
       if (advice === "grows") this.#ahead ??= new RoomAhead(this.#engine);
       else this.#roomFirstBytes = LARGE_WRITE_BYTES;
     }
