@@ -18,14 +18,19 @@ export interface Requests {
   readonly diskBytes: number;
 }
 
+/** A graph on the host's clock. */
+export function hostGraph(): BlockGraph {
+  const realtime = new HostClock();
+  const clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
+  return new BlockGraph({ clocks, random: new HostRandom() });
+}
+
 /** Opens an image for `work`, as a drive has it. */
 export async function withBackend<Result>(
   options: BlockdevOptions,
   work: (backend: BlockBackend) => Promise<Result>,
 ): Promise<Result> {
-  const realtime = new HostClock();
-  const clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
-  await using graph = new BlockGraph({ clocks, random: new HostRandom() });
+  await using graph = hostGraph();
   await using backend = new BlockBackend({ graph, shared: Permission.consistentRead });
   const node = await graph.open(options);
   await backend.insertMedium(node);

@@ -4,17 +4,20 @@
  *
  * @module
  */
-import { BlockBackend, type BlockdevOptions, BlockGraph, type Job, type JobOptions } from "../../block/mod.ts";
+import { BlockBackend, type BlockdevOptions, type BlockGraph, type Job, type JobOptions } from "../../block/mod.ts";
 import { startBackup, startCommit, startMirror, startStream } from "../../block/mod.ts";
-import { HostClock } from "../../base/clocks.ts";
-import { HostRandom } from "../../base/random.ts";
+import { IoVector } from "../../base/io_vector.ts";
 import { GiB, MiB } from "../../base/units.ts";
 import { makeThirds } from "./copying.ts";
 import { StorageDaemon } from "./daemon.ts";
 import type { Benchmark } from "./harness.ts";
+import { hostGraph } from "./in_process.ts";
 import { run } from "./qemu.ts";
 
 const DISK_BYTES = 4 * GiB;
+const GUEST_WRITES = 1000;
+const PLACES = 1024;
+const MOST_SLOWER = 2;
 const ID: JobOptions = { id: "j", autoDismiss: false };
 
 /** One kind of job on both sides, over images that `prepare` makes anew each time. */
@@ -100,7 +103,7 @@ export function jobBenchmarks(directory: string): Benchmark[] {
     prepare: () => prepare(directory),
     ours: async () => await ours(row, await row.images(directory)),
     theirs: async () => await theirs(row, await row.images(directory)),
-  }));
+  })).concat(latencyRow(directory));
 }
 
 async function ours(row: JobRow, images: readonly BlockdevOptions[]): Promise<number> {
@@ -138,10 +141,49 @@ async function theirs(row: JobRow, images: readonly BlockdevOptions[]): Promise<
   return seconds;
 }
 
-function hostGraph(): BlockGraph {
-  const realtime = new HostClock();
-  const clocks = { virtual: realtime, realtime, host: new HostClock({ sinceEpoch: true }) };
-  return new BlockGraph({ clocks, random: new HostRandom() });
+/** How much longer the slowest hundredth of a guest's writes takes while a mirror runs. */
+function latencyRow(directory: string): Benchmark {
+  return {
+    name: "guest write, 99th percentile with a mirror over without",
+    unit: "x",
+    target: MOST_SLOWER,
+    lessIsBetter: true,
+    prepare: () => prepare(directory),
+    async ours() {
+      await create(directory, "qcow2", "target");
+      await create(directory, "qcow2", "overlay", "jobs.qcow2");
+      await using graph = hostGraph();
+      const base = await graph.open(node("base", directory, "jobs.qcow2"));
+      const top = await graph.open(node("top", directory, "overlay", { backing: "base" }));
+      const target = await graph.open(node("target", directory, "target"));
+      await using drive = new BlockBackend({ graph, name: "d0" });
+      await drive.insertMedium(top);
+      // What is written first takes clusters, which is another matter.
+      for (let i = 0; i < PLACES; i++) await drive.write(i * 4096, IoVector.of(new Uint8Array(4096).fill(i)));
+      const alone = await percentile(drive, () => false);
+      const job = await startMirror(graph, { ...ID, source: top, target, sync: "full" });
+      const beside = await percentile(drive, () => job.isReady);
+      await job.cancel(true);
+      await job.concluded;
+      job.dismiss();
+      for (const opened of [base, top, target]) await graph.release(opened);
+      return beside / alone;
+    },
+  };
+}
+
+/** Writes of 4 KiB, one each millisecond, until so many were made or `isOver`; what the slowest hundredth takes. */
+async function percentile(drive: BlockBackend, isOver: () => boolean): Promise<number> {
+  const data = IoVector.of(new Uint8Array(4096).fill(7));
+  const times: number[] = [];
+  for (let i = 0; i < GUEST_WRITES && !isOver(); i++) {
+    const start = performance.now();
+    await drive.write(i % PLACES * 4096, data);
+    times.push(performance.now() - start);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length * 0.99)]!;
 }
 
 /** Makes an empty image; what had the name before goes. */

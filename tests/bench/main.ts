@@ -13,6 +13,7 @@ import { guestBenchmarks } from "./guest.ts";
 import { imageBenchmarks } from "./image_io.ts";
 import { jobBenchmarks } from "./jobs.ts";
 import { machineBenchmarks } from "./machine.ts";
+import { monitorBenchmarks } from "./monitor.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
 import { startupBenchmarks } from "./startup.ts";
 
@@ -22,6 +23,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   qcow2Benchmarks,
   copyBenchmarks,
   jobBenchmarks,
+  monitorBenchmarks,
   machineBenchmarks,
   guestBenchmarks,
   startupBenchmarks,
