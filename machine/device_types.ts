@@ -7,6 +7,7 @@ import { DeviceTypes } from "../devices/bus/mod.ts";
 import { chipsetDeviceTypes, floppy } from "../devices/chipset/mod.ts";
 import { ideDeviceTypes } from "../devices/ide/mod.ts";
 import { serialDeviceTypes } from "../devices/serial/mod.ts";
+import { vgaDeviceTypes } from "../devices/vga/mod.ts";
 import { virtioDeviceTypes } from "../devices/virtio/mod.ts";
 
 /** All types there are. */
@@ -17,5 +18,6 @@ export function standardDeviceTypes(): DeviceTypes {
     ...ideDeviceTypes,
     ...virtioDeviceTypes,
     ...serialDeviceTypes,
+    ...vgaDeviceTypes,
   ]);
 }

@@ -31,7 +31,7 @@ import {
 } from "../devices/bus/mod.ts";
 import { BackendSet } from "./backends.ts";
 import type { ChardevSet } from "./chardev/mod.ts";
-import type { Board, BoardDrive, BuiltBoard, FirmwareItems } from "./boards/board.ts";
+import type { Board, BoardDrive, BuiltBoard, FirmwareItems, VgaWish } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
 import { addDevice, type DeviceRequestOptions } from "./devices.ts";
 import { MachineError } from "./errors.ts";
@@ -57,6 +57,8 @@ export interface MachineOptions {
   /** Ids of {@link chardevs}, one for each serial port of the board; `undefined` for one that is not there. */
   readonly serials?: readonly (string | undefined)[] | undefined;
   readonly parallels?: readonly (string | undefined)[] | undefined;
+  /** No graphics card where absent. */
+  readonly vga?: VgaWish | undefined;
   /** The board's default where absent. */
   readonly ramBytes?: number;
   /** Drives for the board's own controllers; their backends need not be among {@link backends}. */
@@ -175,6 +177,7 @@ export class Machine implements AsyncDisposable {
         drives: options.drives ?? [],
         serials: (options.serials ?? []).map((id) => id === undefined ? undefined : machine.chardevs?.get(id)),
         parallels: (options.parallels ?? []).map((id) => id === undefined ? undefined : machine.chardevs?.get(id)),
+        vga: options.vga,
         bootOrder: options.bootOnce ?? options.bootOrder ?? DEFAULT_BOOT_ORDER,
         firmwareItems: options.firmwareItems ?? {},
         firmware: options.firmware,

@@ -55,6 +55,11 @@ export interface FirmwareItems {
   readonly files?: readonly { readonly name: string; readonly content: Uint8Array }[];
 }
 
+/** A graphics card. */
+export interface VgaWish {
+  readonly rom: Uint8Array | undefined;
+}
+
 /** What a board builds with. */
 export interface BoardSite {
   readonly context: DeviceContext;
@@ -71,6 +76,8 @@ export interface BoardSite {
   readonly serials: readonly (Chardev | undefined)[];
   /** The same for parallel ports. */
   readonly parallels: readonly (Chardev | undefined)[];
+  /** The standard VGA, with its BIOS where one was found; no card where absent. */
+  readonly vga: VgaWish | undefined;
   readonly bootOrder: string;
   readonly firmwareItems: FirmwareItems;
   /** What `-bios` and its like give: the firmware's bytes. */

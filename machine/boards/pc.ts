@@ -40,6 +40,7 @@ import {
   vmmouse,
   vmport,
 } from "../../devices/chipset/mod.ts";
+import { Vga } from "../../devices/vga/mod.ts";
 import { MiB } from "../../base/units.ts";
 import { layOutLinux } from "../firmware/linux.ts";
 import type { BuiltInBios } from "../firmware/mod.ts";
@@ -54,7 +55,7 @@ import { buildPorts } from "./pc_ports.ts";
 import { buildPowerManagement } from "./pc_power.ts";
 
 /** What QEMU's pc has and this one has not. */
-const MISSING = ["VGA", "e1000", "SMBIOS tables", "local APIC registers"];
+const MISSING = ["e1000", "SMBIOS tables", "local APIC registers"];
 
 const IOAPIC_ADDRESS = 0xfec0_0000;
 const HPET_ADDRESS = 0xfed0_0000;
@@ -107,6 +108,8 @@ class PcBuilder {
     this.#connectIsa(isa);
     const pic = await this.#buildPics(isa);
     await this.#buildIoApic(host);
+    const { vga } = this.#site;
+    if (vga !== undefined) await new Vga(context, {}, {}, vga.rom).realize(host.pci);
     const rtc = await this.#buildTimers(isa);
     await buildPorts(this.#site, isa);
     await this.#bios?.realize(isa);

@@ -90,6 +90,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   virtual.clock = accelerator.clock;
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
   const firmware = await firmwareFor(wishes, accelerator);
+  const vga = wishes.vga === "std" ? { rom: await findFirmware("vgabios-stdvga.bin", wishes.dataFolders) } : undefined;
   const linux = wishes.linux === undefined ? {} : { linux: { ...wishes.linux, loader: await findLoader(wishes) } };
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
@@ -104,6 +105,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       chardevs: site.chardevs,
       serials: wishes.serials,
       parallels: wishes.parallels,
+      vga,
       types,
       drives: boardDrives(places),
       backends: places.placed.map(({ backend }) => backend),

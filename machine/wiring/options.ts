@@ -57,6 +57,8 @@ export interface MachineWishes {
   /** The other ends of the board's serial ports by id; `undefined` leaves a port out. None where absent. */
   readonly serials?: readonly (string | undefined)[];
   readonly parallels?: readonly (string | undefined)[];
+  /** The graphics card; none where absent. */
+  readonly vga?: "std" | "none";
   /** Writes go to temporary overlays. */
   readonly snapshot?: boolean;
   /** No CD, floppy and SD drives but those asked for. */

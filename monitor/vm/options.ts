@@ -43,6 +43,8 @@ export interface VmOptions {
    * `"script"` for one that the script talks over. One of these by default, none with `nodefaults`.
    */
   readonly serial?: readonly string[];
+  /** The graphics card; `std` by default, none with `nodefaults`. */
+  readonly vga?: "std" | "none";
   /** Each as behind `-drive`: `"file=a.qcow2,if=none,id=d0"`. */
   readonly drives?: readonly string[];
   /** Each as behind `-blockdev`. */

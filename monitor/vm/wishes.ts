@@ -29,6 +29,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
     devices: (options.devices ?? []).map((text) => ({ origin: `-device ${text}`, pairs: read(text, "driver") })),
     ...(options.objects === undefined ? {} : { objects: registryOf(options.objects, OBJECT_TYPES) }),
+    vga: options.vga ?? (options.nodefaults ? "none" : "std"),
     snapshot: options.snapshot ?? false,
     nodefaults: options.nodefaults ?? false,
     accelerator: (options.accel ?? (options.kernel === undefined ? "qtest" : "v86")) === "v86"

@@ -11,7 +11,7 @@ import { Vm, type VmOptions } from "../../monitor/mod.ts";
 import { type Difference, readDialogue, replay, type Starter } from "./replay.ts";
 
 /** Options that take no value, and those whose value says that something is not there. */
-const WITHOUT_EFFECT = ["-vga", "-net", "-parallel"];
+const WITHOUT_EFFECT = ["-net", "-parallel"];
 
 type Draft = { -readonly [Name in keyof VmOptions]: VmOptions[Name] } & {
   drives: string[];
@@ -35,6 +35,7 @@ export function optionsOf(argv: readonly string[]): VmOptions {
       else if (word === "-drive") options.drives.push(value);
       else if (word === "-device") options.devices.push(value);
       else if (word === "-blockdev") options.blockdevs.push(value);
+      else if (word === "-vga") options.vga = value === "none" ? "none" : "std";
       else if (word === "-serial") options.serial = [value];
       else if (word === "-loadvm") options.loadvm = value;
       else if (!WITHOUT_EFFECT.includes(word)) throw new Error(`no recording uses ${word}`);

@@ -21,10 +21,11 @@ export function readDisplay(text: string, settings: Settings): void {
 }
 
 export function readVga(text: string, settings: Settings): void {
-  if (text === "none") return;
-  if (text === "help") settings.listing ??= { kind: "vga" };
-  else if (VGAS.includes(text)) throw new CommandLineError(`-vga ${text}: there is no graphics card in moa (use none)`);
-  else throw new CommandLineError(`unknown vga type: ${text}`);
+  if (text === "none" || text === "std") settings.vga = text;
+  else if (text === "help") settings.listing ??= { kind: "vga" };
+  else if (VGAS.includes(text)) {
+    throw new CommandLineError(`-vga ${text}: there is no such graphics card in moa (use std or none)`);
+  } else throw new CommandLineError(`unknown vga type: ${text}`);
 }
 
 /** `-net`, `-nic`, `-netdev`. */

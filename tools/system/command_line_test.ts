@@ -84,7 +84,7 @@ Deno.test("what QEMU has and moa has not is refused by its name", () => {
 
 Deno.test("absent devices may be declined", () => {
   settingsOf(..."-display none -vga none -net none -nic none -serial none -parallel null -no-user-config".split(" "));
-  const refused: [string, string][] = [["-vga", "std"], ["-net", "user"], ["-display", "gtk"]];
+  const refused: [string, string][] = [["-vga", "cirrus"], ["-net", "user"], ["-display", "gtk"]];
   for (const args of refused) assertThrows(() => settingsOf(...args), CommandLineError, "in moa");
 });
 

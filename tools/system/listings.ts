@@ -43,7 +43,7 @@ function listingText(kind: Exclude<Listing["kind"], "device" | "object">, progra
     case "display":
       return "Available display backend types:\nnone\n";
     case "vga":
-      return "none                 no graphic card\n";
+      return "none                 no graphic card\nstd                  standard VGA (default)\n";
     case "chardev":
       return `Available chardev backend types: \n${CHARDEV_KINDS.map((kind) => `  ${kind}\n`).join("")}`;
     case "trace":

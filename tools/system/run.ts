@@ -277,6 +277,7 @@ function wishesOf(settings: Settings): MachineWishes {
     objects: settings.objects,
     serials: settings.serials,
     parallels: settings.parallels,
+    vga: cardOf(settings),
     snapshot: settings.snapshot,
     nodefaults: settings.nodefaults,
     noReboot: settings.noReboot,
@@ -299,6 +300,12 @@ function wishesOf(settings: Settings): MachineWishes {
     ...(settings.kernel === undefined ? {} : { linux: readLinux(settings.kernel, settings) }),
     ...(startSeconds === undefined ? {} : { timeOfDay: { clock: CLOCKS[clock.clock], startSeconds } }),
   };
+}
+
+/** QEMU's default, unless `-device` brings one. */
+function cardOf({ vga, nodefaults, devices }: Settings): "std" | "none" {
+  const brought = devices.some(({ pairs }) => pairs.some(({ name, value }) => name === "driver" && value === "VGA"));
+  return vga ?? (nodefaults || brought ? "none" : "std");
 }
 
 const CLOCKS = { host: "host", rt: "realtime", vm: "virtual" } as const;

@@ -42,6 +42,8 @@ export interface Settings {
   /** The other ends of serial and parallel ports by id; `undefined` leaves a port out. */
   readonly serials: (string | undefined)[];
   readonly parallels: (string | undefined)[];
+  /** The graphics card, where it was chosen. */
+  vga: "std" | "none" | undefined;
   readonly machineProperties: Map<string, string>;
   machineType: string | undefined;
   readonly accelerators: { readonly name: string; readonly origin: string }[];
@@ -103,6 +105,7 @@ export function defaultSettings(): Settings {
     chardevs: [],
     serials: [],
     parallels: [],
+    vga: undefined,
     machineProperties: new Map(),
     machineType: undefined,
     accelerators: [],
