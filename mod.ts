@@ -26,6 +26,8 @@ export {
   type MediaFiles,
   type QtestAccelerator,
   type RunState,
+  ScriptChardev,
+  type ScriptPeer,
 } from "./machine/mod.ts";
 export * from "./monitor/mod.ts";
 // The block layer has functions of these names that take a graph; a script wants those that need none.

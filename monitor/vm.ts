@@ -184,6 +184,7 @@ export class Vm implements AsyncDisposable {
       strict: options.strict ?? false,
       ...(options.uuid === undefined ? {} : { uuid: options.uuid }),
     });
+    chardevs.start();
     try {
       if (options.loadvm !== undefined) await vm.loadvm(options.loadvm);
       if (!options.paused) await vm.cont();

@@ -40,11 +40,13 @@ class Ear implements CharFrontend {
 
 function newSet(more: { notes?: string[]; clock?: ManualClock } = {}): ChardevSet {
   const silent = { writeSync: (bytes: Uint8Array) => bytes.length };
-  return new ChardevSet({
+  const set = new ChardevSet({
     streams: { stdin: { readable: new Blob(["typed"]).stream() }, stdout: silent, stderr: silent },
     clock: more.clock ?? new ManualClock(),
     note: (text) => void more.notes?.push(text),
   });
+  set.start();
+  return set;
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);

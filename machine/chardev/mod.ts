@@ -6,7 +6,7 @@
 export { addressText, type SocketAddress } from "./addresses.ts";
 export { CharBackend, type HostOutputs } from "./backend.ts";
 export { ChardevError } from "./errors.ts";
-export { MuxChardev, parseEscape } from "./mux.ts";
+export { MuxChardev } from "./mux.ts";
 export {
   absentKind,
   CHARDEV_KINDS,

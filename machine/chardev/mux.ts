@@ -12,7 +12,6 @@ import type { Clock } from "../../base/clocks.ts";
 import { NS_PER_MS } from "../../base/units.ts";
 import type { CharConnection, CharFrontend } from "../../devices/bus/mod.ts";
 import { CharBackend, type HostOutputs } from "./backend.ts";
-import { ChardevError } from "./errors.ts";
 
 const MAX_FRONTENDS = 4;
 /** QEMU keeps as much for each frontend. */
@@ -47,6 +46,7 @@ export class MuxChardev extends CharBackend {
   #focus: CharFrontend | undefined;
   #isHeld = false;
   #sawEscape = false;
+  #isStarted = false;
   #startNs: number | undefined;
   #atLineStart = true;
 
@@ -66,12 +66,19 @@ export class MuxChardev extends CharBackend {
       receive: (bytes) => this.#receive(bytes),
       writable: () => this.tellWritable(),
       event: (event) => {
-        if (event === "opened") this.opened();
+        if (event === "opened" && this.#isStarted) this.opened();
         else if (event === "closed") this.closed();
         else if (event === "break") this.injectBreak();
       },
     });
-    if (base.isOpen) this.opened();
+  }
+
+  /** All who share it from the beginning are there: they are told that it is open, and input is read. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    if (this.#base.isOpen) this.opened();
+    this.#line.acceptInput();
   }
 
   override get outputs(): HostOutputs | undefined {
@@ -110,6 +117,7 @@ export class MuxChardev extends CharBackend {
 
   #room(): number {
     const focus = this.#focus;
+    if (!this.#isStarted) return 0;
     if (focus === undefined) return 1;
     return KEPT_BYTES - this.#kept.get(focus)!.length;
   }
@@ -223,11 +231,4 @@ export class MuxChardev extends CharBackend {
   protected override close(): void {
     this.#line[Symbol.dispose]();
   }
-}
-
-/** The control code that `-echr` names. @throws {ChardevError} where it is none */
-export function parseEscape(text: string): number {
-  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!(value > 0 && value < 256)) throw new ChardevError(`'${text}' is no character code`);
-  return value;
 }

@@ -36,8 +36,16 @@ export class ChardevSet implements AsyncDisposable {
   /** What Ctrl-a s does. */
   saveDisks: () => void = () => {};
 
+  #isStarted = false;
+
   constructor(site: ChardevSite) {
     this.#site = site;
+  }
+
+  /** The program stands: multiplexers open, since all who share one from the beginning are there. */
+  start(): void {
+    this.#isStarted = true;
+    for (const device of this.list) if (device instanceof MuxChardev) device.start();
   }
 
   /** In order of making. */
@@ -135,11 +143,13 @@ export class ChardevSet implements AsyncDisposable {
   }
 
   #mux(id: string, base: CharBackend): MuxChardev {
-    return new MuxChardev(id, base, {
+    const mux = new MuxChardev(id, base, {
       clock: this.#site.clock,
       actions: () => ({ terminate: this.terminate, saveDisks: this.saveDisks }),
       escape: this.#site.escape ?? CTRL_A,
     });
+    if (this.#isStarted) mux.start();
+    return mux;
   }
 
   /** Closes all; multiplexers before what is below them. */

@@ -94,6 +94,7 @@ async function serve(
     resources.defer(() => Deno.removeSignalListener(signal, caught));
   }
   for (const option of options) await carryOut(option, { program, host, trace, resources, onFailure });
+  host.chardevs.start();
   const pidfile = options.findLast(({ name }) => name === "pidfile")?.value;
   if (pidfile !== undefined) resources.use(new PidFile(pidfile));
   announceReady();

@@ -220,6 +220,9 @@ function readSwitch(name: string, value: string, settings: Settings): void {
     case "no-shutdown":
       settings.noShutdown = true;
       return;
+    case "echr":
+      settings.escape = readEscape(value);
+      return;
     case "loadvm":
       settings.loadvm = value;
       return;
@@ -250,6 +253,13 @@ function readSwitch(name: string, value: string, settings: Settings): void {
     case "no-user-config":
       return; // there are no such files
   }
+}
+
+/** A character's code. */
+function readEscape(text: string): number {
+  const code = /^(0x[0-9a-f]+|[1-9]\d*|0)$/i.test(text) ? Number(text) : NaN;
+  if (code < 256) return code;
+  throw new CommandLineError("Bad argument to echr");
 }
 
 function readDrive(value: string, origin: string, settings: Settings): void {

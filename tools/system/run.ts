@@ -157,6 +157,7 @@ async function serve(
       throw error instanceof ChardevError ? new CommandLineError(error.message, origin) : error;
     }
   }
+  vm.chardevs.start();
   if (!settings.paused && !vm.hmp.ended) await vm.cont();
   announceReady();
   await vm.closed;
@@ -225,7 +226,12 @@ function promptIsPiped(chardevs: ChardevSet, { monitors }: Settings): boolean {
 async function openChardevs(settings: Settings, program: Program, site: RunSite): Promise<ChardevSet> {
   await using undo = new AsyncDisposableStack();
   const chardevs = undo.use(
-    new ChardevSet({ streams: site.streams ?? Deno, clock: new HostClock(), note: (text) => program.error(text) }),
+    new ChardevSet({
+      streams: site.streams ?? Deno,
+      clock: new HostClock(),
+      note: (text) => program.error(text),
+      ...(settings.escape === undefined ? {} : { escape: settings.escape }),
+    }),
   );
   // Ports come last: where two want standard input and output, it is the port that cannot have it.
   const ordered = settings.chardevs.toSorted((a, b) => Number("failed" in a) - Number("failed" in b));

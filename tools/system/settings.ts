@@ -35,6 +35,8 @@ export interface Settings {
   readonly monitors: MonitorWish[];
   /** Somebody said where the prompt is, or that it is nowhere. */
   monitorsChosen: boolean;
+  /** The control code before a multiplexer's keys: `-echr`. */
+  escape: number | undefined;
   /** Descriptors that were handed over. */
   readonly descriptors: DescriptorWish[];
   /** Character devices in the order in which they are opened. */
@@ -101,6 +103,7 @@ export function defaultSettings(): Settings {
     objects: new ObjectRegistry(OBJECT_TYPES),
     monitors: [],
     monitorsChosen: false,
+    escape: undefined,
     descriptors: [],
     chardevs: [],
     serials: [],
