@@ -79,7 +79,15 @@ export function checkBlkProperties(values: BlkValues): void {
       `invalid queue-size property (${entries}), must be a power of 2 (max ${MAX_QUEUE_ENTRIES})`,
     );
   }
-  if (values.iothread !== undefined) throw new PropertyError(`Device '${values.iothread}' not found`);
+}
+
+/** All requests stay in the one event loop there is: what is checked is that the object is there. @throws PropertyError */
+export function checkIoThread(values: BlkValues, backend: BlockBackend): void {
+  const { iothread: id } = values;
+  if (id === undefined || backend.graph.objects.list.some((object) => object.type === "iothread" && object.id === id)) {
+    return;
+  }
+  throw new PropertyError(`Device '${id}' not found`);
 }
 
 /** Settles block sizes. @throws PropertyError in QEMU's words */

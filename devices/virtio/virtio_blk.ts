@@ -3,7 +3,8 @@
  * file as it is; nothing is copied here.
  *
  * A request that fails under the policy "stop" is held, by the addresses of its pieces, and begun again when the machine
- * goes on. Left out: SCSI pass-through, zones, secure erase, I/O threads.
+ * goes on. Left out: SCSI pass-through, zones, secure erase. An I/O thread is taken, and
+ * changes nothing: there is one event loop.
  *
  * Source: [VIRTIO 1.2] 5.2 "Block Device".
  *
@@ -30,6 +31,7 @@ import {
   blkFeatures,
   type BlkValues,
   checkBlkProperties,
+  checkIoThread,
   checkLimits,
   settleBlockSizes,
 } from "./blk_properties.ts";
@@ -111,6 +113,7 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     const { backend } = this;
     if (!backend.isInserted) throw new PropertyError("Device needs media, but drive is empty");
     checkBlkProperties(values);
+    checkIoThread(values, backend);
     settleBlockSizes(values);
     await this.#claim(values, backend);
     await settleGeometry(values, backend);

@@ -68,6 +68,8 @@ const ROWS: readonly Row[] = [
     "-drive file=rhel6u3.img,if=none,id=d -device virtio-blk-pci,drive=d,id=v,queue-size=3",
     "-drive file=rhel6u3.img,if=none,id=d -device virtio-blk,drive=d,id=v,scsi=on,bootindex=1",
     "-drive file=rhel6u3.img,if=none,id=d -device virtio-blk-pci-transitional,drive=d,addr=5",
+    "-object iothread,id=io -drive file=rhel6u3.img,if=none,id=d -device virtio-blk-pci,drive=d,iothread=io",
+    "-drive file=rhel6u3.img,if=none,id=d -device virtio-blk-pci,drive=d,iothread=io",
     "-drive if=virtio",
     "-device virtio-blk-pci",
     "-device virtio-blk-pci,help",
