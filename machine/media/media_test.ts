@@ -8,7 +8,7 @@ import { KiB, MiB } from "../../base/units.ts";
 import { haveProgram, must, run } from "../../tests/support/programs.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
 import { MachineError } from "../errors.ts";
-import { buildCpio, buildFat, buildIso, type MediaFiles } from "./mod.ts";
+import { buildCpio, buildFat, buildIso, IsoReader, type MediaFiles } from "./mod.ts";
 
 const NOISE = new Uint8Array(70_001).map((_, at) => at * 131 >> 4);
 const LONG = `${"a rather long name ".repeat(12)}end.txt`;
@@ -184,4 +184,55 @@ Deno.test("media: what cannot be is refused by its path", () => {
   refused(() => buildFat({}, { sizeBytes: 3 * 1024 * MiB }), "at most 2 GiB");
   refused(() => buildFat({}, { sizeBytes: 512 }), "at least 16 KiB");
   refused(() => buildCpio({ "l": { link: "" } }), "a path of 1 to 1023 bytes");
+});
+
+/** A reader over bytes in memory. */
+function readerOf(disc: Uint8Array): Promise<IsoReader> {
+  return IsoReader.open({
+    sizeBytes: disc.length,
+    read: (at, length) => Promise.resolve(disc.subarray(at, at + length)),
+  });
+}
+
+Deno.test({
+  name: "iso reader: finds what xorriso has put on a CD, by long and short names",
+  ignore: !haveProgram("xorriso"),
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    await Deno.mkdir(`${temp.path}/tree/images/pxeboot`, { recursive: true });
+    await temp.write("tree/images/pxeboot/vmlinuz", NOISE);
+    await temp.write("tree/.treeinfo", new TextEncoder().encode("arch = i386\n"));
+    const long = `${"n".repeat(80)}.txt`;
+    await temp.write(`tree/${long}`, new TextEncoder().encode("long\n"));
+    for (const rockRidge of [true, false]) {
+      const flags = rockRidge ? ["-R"] : [];
+      await must("xorriso", ["-as", "mkisofs", ...flags, "-V", "RHEL", "-o", "cd.iso", "tree"], { cwd: temp.path });
+      const reader = await readerOf(await Deno.readFile(temp.file("cd.iso")));
+      assertEquals(reader.label, "RHEL");
+      assertEquals(await reader.readFile("images/pxeboot/vmlinuz"), NOISE);
+      assertEquals(await reader.readFile("/IMAGES/PXEBOOT/VMLINUZ"), NOISE);
+      assertEquals(await reader.readFile("images/nosuch"), undefined);
+      assertEquals(await reader.has("images"), false);
+      if (rockRidge) assertEquals(new TextDecoder().decode(await reader.readFile(long)), "long\n");
+    }
+  },
+});
+
+Deno.test("iso reader: a damaged medium ends in a refusal", async () => {
+  const disc = buildIso({ "a/b/c.txt": "c\n", "big": NOISE });
+  for (let seed = 0; seed < 400; seed++) {
+    const damaged = disc.slice(0, seed % 4 === 0 ? disc.length - 2048 * (seed % 40) : disc.length);
+    for (let i = 0; i < 12; i++) {
+      const at = 0x8000 + (seed * 7919 + i * 104_729) % Math.max(1, Math.min(0x5000, damaged.length - 0x8000));
+      damaged[at] = (seed * 31 + i * 17) & 0xff;
+    }
+    try {
+      const reader = await readerOf(damaged);
+      for (const path of ["a/b/c.txt", "big", "a", ""]) await reader.readFile(path);
+    } catch (error) {
+      if (!(error instanceof MachineError)) throw error;
+    }
+  }
+  const error = await readerOf(new Uint8Array(10)).then(() => undefined, (reason) => reason);
+  assertEquals(error?.message, "Could not read the medium: it is no CD image (ISO 9660)");
 });
