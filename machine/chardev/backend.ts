@@ -116,16 +116,11 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
     this.frontendChanged();
   }
 
-  [WRITE](bytes: Uint8Array, connection: Connection): number {
+  [WRITE](bytes: Uint8Array): number {
     if (this.#disposed) return bytes.length;
-    const taken = this.sendFrom(connection.frontend, bytes);
+    const taken = this.send(bytes);
     if (taken > 0) this.log?.write(bytes.subarray(0, taken));
     return taken;
-  }
-
-  /** What frontend it comes from matters only where there are several. */
-  protected sendFrom(_frontend: CharFrontend, bytes: Uint8Array): number {
-    return this.send(bytes);
   }
 
   [ACCEPT](): void {
@@ -225,7 +220,7 @@ class Connection implements CharConnection {
   }
 
   write(bytes: Uint8Array): number {
-    return this.backend[WRITE](bytes, this);
+    return this.backend[WRITE](bytes);
   }
 
   acceptInput(): void {

@@ -16,6 +16,7 @@ import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
 import * as objects from "./objects.ts";
+import * as probe from "./probe.ts";
 import * as qemuIo from "./qemu_io.ts";
 import * as snapshots from "./snapshots.ts";
 import * as trace from "./trace.ts";
@@ -67,7 +68,10 @@ export const COMMANDS = {
   "query-block-jobs": jobs.infoBlockJobs,
   "query-blockstats": block.infoBlockstats,
   "query-chardev": chardevs.infoChardev,
+  "query-cpus-fast": probe.infoCpus,
   "query-history": machine.infoHistory,
+  "query-iothreads": probe.infoIothreads,
+  "query-memory-size-summary": probe.infoMemorySizeSummary,
   "query-mtree": tree.infoMtree,
   "query-name": machine.infoName,
   "query-pci": tree.infoPci,

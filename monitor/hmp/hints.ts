@@ -18,6 +18,7 @@ const QMP_NAMES: Readonly<Record<string, string>> = {
   "query-name": "info name",
   "query-uuid": "info uuid",
   "query-commands": "help",
+  "query-cpus-fast": "info cpus",
   "query-block-jobs": "info block-jobs",
   "block-commit": "commit",
   "block-job-cancel": "block_job_cancel",

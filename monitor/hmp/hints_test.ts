@@ -11,8 +11,8 @@ Deno.test("QMP's names lead to HMP's", () => {
     "query-chardev is a command of QMP; here it is: info chardev",
   );
   assertEquals(
-    unknownWordHint("query-cpus-fast", registry),
-    "query-cpus-fast is a command of QMP, which -qmp opens; the prompt has none for it",
+    unknownWordHint("query-memdev", registry),
+    "query-memdev is a command of QMP, which -qmp opens; the prompt has none for it",
   );
   assertEquals(unknownWordHint("snapshot-save", registry), "snapshot-save is a command of QMP; here it is: savevm");
   assertEquals(unknownWordHint("block-stream", registry), "block-stream is a command of QMP; here it is: block_stream");

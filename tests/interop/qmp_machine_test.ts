@@ -138,6 +138,8 @@ const DIALOGUES: readonly Dialogue[] = [
       ask("query-memory-size-summary"),
       ask("query-memory-devices"),
       ask("query-memdev"),
+      prompt("info iothreads"),
+      prompt("info memory_size_summary"),
       ask("query-iothreads"),
       ask("query-balloon"),
       ask("query-tpm"),
