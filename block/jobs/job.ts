@@ -18,6 +18,7 @@ import type { BlockEdge, EdgeOwner } from "../permissions.ts";
 import { type ErrorAction, errorAction } from "../policy.ts";
 import { type GroupMember, JobGroup } from "./group.ts";
 import type { JobEvents, JobSet } from "./job_set.ts";
+import { JobRate } from "./rate.ts";
 import { SpeedLimit } from "./speed.ts";
 import { type JobStatus, type JobVerb, NEXT_STATES, VERB_STATES } from "./states.ts";
 import { BLOCK_JOB_TYPES, type JobErrorPolicy, type JobStep, type JobWork } from "./work.ts";
@@ -54,6 +55,7 @@ export class Job implements EdgeOwner, GroupMember {
   readonly #group: JobGroup;
   readonly #abort = new AbortController();
   readonly #speed: SpeedLimit;
+  readonly #rate: JobRate;
   readonly #edges: BlockEdge[] = [];
   readonly #blocked = new Set<BlockNode>();
   readonly #conclude = Promise.withResolvers<void>();
@@ -78,6 +80,7 @@ export class Job implements EdgeOwner, GroupMember {
     this.autoFinalize = options.autoFinalize ?? true;
     this.autoDismiss = options.autoDismiss ?? true;
     this.#speed = new SpeedLimit(set.clock);
+    this.#rate = new JobRate(set.clock);
     this.concluded = this.#conclude.promise;
     this.workEnded = this.#workEnd.promise;
     this.#group = options.group ?? new JobGroup();
@@ -101,6 +104,12 @@ export class Job implements EdgeOwner, GroupMember {
   /** Bytes a second; 0 for no limit. */
   get speed(): number {
     return this.#speed.bytesPerSecond;
+  }
+
+  /** How fast it gets on, in bytes a second, and the seconds that are left where that can be told. */
+  get pace(): { readonly bytesPerSecond: number; readonly secondsLeft: number | undefined } {
+    const { done, total } = this.progress;
+    return { bytesPerSecond: this.#rate.bytesPerSecond, secondsLeft: this.#rate.secondsFor(total - done) };
   }
 
   get isPaused(): boolean {
@@ -399,6 +408,9 @@ export class Job implements EdgeOwner, GroupMember {
   async #between(step: JobStep): Promise<void> {
     if ("until" in step) return await this.#woken(step.until);
     this.#speed.spend(step.bytes);
+    if (this.#rate.note(this.progress.done)) {
+      this.#set.events.emit("JOB_PROGRESS", { id: this.id, ...this.progress, ...this.pace });
+    }
     await nextTurn();
   }
 
@@ -418,6 +430,7 @@ export class Job implements EdgeOwner, GroupMember {
     if (!this.isPaused || this.#cancelled) return;
     const before = this.#status;
     this.#go(before === "ready" ? "standby" : "paused");
+    this.#rate.forget();
     while (this.isPaused && !this.#cancelled) await this.#woken(new Promise<never>(() => {}));
     this.#go(before);
   }

@@ -24,8 +24,16 @@ export interface BlockJobFacts {
   readonly error?: string;
 }
 
-/** Events under the protocol's names. */
+/** Events under the protocol's names, and one of moa's own for scripts. */
 export interface JobEvents {
+  /** Once a second while a job is at work. Bytes; `secondsLeft` is absent while it cannot be told. */
+  JOB_PROGRESS: {
+    readonly id: string;
+    readonly done: number;
+    readonly total: number;
+    readonly bytesPerSecond: number;
+    readonly secondsLeft: number | undefined;
+  };
   JOB_STATUS_CHANGE: { readonly id: string; readonly status: JobStatus };
   BLOCK_JOB_COMPLETED: BlockJobFacts;
   BLOCK_JOB_CANCELLED: BlockJobFacts;

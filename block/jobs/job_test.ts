@@ -189,6 +189,26 @@ Deno.test("jobs: a limit holds to the byte on the clock, over a pause too", asyn
   assert(Math.abs(seconds - expected) <= 0.25, `${seconds} s instead of ${expected} s`);
 });
 
+Deno.test("jobs: once a second they say how fast they get on and how long it will take", async () => {
+  const clock = new ManualClock();
+  await using graph = testGraph({ clocks: { virtual: clock, realtime: clock, host: clock } });
+  const [source, target] = [await memory(graph), await memory(graph)];
+  await source.write(0, IoVector.of(pattern(SIZE, 1)));
+  const told: JobEvents["JOB_PROGRESS"][] = [];
+  graph.jobs.events.on("JOB_PROGRESS", (progress) => told.push(progress));
+  const job = await startBackup(graph, { id: "j", source, target, sync: "full", speed: MiB });
+  while (job.status !== "null") {
+    for (let turn = 0; turn < 8; turn++) await nextTurn();
+    clock.advance(20_000_000);
+  }
+  assert(told.length >= 3 && told.length <= 4, String(told.length));
+  for (const { id, done, total, bytesPerSecond, secondsLeft } of told) {
+    assertEquals([id, total], ["j", SIZE]);
+    assert(Math.abs(bytesPerSecond / MiB - 1) < 0.15, String(bytesPerSecond));
+    assertEquals(secondsLeft, (total - done) / bytesPerSecond);
+  }
+});
+
 Deno.test("jobs: one that is cancelled while it is paused does not wait for its limit", async () => {
   await using graph = testGraph();
   const [source, target] = [await memory(graph), await memory(graph)];

@@ -103,7 +103,12 @@ class Drawing implements GraphDrawing {
     for (const node of nodes) {
       if (!this.#ids.has(node)) continue;
       for (const edge of node.parents) {
-        if (this.#ids.has(edge.owner)) continue;
+        const known = this.#ids.get(edge.owner);
+        // One user may use several nodes; lines of drives and nodes are there already.
+        if (known !== undefined) {
+          if (this.boxes[known]!.kind === "user") this.#line(known, edge);
+          continue;
+        }
         const { name, description } = edge.owner;
         const type = description.replace(` '${name}'`, "");
         const id = this.#box(edge.owner, {

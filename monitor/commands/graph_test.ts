@@ -43,6 +43,32 @@ Deno.test("graph draws each drive with what is below it, and who uses what for w
   await assertRejects(() => vm.graph("nosuch"), MonitorError, "Cannot find device='nosuch' nor node-name='nosuch'");
 });
 
+Deno.test("graph and explain show the filter of a job, and what the job itself uses", async () => {
+  await using temp = await TempFolder.make();
+  await using vm = await chainVm(temp);
+  await vm.monitor("block_stream d 1");
+  const { boxes, lines } = await vm.graph("d");
+  assertEquals(boxes.map(({ kind, type }) => [kind, type]), [
+    ["drive", "no device"],
+    ["node", "copy-on-read"],
+    ["node", "qcow2"],
+    ["node", "file"],
+    ["node", "qcow2"],
+    ["node", "file"],
+    ["user", "stream job"],
+  ]);
+  const job = boxes.find(({ kind }) => kind === "user")!;
+  assertEquals([job.name, lines.filter(({ from }) => from === job.id).map(({ role }) => role)], [
+    "d",
+    ["main node", "intermediate node"],
+  ]);
+  const { steps, outcome } = await vm.explain("d", 3 * 1048576);
+  assertEquals(steps.map(({ driver }) => driver), ["copy-on-read", "qcow2", "qcow2"]);
+  assertMatch(steps[0]!.findings[0]!, /^a filter: #block\d+ is asked$/);
+  assertEquals(outcome, "zeroes");
+  await vm.monitor("block_job_cancel d");
+});
+
 Deno.test("graph --svg writes a picture, or says why not", async () => {
   await using temp = await TempFolder.make();
   await using vm = await chainVm(temp);

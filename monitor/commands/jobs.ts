@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Job } from "../../block/mod.ts";
 import { MonitorError } from "../errors.ts";
 import { stream } from "../qmp/commands/chains.ts";
 import { backUpToFile, mirrorToFile } from "../qmp/commands/copies.ts";
@@ -14,8 +15,8 @@ import { describeJob } from "../qmp/types/jobs.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
-/** A job as `info block-jobs` shows it; lengths in bytes. */
-export type BlockJobInfo = ReturnType<typeof describeJob>;
+/** A job as `info block-jobs` shows it; lengths in bytes. Under moa's own name with its rate and the seconds left. */
+export type BlockJobInfo = ReturnType<typeof describeJob> & Partial<Job["pace"]>;
 
 export const blockStream = command({
   name: "block_stream",
@@ -85,8 +86,9 @@ export const infoBlockJobs = command({
   name: "query-block-jobs",
   summary: "Jobs and how far they are.",
   arguments: {},
-  run: ({ machine }): BlockJobInfo[] =>
-    machine.graph.jobs.list().filter(({ isBlockJob }) => isBlockJob).map(describeJob),
+  run: ({ machine, strict }): BlockJobInfo[] =>
+    machine.graph.jobs.list().filter(({ isBlockJob }) => isBlockJob)
+      .map((job) => ({ ...describeJob(job), ...(strict ? {} : job.pace) })),
   hmp: {
     names: "block-jobs",
     group: "info",
@@ -94,9 +96,12 @@ export const infoBlockJobs = command({
     help: "show progress of ongoing block device operations",
     print(output, jobs) {
       if (jobs.length === 0) output.print("No active jobs\n");
-      for (const { type, device, offset, len, speed } of jobs) {
+      for (const { type, device, offset, len, speed, bytesPerSecond = 0, secondsLeft } of jobs) {
         const what = type === "stream" ? `Streaming device ${device}` : `Type ${type}, device ${device}`;
-        output.print(`${what}: Completed ${offset} of ${len} bytes, speed limit ${speed} bytes/s\n`);
+        output.print(`${what}: Completed ${offset} of ${len} bytes, speed limit ${speed} bytes/s`);
+        if (bytesPerSecond > 0) output.print(`, ${Math.round(bytesPerSecond)} bytes/s`);
+        if (bytesPerSecond > 0 && secondsLeft !== undefined) output.print(`, ${Math.ceil(secondsLeft)} s left`);
+        output.print("\n");
       }
     },
   },
