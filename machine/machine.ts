@@ -29,10 +29,12 @@ import {
   PortSpace,
   SystemBus,
 } from "../devices/bus/mod.ts";
+import { KeyboardController } from "../devices/chipset/mod.ts";
 import { BackendSet } from "./backends.ts";
 import type { ChardevSet } from "./chardev/mod.ts";
 import type { Board, BoardDrive, BuiltBoard, FirmwareItems, VgaWish } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
+import { Keyboard } from "./display/keyboard.ts";
 import { addDevice, type DeviceRequestOptions } from "./devices.ts";
 import { MachineError } from "./errors.ts";
 import { finishUnplug, plugDevice, unplugDevice } from "./hotplug.ts";
@@ -101,6 +103,8 @@ export class Machine implements AsyncDisposable {
   readonly name: string | undefined;
   /** The last 50 guest requests. */
   readonly requests: RequestRing = new RequestRing();
+  /** Types for whoever drives the guest. */
+  readonly keyboard: Keyboard;
   readonly #addressSpaces: AddressSpace[] = [];
   readonly #noReboot: boolean;
   readonly #boardDrives: ReadonlySet<BlockBackend>;
@@ -146,6 +150,10 @@ export class Machine implements AsyncDisposable {
       requestReset: () => this.#guestReset(),
       requestShutdown: () => this.#guestShutdown(),
     };
+    this.keyboard = new Keyboard(
+      this.clocks.virtual,
+      () => this.devices.find((device) => device instanceof KeyboardController),
+    );
     this.systemBus = new SystemBus(this.context);
     this.backends = new BackendSet({
       failed: (event) => this.#backendFailed(event),

@@ -16,6 +16,7 @@ export {
 } from "./cpu/mod.ts";
 export { pc } from "./boards/pc.ts";
 export * from "./chardev/mod.ts";
+export * from "./display/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";
 export { buses, type DeviceRequestOptions } from "./devices.ts";
 export type { LinuxFiles } from "./firmware/linux.ts";

@@ -31,6 +31,8 @@ export interface MonitorContext {
   readonly strict: boolean;
   /** Writes a file for the user. @throws MonitorError */
   writeFile(filename: string, text: string): Promise<void>;
+  /** Writes a picture for the user. @throws MonitorError */
+  writeBytes(filename: string, bytes: Uint8Array): Promise<void>;
   /** Ends the program: `quit`. */
   quit(): void;
 }

@@ -43,9 +43,11 @@ import { Deadlines } from "./vm/deadline.ts";
 import type { IoLimits, VmOptions } from "./vm/options.ts";
 import { openSerials, serialEvidence } from "./vm/open_serials.ts";
 import { RequestTraces } from "./vm/request_traces.ts";
+import { pressKeys, typeText } from "./vm/keys.ts";
+import { screenEvidence, VmScreen } from "./vm/screen.ts";
 import type { VmSerial } from "./vm/serial.ts";
 import { temporaryFiles } from "./vm/temporary.ts";
-import { writeTextFile } from "./write_file.ts";
+import { writeBytesFile, writeTextFile } from "./write_file.ts";
 import { matchesRequest, type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 import { next, until, type WaitOptions } from "./vm/waits.ts";
 import { wishesOf } from "./vm/wishes.ts";
@@ -98,6 +100,8 @@ export class Vm implements AsyncDisposable {
   readonly chardevs: ChardevSet;
   /** Serial ports that the script talks over, by number from COM1 on; `undefined` for others. */
   readonly serials: readonly (VmSerial | undefined)[];
+  /** What the guest shows. */
+  readonly screen: VmScreen;
   /** What `info` shows, as data. */
   readonly info: VmInfo;
   /** Resolves when the machine has ended; rejects with what an image said while it was closed. */
@@ -114,6 +118,7 @@ export class Vm implements AsyncDisposable {
     this.chardevs = parts.chardevs ?? newChardevs(() => {});
     this.serials = parts.serials ?? [];
     const deadlines = new Deadlines(machine, () => this.#evidence());
+    this.screen = new VmScreen(machine, deadlines);
     for (const serial of this.serials) serial?.attach(deadlines);
     this.chardevs.terminate = () => void this.quit().catch(() => {});
     this.chardevs.saveDisks = () => void this.monitor("commit all");
@@ -129,6 +134,7 @@ export class Vm implements AsyncDisposable {
       uuid: parts.uuid ?? NO_UUID,
       strict: parts.strict ?? false,
       writeFile: writeTextFile,
+      writeBytes: writeBytesFile,
       // What goes wrong there is told by `closed`.
       quit: () => void this.quit().catch(() => {}),
     }, () => requests.refresh());
@@ -238,6 +244,28 @@ export class Vm implements AsyncDisposable {
     const serial = this.serials.find((port) => port !== undefined);
     if (serial === undefined) throw new TypeError('no serial port is the script\'s: start it with serial: ["script"]');
     return serial;
+  }
+
+  /** Writes what the guest shows as a picture: PPM, or PNG. */
+  screendump(
+    filename: string,
+    options: { readonly format?: "ppm" | "png"; readonly device?: string; readonly head?: number } = {},
+  ): Promise<void> {
+    const { head, ...others } = options;
+    return this.execute("screendump", { filename, ...others, ...(head === undefined ? {} : { head: BigInt(head) }) });
+  }
+
+  /**
+   * Presses keys together and lets them go, `"ctrl-alt-f1"`, each argument after the one before; resolves when the last
+   * key is up, which takes the guest's time. @throws MonitorError for what is no key
+   */
+  sendKeys(...strokes: readonly string[]): Promise<void> {
+    return pressKeys(this.machine, strokes);
+  }
+
+  /** Types `text` on a US keyboard, key by key; resolves when the guest has been given all. @throws RangeError */
+  type(text: string): Promise<void> {
+    return typeText(this.machine, text);
   }
 
   /** Ports, memory and interrupts as the guest's drivers see them. */
@@ -436,7 +464,8 @@ export class Vm implements AsyncDisposable {
 
   /** What the guest last showed, for the message of a wait that failed. */
   #evidence(): string {
-    return this.serials.map((serial) => serial === undefined ? "" : serialEvidence(serial)).join("");
+    const ports = this.serials.map((serial) => serial === undefined ? "" : serialEvidence(serial));
+    return [screenEvidence(this.machine), ...ports].join("");
   }
 
   async #end(): Promise<void> {

@@ -184,6 +184,8 @@ Deno.test("every command has a method", () => {
     "query-uuid": "info.uuid",
     "query-version": "info.version",
     "quit": "quit",
+    "screendump": "screendump",
+    "sendkey": "sendKeys",
     "savevm": "savevm",
     "stop": "stop",
     "sum": "sum",

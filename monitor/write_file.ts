@@ -11,8 +11,20 @@ export async function writeTextFile(filename: string, text: string): Promise<voi
   try {
     await Deno.writeTextFile(filename, text);
   } catch (error) {
-    const { code, message } = error as Error & { readonly code?: string };
-    const reason = code !== undefined && isErrno(code) ? errnoText(code) : message.replace(/ \(os error \d+\).*$/s, "");
-    throw new MonitorError(`Could not write '${filename}': ${reason}`, { cause: error });
+    throw new MonitorError(`Could not write '${filename}': ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** Writes `bytes` to `filename`, anew. @throws {MonitorError} with the text of QEMU's screendump */
+export async function writeBytesFile(filename: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await Deno.writeFile(filename, bytes);
+  } catch (error) {
+    throw new MonitorError(`failed to open file '${filename}': ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as Error & { readonly code?: string };
+  return code !== undefined && isErrno(code) ? errnoText(code) : message.replace(/ \(os error \d+\).*$/s, "");
 }

@@ -37,7 +37,7 @@ export { Piix4Pm, piix4Pm, PM_APM, PM_GPE_PORT, PM_SCI_IRQ } from "./piix4_pm.ts
 export { Port92, port92 } from "./port92.ts";
 export { ps2Kbd, Ps2Keyboard } from "./ps2_keyboard.ts";
 export { Ps2Mouse, ps2MouseType } from "./ps2_mouse.ts";
-export { isKeyName, type KeyName } from "./scancodes.ts";
+export { isKeyName, type KeyName, keyNamed, scanCodes, translated } from "./scancodes.ts";
 export { SmBus, SmbusEeprom, smbusEeprom } from "./smbus_eeprom.ts";
 export { Vmmouse, vmmouse } from "./vmmouse.ts";
 export { Vmport, vmport, type VmportRegisters } from "./vmport.ts";

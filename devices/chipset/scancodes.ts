@@ -124,6 +124,11 @@ export function isKeyName(name: string): name is `${KeyName}` & KeyName {
   return Object.hasOwn(MAKE_CODES, name);
 }
 
+/** The key of that name; `undefined` where the keyboard has none. */
+export function keyNamed(name: string): KeyName | undefined {
+  return Object.hasOwn(MAKE_CODES, name) ? name as KeyName : undefined;
+}
+
 /** What the keyboard sends when `key` goes down or up: set 2. */
 export function scanCodes(key: KeyName, down: boolean): number[] {
   const code = MAKE_CODES[key];

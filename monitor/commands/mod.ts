@@ -18,6 +18,7 @@ import * as memory from "./memory.ts";
 import * as objects from "./objects.ts";
 import * as probe from "./probe.ts";
 import * as qemuIo from "./qemu_io.ts";
+import * as screen from "./screen.ts";
 import * as snapshots from "./snapshots.ts";
 import * as trace from "./trace.ts";
 import * as tree from "./tree.ts";
@@ -87,6 +88,8 @@ export const COMMANDS = {
   "ringbuf_read": chardevs.ringbufRead,
   "ringbuf_write": chardevs.ringbufWrite,
   "savevm": snapshots.savevm,
+  "screendump": screen.screendump,
+  "sendkey": screen.sendkey,
   "snapshot_blkdev": jobs.snapshotBlkdev,
   "snapshot_blkdev_internal": jobs.snapshotBlkdevInternal,
   "snapshot_delete_blkdev_internal": jobs.snapshotDeleteBlkdevInternal,

@@ -12,7 +12,7 @@ const COMMANDS = "announce_self balloon " +
   " migrate_recover migrate_set_capability migrate_set_parameter migrate_start_postcopy mouse_button mouse_move" +
   " mouse_set nbd_server_add nbd_server_remove nbd_server_start nbd_server_stop netdev_add netdev_del nmi" +
   " pcie_aer_inject_error pmemsave replay_break replay_delete_break" +
-  " replay_seek screendump sendkey set_link set_password set_vcpu_dirty_limit" +
+  " replay_seek set_link set_password set_vcpu_dirty_limit" +
   " singlestep stopcapture sync-profile" +
   " system_wakeup watchdog_action wavcapture x_colo_lost_heartbeat";
 

@@ -88,7 +88,8 @@ class ArgumentReader {
       case "b":
         return this.#onOff();
       case "-":
-        return this.#flag(argument.letter!, flags);
+        if (this.#flag(argument.letter!, flags) === undefined) return undefined;
+        return argument.takesWord ? this.#word({ kind: "s", optional: false }, "string expected") : true;
     }
   }
 

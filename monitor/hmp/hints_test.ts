@@ -24,7 +24,7 @@ Deno.test("a slip of the finger finds its word", () => {
   assertEquals(unknownWordHint("info sta", registry), "did you mean 'info status'?");
   assertEquals(unknownWordHint("blockstats", registry), "did you mean 'info blockstats'?");
   assertEquals(unknownWordHint("xyzzy", registry), undefined);
-  assertEquals(unknownWordHint("sendkey", registry), "QEMU has 'sendkey', moa does not have it yet");
+  assertEquals(unknownWordHint("migrate", registry), "QEMU has 'migrate', moa does not have it yet");
   assertEquals(unknownWordHint("info  usb", registry), "QEMU has 'info usb', moa does not have it yet");
   assertEquals(nearest("a".repeat(1000), ["a"]), undefined);
 });

@@ -47,6 +47,8 @@ export interface Argument<T, Optional extends boolean = boolean> {
   readonly optional: Optional;
   /** The switch's letter. */
   readonly letter?: string;
+  /** The switch is followed by a word, which is its value. */
+  readonly takesWord?: boolean;
   /** What must stand before an optional expression, `.` in `i 0x70.15`. */
   readonly introducedBy?: string;
   /** What Tab offers, where the kind does not say it. */
@@ -92,6 +94,8 @@ export const arg = {
   onOff: declare<boolean>("b"),
   /** A switch; absent where it was not given. */
   flag: (letter: string): Argument<boolean, true> => ({ kind: "-", optional: true, letter }),
+  /** A switch with a word behind it: `-f png`. */
+  valued: (letter: string): Argument<string, true> => ({ kind: "-", optional: true, letter, takesWord: true }),
   /** An expression that `introducer` must stand before. */
   introduced: (introducer: string): Argument<bigint, true> => ({ kind: "i", optional: true, introducedBy: introducer }),
   /** The same argument, which may be left out. */

@@ -28,6 +28,7 @@ import * as throttle from "./throttle.ts";
 import * as probe from "./probe.ts";
 import * as protocol from "./protocol.ts";
 import { blockdevReopen } from "./reopen.ts";
+import * as screen from "./screen.ts";
 import { transaction } from "./transaction.ts";
 import * as watch from "./watch.ts";
 import * as yank from "./yank.ts";
@@ -48,6 +49,9 @@ export const QMP_COMMANDS = {
   "query-name": machine.queryName,
   "query-uuid": machine.queryUuid,
   "query-kvm": machine.queryKvm,
+  "screendump": screen.screendump,
+  "send-key": screen.sendKey,
+  "input-send-event": screen.inputSendEvent,
   "query-block": query.queryBlock,
   "query-named-block-nodes": query.queryNamedBlockNodes,
   "query-blockstats": query.queryBlockstats,
