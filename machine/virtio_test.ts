@@ -173,6 +173,18 @@ Deno.test("a new size is told by an interrupt, a new generation and the capacity
   }
 });
 
+Deno.test("the common structure reads byte by byte as it does register by register", async () => {
+  await using at = await setUp("disable-legacy=on,num-queues=3");
+  const { memory } = at.pc.machine;
+  const base = (await at.disk.function.bars()).find(({ index }) => index === 4)!.address;
+  for (const [offset, size] of [[0x04, 4], [0x10, 2], [0x12, 2], [0x14, 1], [0x18, 2], [0x20, 4], [0x28, 4]] as const) {
+    let bytes = 0;
+    for (let i = size - 1; i >= 0; i--) bytes = bytes * 256 + memory.readValue(base + offset + i, 1);
+    assertEquals(bytes, memory.readValue(base + offset, size), `at ${offset}`);
+  }
+  assertEquals([memory.readValue(base + 0x12, 1), memory.readValue(base + 0x13, 1)], [3, 0]);
+});
+
 Deno.test("the write cache is the driver's to switch, and none for a driver that cannot flush", async () => {
   await using at = await setUp();
   const backend = at.pc.machine.backends.find("d")!;

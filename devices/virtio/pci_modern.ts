@@ -19,6 +19,8 @@ import type { QueueAddresses } from "./virtqueue.ts";
 const STRUCTURE_BYTES = 0x1000;
 const Place = { Common: 0x0000, Isr: 0x1000, Device: 0x2000, Notify: 0x3000 } as const;
 
+type CommonRegister = NonNullable<(typeof COMMON.byOffset)[number]>;
+
 /** Where a structure is, as a capability tells it. */
 export interface StructurePlace {
   readonly type: number;
@@ -56,7 +58,7 @@ export class ModernInterface {
     const sizeBytes = 2 ** Math.ceil(Math.log2(Place.Notify + notifyBytes));
     this.region = MemoryRegion.container("virtio-pci", sizeBytes);
     const common = {
-      read: (offset: number) => this.#readCommon(offset),
+      read: (offset: number) => this.#readPart(offset),
       write: (offset: number, _size: number, value: number) => this.#writeCommon(offset, value),
     };
     const isr = { read: () => this.#takeIsr(), write() {} };
@@ -122,10 +124,17 @@ export class ModernInterface {
     return isr;
   }
 
-  #readCommon(offset: number): number {
+  /** From within a register come its upper bytes: there are CPUs that read 16 bits as two times 8. */
+  #readPart(offset: number): number {
+    const name = COMMON.byOffset[offset];
+    if (name === undefined) return 0;
+    const within = offset - COMMON.rows.get(name)!.offset;
+    return this.#readCommon(name) >>> (8 * within);
+  }
+
+  #readCommon(name: CommonRegister): number {
     const { device } = this.#host;
     const queue = device.selected;
-    const name = registerAt(COMMON, offset);
     switch (name) {
       case "device-feature-select":
         return this.#deviceFeatureSelect;
@@ -158,7 +167,7 @@ export class ModernInterface {
       case "queue-reset":
         return queue !== undefined && device.hasStragglers(queue) ? 1 : 0;
       default: {
-        const half = name === undefined ? undefined : ADDRESS_HALVES[name];
+        const half = ADDRESS_HALVES[name];
         return half === undefined ? 0 : queue?.addresses[half.area][half.index] ?? 0;
       }
     }
