@@ -43,6 +43,17 @@ export const EVENTS: readonly QmpEvent[] = [
       reason: str,
     }),
   },
+  {
+    name: "BLOCK_IMAGE_CORRUPTED",
+    data: struct({
+      device: str,
+      "node-name": optional(str),
+      msg: str,
+      offset: optional(int),
+      size: optional(int),
+      fatal: bool,
+    }),
+  },
   { name: "JOB_STATUS_CHANGE", data: struct({ id: str, status: jobStatus }) },
   { name: "BLOCK_JOB_COMPLETED", data: struct({ ...blockJob, error: optional(str) }) },
   { name: "BLOCK_JOB_CANCELLED", data: struct(blockJob) },

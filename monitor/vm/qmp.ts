@@ -66,5 +66,10 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
 /** Lets clients hear of jobs and nodes. */
 export function tellOfStorage(graph: BlockGraph, server: QmpServer): void {
   for (const name of TOLD_OF_JOBS) graph.jobs.events.on(name, (data) => server.emit(name, data));
-  graph.events.on("event", ({ name, data }) => server.emit(name, data));
+  graph.events.on("event", ({ name, data }) => {
+    if (name !== "BLOCK_IMAGE_CORRUPTED") return server.emit(name, data);
+    // Which drive has the image is not known below.
+    const drive = [...graph.backends.values()].find(({ node }) => node?.name === data["node-name"]);
+    server.emit(name, { device: drive?.name ?? "", ...data });
+  });
 }

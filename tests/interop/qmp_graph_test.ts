@@ -127,4 +127,23 @@ compareQmp("graph", [
       iothread({ "node-name": "n2" }),
     ],
   },
+  {
+    name: "an image that is found corrupt",
+    // What a job says of that differs: here it is what was found.
+    only: "BLOCK_IMAGE_CORRUPTED",
+    before: [
+      "qemu-img create -q -f qcow2 -o preallocation=metadata a.q 1M",
+      // Its first L2 entry points between two clusters.
+      "qemu-io|-f|raw|-c|write -q -P 2 0x40006 1|a.q",
+      "cp a.q b.q",
+    ],
+    args: "-drive if=none,id=d0,node-name=top,format=qcow2,file=a.q " +
+      `-blockdev qcow2,node-name=b,read-only=on,file.driver=file,file.filename=b.q ${disk("n")}`,
+    requests: [
+      ...["d0", "b"].flatMap((device) => [
+        ask("blockdev-backup", { device, target: "n", sync: "full", "job-id": "j" }),
+        "wait null",
+      ]),
+    ],
+  },
 ]);

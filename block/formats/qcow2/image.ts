@@ -11,6 +11,7 @@
  */
 import { divideCeil } from "../../../base/bits.ts";
 import { afterZeroPages, isPageStart } from "../../../base/io_vector.ts";
+import type { OpenContext } from "../../driver.ts";
 import { BlockError, ioError } from "../../errors.ts";
 import type { BlockNode } from "../../node.ts";
 import { Allocator } from "./allocator.ts";
@@ -41,6 +42,7 @@ export interface ImageSettings {
   readonly passDiscard: { readonly request: boolean; readonly snapshot: boolean; readonly other: boolean };
   readonly l2SliceBytes: number;
   readonly l2CacheSlices: number;
+  readonly tell?: OpenContext["tell"] | undefined;
   warn(message: string): void;
 }
 
@@ -314,7 +316,7 @@ export class Qcow2Image {
   // --- writing metadata ---------------------------------------------------------------------------------------------
 
   /** Says that the image contradicts itself; it is marked corrupt where it can be, and fails from now on. */
-  contradiction(text: string, offsetBytes?: number): never {
+  contradiction(text: string, offsetBytes?: number, sizeBytes?: number): never {
     const fatal = !this.readOnly;
     if (!this.#complained || (fatal && !this.broken)) {
       this.settings.warn(
@@ -322,6 +324,9 @@ export class Qcow2Image {
           ? `qcow2: Marking image as corrupt: ${text}; further corruption events will be suppressed`
           : `qcow2: Image is corrupt: ${text}; further non-fatal corruption events will be suppressed`,
       );
+      const place = sizeBytes === undefined ? {} : { offset: offsetBytes!, size: sizeBytes };
+      const data = { "node-name": this.settings.nodeName, msg: text, ...place, fatal };
+      this.settings.tell?.({ name: "BLOCK_IMAGE_CORRUPTED", data });
     }
     this.#complained = true;
     if (fatal) {
@@ -349,7 +354,7 @@ export class Qcow2Image {
   checkOverlap(offset: number, length: number, except = 0): void {
     const name = this.metadata.hit(offset, length, except);
     if (name !== undefined) {
-      this.contradiction(`Preventing invalid write on metadata (overlaps with ${name})`, offset);
+      this.contradiction(`Preventing invalid write on metadata (overlaps with ${name})`, offset, length);
     }
   }
 

@@ -97,7 +97,7 @@ export function settingsFor(
   options: BlockdevOptionsQcow2,
   header: Header,
   sizes: CacheSizes,
-  context: Pick<OpenContext, "nodeName" | "readOnly" | "warn" | "notice">,
+  context: Pick<OpenContext, "nodeName" | "readOnly" | "warn" | "notice" | "tell">,
 ): ImageSettings {
   const lazy = options["lazy-refcounts"] ?? (header.compatible & BigInt(COMPATIBLE.lazyRefcounts)) !== 0n;
   if (lazy && header.version < 3) {
@@ -114,6 +114,7 @@ export function settingsFor(
     },
     l2SliceBytes: sizes.l2SliceBytes,
     l2CacheSlices: sizes.l2CacheSlices,
+    tell: context.tell,
     // QEMU prints what the driver finds as it is.
     warn: (message) => context.notice === undefined ? context.warn(message) : context.notice(message),
   };
