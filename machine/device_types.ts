@@ -4,7 +4,8 @@
  * @module
  */
 import { DeviceTypes } from "../devices/bus/mod.ts";
-import { chipsetDeviceTypes, floppy } from "../devices/chipset/mod.ts";
+import { chipsetDeviceTypes } from "../devices/chipset/mod.ts";
+import { floppyDeviceTypes } from "../devices/floppy/mod.ts";
 import { ideDeviceTypes } from "../devices/ide/mod.ts";
 import { serialDeviceTypes } from "../devices/serial/mod.ts";
 import { vgaDeviceTypes } from "../devices/vga/mod.ts";
@@ -14,7 +15,7 @@ import { virtioDeviceTypes } from "../devices/virtio/mod.ts";
 export function standardDeviceTypes(): DeviceTypes {
   return new DeviceTypes([
     ...chipsetDeviceTypes,
-    floppy,
+    ...floppyDeviceTypes,
     ...ideDeviceTypes,
     ...virtioDeviceTypes,
     ...serialDeviceTypes,

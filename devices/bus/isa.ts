@@ -15,6 +15,12 @@ import type { PropertyTable } from "./properties.ts";
 export interface IsaDma {
   /** Raises or lowers a channel's request. */
   request(channel: number, level: 0 | 1): void;
+  /** Has `moves` called when a channel that is requested may move data, because software has let it. */
+  serve(channel: number, moves: () => void): void;
+  /** Whether a channel would move data now. */
+  isReady(channel: number): boolean;
+  /** Bytes until a channel's terminal count. */
+  remainingBytes(channel: number): number;
   /** Moves bytes between `buffer` and memory at the channel's position; returns how many. */
   transfer(channel: number, buffer: Uint8Array, direction: "to-memory" | "from-memory"): number;
 }

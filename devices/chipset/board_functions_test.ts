@@ -48,23 +48,6 @@ Deno.test("fw_cfg: DMA selects, skips and reads; a write is refused", async () =
   assertEquals(request(0x0010, 4), 0x0100_0000);
 });
 
-Deno.test("the floppy controller reports four drives after a reset", async () => {
-  const machine = await chips();
-  machine.out(0x3f2, 0x00);
-  assertEquals(machine.in(0x3f4), 0x00);
-  machine.out(0x3f2, 0x0c);
-  assertEquals(machine.irqLevels[6], 1);
-  for (let drive = 0; drive < 4; drive++) {
-    machine.out(0x3f5, 0x08);
-    assertEquals([machine.in(0x3f5), machine.in(0x3f5)], [0xc0 | drive, 0]);
-  }
-  machine.out(0x3f5, 0x08);
-  assertEquals(machine.in(0x3f5), 0x80);
-  assertEquals(machine.in(0x3f4), 0x80);
-  for (const byte of [0x46, 0, 0, 0, 1, 2, 18, 0x1b, 0xff]) machine.out(0x3f5, byte);
-  assertEquals(Array.from({ length: 7 }, () => machine.in(0x3f5)), [0x40, 0x01, 0, 0, 0, 1, 2]);
-});
-
 const PM = 0x600;
 
 async function mapped(): Promise<Chips> {

@@ -12,7 +12,6 @@ import { isaPit } from "./i8254.ts";
 import { i8257 } from "./i8257.ts";
 import { isaI8259 } from "./i8259.ts";
 import { ioapic } from "./ioapic.ts";
-import { isaFdc } from "./isa_fdc.ts";
 import { kvmvapic } from "./kvmvapic.ts";
 import { mc146818rtc } from "./mc146818rtc.ts";
 import { i440fxHost } from "./pci_host.ts";
@@ -40,7 +39,6 @@ export const chipsetDeviceTypes: readonly DeviceType[] = [
   mc146818rtc,
   isaPit,
   isaPcspk,
-  isaFdc,
   i8042,
   ps2Kbd,
   ps2MouseType,

@@ -59,6 +59,7 @@ const MODE_READ = 0x08;
 
 /** One controller of four channels. */
 export class Dma8237 extends IsaDevice<typeof PROPERTIES, DmaState> implements IsaDma {
+  readonly #servants: ((() => void) | undefined)[] = new Array(4).fill(undefined);
   #state = initialState();
 
   constructor(context: DeviceContext, values: Partial<PropertyValues<typeof PROPERTIES>>, options: DeviceOptions) {
@@ -70,12 +71,14 @@ export class Dma8237 extends IsaDevice<typeof PROPERTIES, DmaState> implements I
     return this.#state;
   }
 
-  /** Whether `channel` (0 to 3 of this controller) would move data now. */
-  isReady(channel: number): boolean {
-    return (this.#state.command & DISABLED) === 0 && (this.#state.mask & (1 << channel)) === 0;
+  serve(channel: number, moves: () => void): void {
+    this.#servants[channel & 3] = moves;
   }
 
-  /** Bytes until the terminal count of `channel`. */
+  isReady(channel: number): boolean {
+    return (this.#state.command & DISABLED) === 0 && (this.#state.mask & (1 << (channel & 3))) === 0;
+  }
+
   remainingBytes(channel: number): number {
     return ((this.#channel(channel).count + 1) & 0xffff || 0x1_0000) << this.properties.dshift;
   }
@@ -237,6 +240,14 @@ export class Dma8237 extends IsaDevice<typeof PROPERTIES, DmaState> implements I
         break;
       case 7:
         state.mask = value;
+    }
+    this.#serveRequests();
+  }
+
+  /** Whoever has asked and may move data now does. */
+  #serveRequests(): void {
+    for (let channel = 0; channel < 4; channel++) {
+      if ((this.#state.status & (0x10 << channel)) !== 0 && this.isReady(channel)) this.#servants[channel]?.();
     }
   }
 }

@@ -17,7 +17,6 @@ export {
   splitRam,
 } from "./cmos_contents.ts";
 export { coprocessorErrorPort, progressPort } from "./debug_ports.ts";
-export { floppy, FloppyDrive } from "./floppy_drive.ts";
 export { FwCfg, fwCfgIo, FwCfgKey } from "./fw_cfg.ts";
 export { addPcItems, type PcFirmwareItems } from "./fw_cfg_pc.ts";
 export { Hpet, hpet, PC_HPET_INTCAP } from "./hpet.ts";
@@ -27,7 +26,6 @@ export { isaPit, Pit8254 } from "./i8254.ts";
 export { Dma8237, i8257 } from "./i8257.ts";
 export { isaI8259, Pic8259, type PicState } from "./i8259.ts";
 export { type ApicMessage, IoApic, ioapic } from "./ioapic.ts";
-export { FloppyController, isaFdc } from "./isa_fdc.ts";
 export { KvmVapic, kvmvapic } from "./kvmvapic.ts";
 export { mc146818rtc, RealTimeClock } from "./mc146818rtc.ts";
 export { I440fxHost, i440fxHost } from "./pci_host.ts";

@@ -54,11 +54,6 @@ const DIALOGUES: Record<string, string> = {
     o 64 d4, o 60 eb, i 60, i 60, i 60, i 60, i 60, i 64`,
   "system ports": `
     i 92, o 92 2, i 92, o 92 0, i 92, i 80, o 80 55, i 80, i f0, o f0 0, i f0, i b2, i b3, o b3 12, i b3`,
-  "floppy controller": `
-    i 3f0, i 3f1, i 3f2, i 3f3, i 3f4, i 3f5, i 3f7
-    o 3f5 8, i 3f4, i 3f5, i 3f4
-    o 3f5 10, i 3f4, i 3f5, i 3f4, o 3f5 94, i 3f5, o 3f5 14, i 3f5, i 3f4, o 3f5 1f, i 3f4, i 3f5, i 3f4
-    o 3f5 13, i 3f4, o 3f5 0, o 3f5 57, o 3f5 0, i 3f4, o 3f5 3, o 3f5 af, o 3f5 1e`,
   "power management": `
     ow cf8 80000b40, ow cfc 601, ow cf8 80000b80, o cfc 1
     ih 600, ih 602, ih 604, iw 608, i 601, oh 602 21, ih 602, oh 600 ffff, ih 600, oh 604 1fff, ih 604

@@ -13,7 +13,6 @@ import { isaPit, type Pit8254 } from "./i8254.ts";
 import { type Dma8237, i8257 } from "./i8257.ts";
 import { isaI8259, type Pic8259 } from "./i8259.ts";
 import { type IoApic, ioapic } from "./ioapic.ts";
-import { type FloppyController, isaFdc } from "./isa_fdc.ts";
 import { mc146818rtc, type RealTimeClock } from "./mc146818rtc.ts";
 import { isaPcspk } from "./pcspk.ts";
 import { type Piix4Pm, piix4Pm } from "./piix4_pm.ts";
@@ -30,7 +29,6 @@ export interface Chips extends TestMachine {
   readonly keyboardController: KeyboardController;
   readonly hpet: Hpet;
   readonly ioapic: IoApic;
-  readonly fdc: FloppyController;
   readonly fwCfg: FwCfg;
   readonly pm: Piix4Pm;
   readonly eeprom: SmbusEeprom;
@@ -74,11 +72,10 @@ export async function chips(options: { startNs?: number } = {}): Promise<Chips> 
   keyboardController.systemBus = machine.systemBus;
   const timers = hpet.create(context, { "hpet-intcap": PC_HPET_INTCAP });
   const apic = ioapic.create(context);
-  const fdc = isaFdc.create(context);
   const fwCfg = fwCfgIo.create(context);
   const pm = piix4Pm.create(context, { addr: 0x0b, smb_io_base: 0xb100, "smm-enabled": true });
   const eeprom = smbusEeprom.create(context, { address: 0x50 });
-  const onIsa = [pic, pic2, pit, speaker, rtc, dma, dma2, keyboardController, fdc, port92.create(context)];
+  const onIsa = [pic, pic2, pit, speaker, rtc, dma, dma2, keyboardController, port92.create(context)];
   for (const device of onIsa) await device.realize(isa);
   for (const device of [timers, apic, fwCfg]) await device.realize(machine.systemBus);
   await pm.realize(machine.pci);
@@ -106,7 +103,6 @@ export async function chips(options: { startNs?: number } = {}): Promise<Chips> 
     keyboardController,
     hpet: timers,
     ioapic: apic,
-    fdc,
     fwCfg,
     pm,
     eeprom,

@@ -23,7 +23,6 @@ import {
   i8042,
   i8257,
   ioapic,
-  isaFdc,
   isaI8259,
   isaPcspk,
   isaPit,
@@ -40,6 +39,7 @@ import {
   vmmouse,
   vmport,
 } from "../../devices/chipset/mod.ts";
+import { isaFdc } from "../../devices/floppy/mod.ts";
 import { Vga } from "../../devices/vga/mod.ts";
 import { MiB } from "../../base/units.ts";
 import { layOutLinux } from "../firmware/linux.ts";

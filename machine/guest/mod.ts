@@ -5,6 +5,14 @@
  */
 export type { Answer, GuestBus } from "./bus.ts";
 export {
+  FLOPPY_FORMATS,
+  type FloppyCallOptions,
+  FloppyDisk,
+  FloppyError,
+  type FloppyGeometry,
+  FloppyGuest,
+} from "./floppy.ts";
+export {
   AtaStatus,
   type AtaTaskFile,
   type DmaArea,

@@ -19,6 +19,8 @@ import { DrivePlaces } from "./places.ts";
 
 /** Device types of users in whose presence a board adds no CD drive of its own. */
 const REPLACES_CD = ["ide-cd", "ide-hd", "ide-drive", "scsi-cd", "scsi-hd"];
+/** Interfaces whose drives may be told what to do with errors. */
+const TAKES_ERROR_POLICY: readonly DriveInterface[] = ["ide", "scsi", "virtio", "none"];
 const REPLACES_FLOPPY = ["isa-fdc", "floppy"];
 
 /** Interfaces that QEMU has and that are not built here. */
@@ -79,11 +81,15 @@ class DriveOpener {
       const drive = parseDrive(pairs, { snapshot: this.#wishes.snapshot ?? false });
       for (const warning of drive.warnings) this.#warn(`warning: ${warning}`, origin);
       const busType = drive.interface ?? this.#wishes.defaultInterface ?? "ide";
+      const policy = drive.errorPolicyGiven;
+      if (policy !== undefined && !TAKES_ERROR_POLICY.includes(busType)) {
+        throw new WiringError(`${policy} is not supported by this bus type`, "drives", origin);
+      }
       const { bus, unit } = this.places.choose(busType, drive, origin);
       const name = drive.id ?? driveId(busType, bus, unit, drive.media);
       const backend = await openDrive(this.#graph, drive, name);
       this.#undo.use(backend);
-      refuseUnbuilt(busType, drive.isEmpty || unit > 1);
+      refuseUnbuilt(busType);
       const { media, isEmpty } = drive;
       this.places.add({ backend, interface: busType, bus, unit, media, origin, isDefault, isEmpty });
     });
@@ -104,9 +110,8 @@ class DriveOpener {
 }
 
 /** Refused by name once the image has proved good, so that a wrong name is still told first. */
-function refuseUnbuilt(busType: DriveInterface, needsNothing: boolean): void {
-  const reason = NOT_BUILT[busType] ??
-    (busType === "floppy" && !needsNothing ? "moa has no floppy media yet" : undefined);
+function refuseUnbuilt(busType: DriveInterface): void {
+  const reason = NOT_BUILT[busType];
   if (reason !== undefined) {
     const feature = `if=${busType}`;
     throw new BlockError({ kind: "unsupported", feature, text: `${reason} (${feature})` }, { help: "Use if=ide." });
