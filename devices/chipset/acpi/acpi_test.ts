@@ -149,6 +149,8 @@ Deno.test({
     }
     const source = await Deno.readTextFile(`${folder}/DSDT.dsl`);
     assert(!/incorrect|invalid/i.test(source));
+    assertMatch(source, /If \(\(Arg0 & 0x08\)\)\s*\{\s*Notify \(S18, Arg1\)/);
+    assertMatch(source, /If \(\(Arg0 & 0x80000000\)\)\s*\{\s*Notify \(SF8, Arg1\)/);
     await Deno.rename(`${folder}/DSDT.dsl`, `${folder}/again.dsl`);
     const compiled = await program("iasl", ["-oa", "-p", "again", "again.dsl"], folder);
     assertMatch(compiled, /Compilation successful\. 0 Errors, 1 Warnings/); // Processor() is an old word
@@ -169,8 +171,8 @@ Deno.test({
       "\\_SB.LNKB._DIS": /No object was returned/,
       "\\_SB.PCI0.S18._EJ0 1": /No object was returned/,
       "\\_GPE._E01": /No object was returned/,
-      "\\_SB.PCI0.DVNT 8 1": /Received a System Notify on \[S18_\] \S+ Value 0x01 \(Device Check\)\n/,
-      "\\_SB.PCI0.DVNT 0x80000000 3": /Received a System Notify on \[SF8_\] \S+ Value 0x03 \(Eject Request\)\n/,
+      "\\_SB.PCI0.DVNT 8 1": /No object was returned/,
+      "\\_SB.PCI0.DVNT 0x80000000 3": /No object was returned/,
     };
     const commands = Object.keys(asked).map((path) => `execute ${path}`);
     const said = await program("acpiexec", ["-b", commands.join(";"), "DSDT.aml"], folder);
