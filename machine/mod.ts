@@ -8,6 +8,7 @@ export type { Board, BoardDrive, BoardSite, BuiltBoard, FirmwareItems } from "./
 export {
   type Accelerator,
   type AcceleratorAbilities,
+  type CpuRegisters,
   type InstructionClock,
   type MachineBus,
   QtestAccelerator,

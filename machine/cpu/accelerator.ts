@@ -41,6 +41,48 @@ export interface AcceleratorClock extends Clock {
   restore(nowNs: number): void;
 }
 
+/** One segment register with what it caches of its descriptor. */
+export interface SegmentRegister {
+  readonly name: "ES" | "CS" | "SS" | "DS" | "FS" | "GS" | "TR" | "LDT";
+  readonly selector: number;
+  readonly base: number;
+  readonly limit: number;
+  /** As in the descriptor's second word: access rights from bit 8, B at 22, G at 23. */
+  readonly flags: number;
+}
+
+/** The registers of a 32-bit CPU. */
+export interface CpuRegisters {
+  /** EAX to EDI by name. */
+  readonly general: Readonly<Record<string, number>>;
+  readonly eip: number;
+  readonly eflags: number;
+  readonly cpl: number;
+  readonly halted: boolean;
+  readonly segments: readonly SegmentRegister[];
+  readonly gdt: { readonly base: number; readonly limit: number };
+  readonly idt: { readonly base: number; readonly limit: number };
+  /** CR0 to CR4. */
+  readonly control: readonly number[];
+  /** DR0 to DR7. */
+  readonly debug: readonly number[];
+  readonly fpuControl: number;
+  readonly fpuStatus: number;
+  readonly fpuTop: number;
+  /** A bit for each register that is empty. */
+  readonly fpuEmpty: number;
+  readonly mxcsr: number;
+  readonly fpu: readonly { readonly mantissa: bigint; readonly exponent: number }[];
+  readonly xmm: readonly { readonly low: bigint; readonly high: bigint }[];
+}
+
+/** A look into a CPU. */
+export interface CpuView {
+  registers(): CpuRegisters;
+  /** The physical address that a linear one means now; `undefined` where it means none. */
+  translate(linear: number): number | undefined;
+}
+
 /** A CPU and the RAM that it works on. */
 export interface Accelerator extends AsyncDisposable {
   /** As `-accel` names it. */
@@ -48,6 +90,8 @@ export interface Accelerator extends AsyncDisposable {
   readonly can: AcceleratorAbilities;
   /** The virtual clock, where it has one of its own. */
   readonly clock: AcceleratorClock | undefined;
+  /** A look into the CPU, where there is one. */
+  readonly cpu?: CpuView;
   /** Makes guest RAM; once, before {@link attach}. */
   mapRam(sizeBytes: number): GuestRam;
   /** Says that `bytes` lie at `address` and cannot be written. */

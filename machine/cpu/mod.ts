@@ -3,7 +3,14 @@
  *
  * @module
  */
-export type { Accelerator, AcceleratorAbilities, MachineBus } from "./accelerator.ts";
+export type {
+  Accelerator,
+  AcceleratorAbilities,
+  CpuRegisters,
+  CpuView,
+  MachineBus,
+  SegmentRegister,
+} from "./accelerator.ts";
 export { V86Accelerator, type V86Site } from "./v86/accelerator.ts";
 export type { InstructionClock } from "./v86/icount.ts";
 export { type AccessWidth, QtestAccelerator } from "./qtest.ts";

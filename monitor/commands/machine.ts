@@ -6,6 +6,7 @@
 import type { RunState } from "../../machine/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { MonitorError } from "../errors.ts";
+import { registersText } from "../format/cpu_registers.ts";
 import { resetRegistersText } from "../format/registers.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
@@ -150,9 +151,10 @@ export const infoRegisters = command({
   name: "query-registers",
   summary: "The CPU's registers; without a CPU, those of one that was just switched on.",
   arguments: { all: arg.flag("a"), vcpu: arg.optional(arg.int32()) },
-  run(_context, { vcpu }): string {
+  run({ machine }, { vcpu }): string {
     if (vcpu !== undefined && vcpu !== 0n) throw new MonitorError(`CPU#${vcpu} not available`);
-    return resetRegistersText();
+    const { cpu } = machine.accelerator;
+    return cpu === undefined ? resetRegistersText() : registersText(cpu.registers());
   },
   hmp: {
     names: "registers",

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Machine } from "../../machine/mod.ts";
 import { MonitorError } from "../errors.ts";
 import { formatAddress, formatNumber, formatUnit, quotedCharacter, unitBytes } from "../format/memory.ts";
 import { arg, type DataFormat } from "../schema/arguments.ts";
@@ -18,6 +19,7 @@ export interface MemoryDump {
   readonly complete: boolean;
 }
 
+const PAGE_BYTES = 4096;
 const MAX_DUMP_BYTES = 16 * 1024 * 1024;
 
 /** Bytes in a line: eight single ones, else sixteen. */
@@ -40,8 +42,7 @@ function dumpCommand(name: "x" | "xp", what: string) {
       for (let at = 0; at < total; at += step) {
         const line = bytes.subarray(at, Math.min(at + step, total));
         const here = start + BigInt(at);
-        const reachable = here + BigInt(line.length) <= BigInt(Number.MAX_SAFE_INTEGER);
-        if (!reachable || !machine.memory.read(Number(here), line)) {
+        if (!readLine(machine, name === "x", here, line)) {
           return { address: start, bytes: bytes.subarray(0, at), complete: false };
         }
       }
@@ -54,6 +55,21 @@ function dumpCommand(name: "x" | "xp", what: string) {
       print: (output, dump, { format }) => printDump(output, dump, format),
     },
   });
+}
+
+/** Reads a line of a dump; a linear address goes through the CPU's translation, page by page. */
+function readLine(machine: Machine, isLinear: boolean, at: bigint, line: Uint8Array): boolean {
+  if (at + BigInt(line.length) > BigInt(Number.MAX_SAFE_INTEGER)) return false;
+  const { cpu } = machine.accelerator;
+  if (!isLinear || cpu === undefined) return machine.memory.read(Number(at), line);
+  for (let done = 0; done < line.length;) {
+    const linear = Number(at) + done;
+    const length = Math.min(line.length - done, PAGE_BYTES - linear % PAGE_BYTES);
+    const physical = cpu.translate(linear % 2 ** 32);
+    if (physical === undefined || !machine.memory.read(physical, line.subarray(done, done + length))) return false;
+    done += length;
+  }
+  return true;
 }
 
 function printDump(output: HmpOutput, { address, bytes, complete }: MemoryDump, format: DataFormat): void {

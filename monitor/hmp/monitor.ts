@@ -7,6 +7,7 @@
  * @module
  */
 import type { MonitorContext } from "../context.ts";
+import { registerByName } from "../format/cpu_registers.ts";
 import { resetRegister } from "../format/registers.ts";
 import { IoBackground } from "../io/background.ts";
 import type { HmpOutput } from "../schema/command.ts";
@@ -86,7 +87,10 @@ export class HmpSession {
     this.#state = {
       registry: this.#context.registry,
       formats: newFormatMemory(),
-      register: resetRegister,
+      register: (name) => {
+        const { cpu } = this.#context.machine.accelerator;
+        return cpu === undefined ? resetRegister(name) : registerByName(cpu.registers(), name);
+      },
       strict: this.#context.strict,
     };
   }

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { HostClock } from "../../base/clocks.ts";
+import { HostClock, ManualClock } from "../../base/clocks.ts";
 import { SeededRandom } from "../../base/random.ts";
+import { IoVector } from "../../base/io_vector.ts";
 import { MiB } from "../../base/units.ts";
-import { BlockBackend, BlockGraph } from "../../block/mod.ts";
+import { BlockBackend, BlockGraph, type BlockNode } from "../../block/mod.ts";
 import { MemoryRegion } from "../../devices/bus/mod.ts";
 import { type InstructionClock, Machine, pc, standardDeviceTypes, V86Accelerator } from "../../machine/mod.ts";
 
@@ -46,10 +47,24 @@ export interface GuestOptions {
   readonly disk: Uint8Array<ArrayBuffer>;
   /** Where the disk's image is written. */
   readonly folder: string;
+  /** The time of day, which stands still; the host's where absent. */
   readonly hostNs?: number;
+  /** The disk is memory, not a file. */
+  readonly inMemory?: boolean;
 }
 
 const LIMIT_MS = 60_000;
+
+async function openDisk(graph: BlockGraph, { disk, folder, inMemory }: GuestOptions): Promise<BlockNode> {
+  if (inMemory) {
+    const node = await graph.open({ driver: "raw", file: { driver: "memory", size: disk.length } });
+    await node.write(0, IoVector.of(disk));
+    return node;
+  }
+  const filename = `${folder}/disk.img`;
+  await Deno.writeFile(filename, disk);
+  return await graph.open({ driver: "raw", file: { driver: "file", filename } });
+}
 
 /** Builds a machine that boots `disk`; it stands still. */
 export async function makeGuest(options: GuestOptions): Promise<Guest> {
@@ -58,12 +73,12 @@ export async function makeGuest(options: GuestOptions): Promise<Guest> {
   const { icount } = options;
   const warn = (line: string) => void (text += `\n${line}\n`);
   const cpu = await V86Accelerator.create({ realtime, random, warn, ...(icount === undefined ? {} : { icount }) });
-  const clocks = { virtual: cpu.clock, realtime, host: new HostClock({ sinceEpoch: true }) };
+  const { hostNs } = options;
+  const host = hostNs === undefined ? new HostClock({ sinceEpoch: true }) : new ManualClock(hostNs);
+  const clocks = { virtual: cpu.clock, realtime, host };
   const graph = new BlockGraph({ clocks, random });
-  const filename = `${options.folder}/disk.img`;
-  await Deno.writeFile(filename, options.disk);
   const backend = new BlockBackend({ graph, name: "ide0-hd0" });
-  const node = await graph.open({ driver: "raw", file: { driver: "file", filename } });
+  const node = await openDisk(graph, options);
   await backend.insertMedium(node);
   await graph.release(node);
   let text = "";
