@@ -6,8 +6,10 @@
  *
  * @module
  */
+import { createRequire } from "node:module";
 import { ASSETS } from "../../base/assets.ts";
 
+const V86_VERSION = "0.5.462";
 const ROOT = new URL("../../", import.meta.url);
 
 /** What went wrong with Deno's bundler, in its words. */
@@ -24,6 +26,7 @@ export async function makeBundle(folder: string): Promise<string> {
     await bundle(["tools/moa.ts", ...split]);
     await hideImports(work);
     for (const [name, source] of Object.entries(ASSETS)) await bundle([source, "-o", `${work}/assets/${name}.js`]);
+    await copyCpuCore(`${work}/assets`);
     const id = await digest(work);
     try {
       await Deno.rename(work, `${folder}/${id}`);
@@ -36,6 +39,14 @@ export async function makeBundle(folder: string): Promise<string> {
   } finally {
     await Deno.remove(work, { recursive: true }).catch(() => {});
   }
+}
+
+/** The CPU's core, a file of an npm package, with the licences of what is in it. */
+async function copyCpuCore(folder: string): Promise<void> {
+  const { default: { version } } = await import("v86/package.json", { with: { type: "json" } });
+  if (!version.startsWith(V86_VERSION)) throw new BundleError(`npm:v86 is ${version}, not ${V86_VERSION}`);
+  await Deno.copyFile(createRequire(import.meta.url).resolve("v86/build/v86.wasm"), `${folder}/v86.wasm`);
+  await Deno.copyFile(new URL("machine/cpu/v86/LICENCES.md", ROOT), `${folder}/v86-LICENCES.md`);
 }
 
 async function bundle(words: readonly string[]): Promise<void> {
