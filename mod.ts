@@ -8,6 +8,7 @@
  */
 export * from "./base/clocks.ts";
 export * from "./base/units.ts";
+export { parseSize } from "./base/sizes.ts";
 export { requirePermissions } from "./base/permissions.ts";
 export { HostRandom, type Random, SeededRandom } from "./base/random.ts";
 export { IoVector } from "./base/io_vector.ts";
@@ -22,6 +23,7 @@ export {
   type IsoOptions,
   IsoReader,
   Machine,
+  MachineError,
   type MachineEvents,
   type MediaContent,
   type MediaFiles,

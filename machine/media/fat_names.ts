@@ -28,12 +28,12 @@ export function shortName(
   const dot = name.lastIndexOf(".");
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot + 1)] : [name, ""];
   const plain = /^[A-Z0-9!#$%&'()@^_`{}~-]{1,8}$/;
-  if (
-    plain.test(stem) && (extension === "" || (plain.test(extension) && extension.length <= 3)) && !name.endsWith(".")
-  ) {
-    const short = stem.padEnd(8) + extension.padEnd(3);
-    if (!taken.has(short)) return { short, long: false };
-  }
+  const [upperStem, upperExtension] = [stem.toUpperCase(), extension.toUpperCase()];
+  const fits = plain.test(upperStem) && upperExtension.length <= 3 && !name.endsWith(".") &&
+    (extension === "" || plain.test(upperExtension));
+  const same = upperStem.padEnd(8) + upperExtension.padEnd(3);
+  // Small letters need a long name beside it, but no number in it.
+  if (fits && !taken.has(same)) return { short: same, long: stem !== upperStem || extension !== upperExtension };
   const clean = (text: string) => text.toUpperCase().replace(/[ .]/g, "").replace(/[^A-Z0-9!#$%&'()@^_`{}~-]/g, "_");
   const base = clean(stem) || "_";
   const ending = clean(extension).slice(0, 3).padEnd(3);

@@ -7,6 +7,7 @@ import { type Clocks, HostClock } from "../../base/clocks.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { requirePermissions } from "../../base/permissions.ts";
 import { HostRandom } from "../../base/random.ts";
+import { NS_PER_S } from "../../base/units.ts";
 import {
   BlockBackend,
   type BlockdevOptions,
@@ -25,6 +26,7 @@ import {
   Permission,
   registryOf,
   type SnapshotInfo,
+  type SnapshotStore,
   type TableInspection,
 } from "../../block/mod.ts";
 
@@ -197,6 +199,43 @@ export class OpenedImage implements AsyncDisposable {
   /** Internal snapshots, in the image's order. */
   get snapshots(): readonly SnapshotInfo[] {
     return this.node.driver.snapshots?.list() ?? [];
+  }
+
+  /** Takes an internal snapshot of the disk. @throws BlockError ENOTSUP for a format that has none */
+  async takeSnapshot(name: string): Promise<SnapshotInfo> {
+    const nowNs = this.graph.clocks.host.nowNs();
+    return await this.#snapshotStore().create({
+      name,
+      vmStateBytes: 0,
+      dateSeconds: Math.floor(nowNs / NS_PER_S),
+      dateNanoseconds: nowNs % NS_PER_S,
+      vmClockNs: 0,
+      icount: 0,
+    });
+  }
+
+  /** Makes the disk that of the snapshot with that name or id. @throws BlockError where there is none */
+  async applySnapshot(name: string): Promise<void> {
+    await this.#snapshotStore().apply(this.#snapshot(name).id);
+  }
+
+  /** Deletes the snapshot with that name or id. @throws BlockError where there is none */
+  async deleteSnapshot(name: string): Promise<void> {
+    await this.#snapshotStore().delete(this.#snapshot(name).id);
+  }
+
+  #snapshot(name: string): SnapshotInfo {
+    const found = this.snapshots.find((one) => one.name === name) ?? this.snapshots.find(({ id }) => id === name);
+    if (found !== undefined) return found;
+    const text = `Snapshot '${name}' does not exist in '${this.node.filename}'`;
+    throw new BlockError({ kind: "state", text, errno: "ENOENT" });
+  }
+
+  #snapshotStore(): SnapshotStore {
+    const { snapshots } = this.node.driver;
+    if (snapshots !== undefined) return snapshots;
+    const text = `Images of format '${this.format}' have no internal snapshots`;
+    throw new BlockError({ kind: "unsupported", feature: "snapshots", text });
   }
 
   /**

@@ -59,6 +59,8 @@ export interface VmOptions {
   readonly boot?: string;
   readonly name?: string;
   readonly uuid?: string;
+  /** The guest's reset ends the machine (event `SHUTDOWN`), as with `-no-reboot`. */
+  readonly noReboot?: boolean;
   /** Stands still until `cont`, as with `-S`. */
   readonly paused?: boolean;
   /** A snapshot to go back to before the start. */

@@ -31,6 +31,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.objects === undefined ? {} : { objects: registryOf(options.objects, OBJECT_TYPES) }),
     vga: options.vga ?? (options.nodefaults ? "none" : "std"),
     snapshot: options.snapshot ?? false,
+    noReboot: options.noReboot ?? false,
     nodefaults: options.nodefaults ?? false,
     accelerator: (options.accel ?? (options.kernel === undefined ? "qtest" : "v86")) === "v86"
       ? { name: "v86", ...(options.icount === undefined ? {} : { icount: options.icount }) }

@@ -1,0 +1,211 @@
+/**
+ * An installation from start to end: disk, installer, dialogue, snapshots, the first start of what was installed.
+ *
+ * ```
+ * disk made, snapshot "empty" ── installer: dialogue ── ends ── snapshot "installed" ── first start ── "login:"
+ *        ^                            │ fails                         ^                     │ fails
+ *        └────────── applied, again ──┘                               └── applied, again ───┘
+ * ```
+ * While the installer writes nothing is flushed (`cache=unsafe`): what is lost then is installed again. The first start
+ * runs with `cache=writeback`.
+ *
+ * @module
+ */
+import { buildFat, createImage, openImage, Vm, WaitError } from "../../mod.ts";
+import { readMedium } from "./medium.ts";
+import type { InstallerProfile, Step } from "./profile.ts";
+import type { ProgressLine } from "./progress.ts";
+
+/** What is wanted. */
+export interface Installation {
+  readonly profile: InstallerProfile;
+  readonly iso: string;
+  readonly disk: string;
+  readonly sizeBytes: number;
+  /** The user's answers; the profile's own where absent. */
+  readonly answers: string | undefined;
+  /** How often each part is tried. */
+  readonly tries: number;
+  readonly progress: ProgressLine;
+}
+
+/** An installation that did not succeed; the message says where it stood. */
+export class InstallationError extends Error {
+  override readonly name = "InstallationError";
+}
+
+const MS_PER_MINUTE = 60_000;
+const DEFAULT_MINUTES = 30;
+const EMPTY = "empty";
+const INSTALLED = "installed";
+
+/** Installs; resolves to the version of what was installed. */
+export async function install(wanted: Installation): Promise<string> {
+  const { profile, iso, disk, sizeBytes, progress } = wanted;
+  progress.say(`looking at ${iso}`);
+  const { version, kernel, initrd } = await readMedium(iso, profile);
+  progress.say(`${profile.name} ${version}; making ${disk}`);
+  await createImage({ filename: disk, format: "qcow2", size: sizeBytes });
+  await snapshot(disk, EMPTY);
+  const folder = await Deno.makeTempDir({ prefix: "moa-install-" });
+  try {
+    const files = { kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd.img`, floppy: `${folder}/answers.img` };
+    await Deno.writeFile(files.kernel, kernel);
+    await Deno.writeFile(files.initrd, initrd);
+    await Deno.writeFile(files.floppy, buildFat(profile.floppy(wanted.answers ?? profile.answers)));
+    await attempt(wanted, "the installation", EMPTY, () => runInstaller(wanted, files));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  await snapshot(disk, INSTALLED);
+  await attempt(wanted, "the first start", INSTALLED, () => startInstalled(wanted));
+  return version;
+}
+
+/** Runs `work`; where it fails, goes back to a snapshot and tries again. @throws {InstallationError} in the end */
+async function attempt(wanted: Installation, what: string, back: string, work: () => Promise<void>): Promise<void> {
+  for (let left = wanted.tries - 1;; left--) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof WaitError) && !(error instanceof InstallationError)) throw error;
+      if (left <= 0) throw new InstallationError(`${what} did not succeed: ${error.message}`, { cause: error });
+      wanted.progress.say(`${what} did not succeed (${firstLine(error)}); back to snapshot '${back}' and again`);
+      await using image = await openImage(wanted.disk);
+      await image.applySnapshot(back);
+    }
+  }
+}
+
+async function snapshot(disk: string, name: string): Promise<void> {
+  await using image = await openImage(disk);
+  await image.takeSnapshot(name);
+}
+
+/** The installer, from its kernel's start to the moment when it restarts the machine. */
+async function runInstaller(
+  { profile, iso, disk, progress }: Installation,
+  files: { readonly kernel: string; readonly initrd: string; readonly floppy: string },
+): Promise<void> {
+  await using vm = await Vm.start({
+    accel: "v86",
+    kernel: files.kernel,
+    initrd: files.initrd,
+    append: profile.append,
+    memory: profile.memoryMiB,
+    drives: [
+      `file=${escaped(disk)},format=qcow2,if=ide,index=0,cache=unsafe`,
+      `file=${escaped(iso)},format=raw,if=ide,index=2,media=cdrom,readonly=on`,
+      `file=${escaped(files.floppy)},format=raw,if=floppy,index=0`,
+    ],
+    noReboot: true,
+    paused: true,
+  });
+  const ended = vm.event("SHUTDOWN", { timeoutMs: 24 * 60 * MS_PER_MINUTE }).then(() => "ended" as const);
+  const following = new AbortController();
+  const follow = followProgress(vm, profile, progress, following.signal);
+  try {
+    await vm.cont();
+    await converse(vm, profile.dialogue, progress, ended);
+    await withLimit(ended, DEFAULT_MINUTES, "the installer to restart the machine");
+  } finally {
+    following.abort();
+    await follow;
+    // Where the dialogue failed nobody waits for this any more.
+    ended.catch(() => {});
+  }
+}
+
+/** Goes through a dialogue in order; optional steps are passed over when the one behind them comes. */
+async function converse(
+  vm: Vm,
+  dialogue: readonly Step[],
+  progress: ProgressLine,
+  ended: Promise<"ended">,
+): Promise<void> {
+  for (let index = 0; index < dialogue.length;) {
+    // This step, or any behind it as far as those before that are optional.
+    let last = index;
+    while (dialogue[last]?.optional && last + 1 < dialogue.length) last++;
+    const expected = dialogue.slice(index, last + 1);
+    const minutes = Math.max(...expected.map((step) => step.minutes ?? DEFAULT_MINUTES));
+    const pattern = new RegExp(expected.map(({ waitFor }) => `(?:${waitFor.source})`).join("|"), flagsOf(expected));
+    progress.say(`waiting for: ${expected.map(({ says }) => says).join(", or ")}`);
+    const controller = new AbortController();
+    const said = vm.serial.waitFor(pattern, { timeoutMs: minutes * MS_PER_MINUTE, signal: controller.signal });
+    const first = await Promise.race([said, ended]);
+    if (first === "ended") {
+      controller.abort();
+      await said.catch(() => {});
+      throw new InstallationError(`the machine ended while it was waited for: ${expected[0]!.says}`);
+    }
+    const { text } = first;
+    const found = expected.findIndex(({ waitFor }) => waitFor.test(text));
+    const step = expected[Math.max(0, found)]!;
+    progress.say(step.says);
+    if (step.answer !== undefined) await vm.serial.send(step.answer);
+    index += Math.max(0, found) + 1;
+  }
+}
+
+function flagsOf(steps: readonly Step[]): string {
+  return steps.every(({ waitFor }) => waitFor.flags.includes("i")) ? "i" : "";
+}
+
+/** Shows what the installer tells of how far it is. */
+async function followProgress(
+  vm: Vm,
+  { progress: pattern }: InstallerProfile,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<void> {
+  const look = new RegExp(pattern.source, pattern.flags.includes("g") ? pattern.flags : `${pattern.flags}g`);
+  while (!signal.aborted) {
+    const found = [...vm.serial.lines(50).join("\n").matchAll(look)].at(-1);
+    if (found !== undefined) {
+      const [done, all] = [Number(found[1]), Number(found[2] ?? 100)];
+      if (all > 0 && done <= all) line.at(done / all);
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 500);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      }, { once: true });
+    });
+  }
+}
+
+/** Starts what was installed and waits until it says that it is up. */
+async function startInstalled({ profile, disk, progress }: Installation): Promise<void> {
+  progress.say("starting what was installed");
+  await using vm = await Vm.start({
+    accel: "v86",
+    memory: profile.memoryMiB,
+    boot: "c",
+    drives: [`file=${escaped(disk)},format=qcow2,if=ide,index=0,cache=writeback`],
+  });
+  await vm.serial.waitFor(profile.installed, { timeoutMs: DEFAULT_MINUTES * MS_PER_MINUTE });
+  progress.say("it is up");
+  await vm.monitor("system_powerdown");
+}
+
+async function withLimit<T>(work: Promise<T>, minutes: number, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new InstallationError(`${what}: not within ${minutes} minutes`)),
+      minutes * MS_PER_MINUTE,
+    );
+  });
+  return await Promise.race([work, limit]).finally(() => clearTimeout(timer));
+}
+
+/** A file name inside of options: commas are doubled. */
+function escaped(name: string): string {
+  return name.replaceAll(",", ",,");
+}
+
+function firstLine(error: Error): string {
+  return error.message.split("\n", 1)[0]!;
+}
