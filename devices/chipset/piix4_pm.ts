@@ -53,13 +53,15 @@ const SCI_IRQ = 9;
 const APM_ENABLE_ACPI = 0xf1;
 const APM_DISABLE_ACPI = 0xf0;
 const DEVACTB_APM_SMI = 0x02;
+/** Bit 25 of register 58: a write to the APM port raises an SMI. */
+const DEVACTB_APM_ENABLED = 0x0200_0000;
 const SOFT_OFF = 0;
 
 /** Plain storage from 40 to FF, all of it writable, with the values after power-on that are not zero. */
 function deviceRegisters(smbusBase: number, smm: boolean): ConfigRegister[] {
   const initial: Readonly<Record<number, number>> = {
     0x40: 0x01,
-    0x58: smm ? 0 : 0x0200_0000,
+    0x58: smm ? 0 : DEVACTB_APM_ENABLED,
     0x5c: 0x1000_0000,
     0x60: 0x6000_0000,
     0x90: (smbusBase | 1) >>> 0,
@@ -102,6 +104,8 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   readonly smbus: SmBus;
   /** How many CPUs are there; the board sets it. */
   cpus = 1;
+  /** Firmware finds SMM set up after a reset, and leaves it alone: for a CPU that has none. The board sets it. */
+  smmIsTaken = false;
   readonly pm1: AcpiPm1;
   readonly gpe0: AcpiGpe0;
   readonly pciHotplug: AcpiPciHotplug;
@@ -179,6 +183,7 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
     this.pciHotplug.reset();
     this.#host.reset();
     this.#apm = { control: 0, status: 0 };
+    if (this.smmIsTaken) this.config.set("device-activity", DEVACTB_APM_ENABLED);
     this.#drive();
   }
 

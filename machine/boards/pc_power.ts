@@ -19,9 +19,10 @@ export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: Is
   const pm = piix4Pm.create(context, {
     "addr": FUNCTION,
     "smb_io_base": SMBUS_PORT,
-    // A CPU without protected memory has no SMM either.
-    "smm-enabled": site.accelerator.can.romProtection,
+    "smm-enabled": true,
   });
+  // A CPU without protected memory has no SMM either; the firmware is told that somebody has set it up already.
+  pm.smmIsTaken = !site.accelerator.can.romProtection;
   await pm.realize(pci);
   pm.connect(isa.irq(SCI_IRQ));
   for (let index = 0; index < EEPROMS; index++) {
