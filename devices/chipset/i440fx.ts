@@ -30,7 +30,7 @@ export interface I440fxMemory {
   readonly pci: MemoryRegion;
   readonly ram: MemoryRegion;
   readonly ramBytes: number;
-  /** The CPU sees RAM from C0000 to FFFFF whatever the registers say: they only remember. */
+  /** The CPU sees RAM from C0000 to FFFFF whatever the registers say: nobody else is shown PCI there either. */
   readonly alwaysRam?: boolean;
 }
 
@@ -141,7 +141,8 @@ export class I440fx extends PciDevice {
   #show(): void {
     this.#segments.forEach((modes, index) => {
       const { register, shift } = SEGMENTS[index]!;
-      const mode = this.#memory.alwaysRam ? Mode.Ram : (this.config.read(register, 1) >> shift) & 3;
+      const wanted = (this.config.read(register, 1) >> shift) & 3;
+      const mode = wanted === Mode.Pci && this.#memory.alwaysRam ? Mode.Ram : wanted;
       modes.forEach((region, number) => region.enabled = number === mode);
     });
     const smram = this.config.get("smram");

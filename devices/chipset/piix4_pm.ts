@@ -104,8 +104,6 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   readonly smbus: SmBus;
   /** How many CPUs are there; the board sets it. */
   cpus = 1;
-  /** Firmware finds SMM set up after a reset, and leaves it alone: for a CPU that has none. The board sets it. */
-  smmIsTaken = false;
   readonly pm1: AcpiPm1;
   readonly gpe0: AcpiGpe0;
   readonly pciHotplug: AcpiPciHotplug;
@@ -137,6 +135,12 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   /** Where the ACPI registers are: 0 as long as firmware has not placed them. */
   get registerPort(): number {
     return this.config.get("pm-base") & 0xffc0;
+  }
+
+  /** Firmware finds SMM set up after every reset, and leaves it alone: for a CPU that has none. */
+  showSmmAsSetUp(): void {
+    const registers = deviceRegisters(this.properties.smb_io_base, false);
+    this.config.define(registers.filter(({ name }) => name === "device-activity"));
   }
 
   /** Somebody pressed the power button: `system_powerdown`. */
@@ -183,7 +187,6 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
     this.pciHotplug.reset();
     this.#host.reset();
     this.#apm = { control: 0, status: 0 };
-    if (this.smmIsTaken) this.config.set("device-activity", DEVACTB_APM_ENABLED);
     this.#drive();
   }
 
@@ -222,6 +225,9 @@ export class Piix4Pm extends PciDevice<typeof PROPERTIES, Piix4PmState> {
   #map(): void {
     this.#pmRegion.address = BigInt(this.registerPort);
     this.#pmRegion.enabled = (this.config.get("pm-control") & 1) !== 0;
+    // As in QEMU, the property tells where they are now.
+    this.properties.smb_io_base = this.config.get("smbus-base") & 0xffc0;
+    this.#host.region.address = BigInt(this.properties.smb_io_base);
     this.#host.region.enabled = (this.config.read(0xd2, 1) & 1) !== 0;
   }
 

@@ -54,6 +54,8 @@ const PORTS: readonly (readonly [first: number, count: number])[] = [
   [0x3d4, 2],
   [0x3da, 1],
 ];
+/** Room for a block and two extensions. */
+const EDID_BYTES = 384;
 const MIN_ROM_BYTES = 2048;
 const PAGE_BYTES = 4096;
 
@@ -176,7 +178,7 @@ export class Vga extends PciDevice<typeof PROPERTIES, VgaState> {
     if (this.properties.edid) {
       const block = edid({ width: xres, height: yres, maxWidth: xmax || xres, maxHeight: ymax || yres });
       all.add(
-        MemoryRegion.io("edid", 0x400, {
+        MemoryRegion.io("edid", EDID_BYTES, {
           read: (offset) => block[offset] ?? 0,
           write() {},
           accessSizes: { min: 1, max: 1 },

@@ -21,8 +21,8 @@ export async function buildPowerManagement(site: BoardSite, pci: PciBus, isa: Is
     "smb_io_base": SMBUS_PORT,
     "smm-enabled": true,
   });
-  // A CPU without protected memory has no SMM either; the firmware is told that somebody has set it up already.
-  pm.smmIsTaken = !site.accelerator.can.romProtection;
+  // A CPU without protected memory has no SMM either.
+  if (!site.accelerator.can.romProtection) pm.showSmmAsSetUp();
   await pm.realize(pci);
   pm.connect(isa.irq(SCI_IRQ));
   for (let index = 0; index < EEPROMS; index++) {
