@@ -158,6 +158,7 @@ export class V86Accelerator implements Accelerator {
   }
 
   reset(): void {
+    if (this.core.isBroken) this.#setting(() => this.#replaceCore());
     const { core } = this;
     this.#setting(() => resetCore(core, this.#pristine));
     const at = MiB - this.#firmware.length;
@@ -192,6 +193,14 @@ export class V86Accelerator implements Accelerator {
     return physical === -1 ? undefined : physical >>> 0;
   }
 
+  /** A panic leaves locks held: what lies in RAM goes on in a new core, as it does through a reset of a real CPU. */
+  #replaceCore(): void {
+    const broken = this.core;
+    this.#makeCore(broken.ramBytes);
+    this.core.ram.set(broken.ram);
+    if (this.#bus !== undefined) this.core.attach(this.#bus);
+  }
+
   #makeCore(ramBytes: number): void {
     this.#core = new Core(this.#module, {
       nowMs: () => this.clock.nowNs() / NS_PER_MS,
@@ -219,6 +228,8 @@ export class V86Accelerator implements Accelerator {
   /** One slice of the CPU. */
   #turn(): void {
     this.#next = undefined;
+    // Until the reset that it asked for.
+    if (this.core.isBroken) return;
     const idleMs = this.#slice();
     if (!this.#running || this.#next !== undefined) return;
     if (idleMs > 0 && this.#settled) return this.#rest(idleMs * NS_PER_MS);
@@ -258,12 +269,18 @@ export class V86Accelerator implements Accelerator {
     if (Number.isFinite(restNs)) this.#sleep = realtime.setTimer(sleptFromNs + restNs, () => wake(restNs));
   }
 
-  /** Something that the core does not survive: a fault of it, or of a device. */
+  /**
+   * The core does not survive a fault in delivering a fault, nor what it has no code for: a real CPU shuts down, and the
+   * board resets it. What a device threw is another matter.
+   */
   #broken(error: unknown): void {
     this.#running = false;
     this.clock.stop();
-    const words = this.#words;
+    const words = this.#words.trim().split("\n").at(-1) || (error as Error).message;
     this.#words = "";
-    this.#bus?.failed(new MachineError(`the CPU stopped: ${words || (error as Error).message}`, { cause: error }));
+    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+      this.#site.warn(`the CPU shut down and is reset (${words})`);
+      this.#bus?.requestReset();
+    } else this.#bus?.failed(new MachineError(`the CPU stopped: ${words}`, { cause: error }));
   }
 }

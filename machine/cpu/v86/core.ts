@@ -73,6 +73,8 @@ export class Core {
   #inside = false;
   #inMemoryAccess = false;
   #leaving = false;
+  #isBroken = false;
+  #failure: unknown;
   #polledPort = -1;
   #polledValue = 0;
   #polls = 0;
@@ -140,16 +142,26 @@ export class Core {
     return this.#words[At.instructionCounter >> 2]! >>> 0;
   }
 
-  /** Runs for about a millisecond or to HLT; for how many milliseconds it has nothing to do then. */
+  /**
+   * Runs for about a millisecond or to HLT; for how many milliseconds it has nothing to do then.
+   *
+   * @throws what broke it: a panic of the core as a `WebAssembly.RuntimeError`, or what a device threw. After that the
+   * core only shows what was left; nothing runs, and nothing that it is told has effect.
+   */
   run(): number {
+    assert(!this.#isBroken, "the core is broken");
     this.#inside = true;
     this.#leaving = false;
     this.#polls = 0;
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       const idleMs = this.exports.main_loop();
       if (!this.#leaving) return idleMs;
       this.#byte(At.inHlt, 0);
       return 0;
+    } catch (error) {
+      this.#isBroken = true;
+      throw error;
     } finally {
       this.#inside = false;
       this.#inMemoryAccess = false;
@@ -166,6 +178,11 @@ export class Core {
 
   get inside(): boolean {
     return this.#inside;
+  }
+
+  /** Whether it has panicked: its locks are held for ever then, and only a new core helps. */
+  get isBroken(): boolean {
+    return this.#isBroken;
   }
 
   /** Drives a line of the interrupt controllers. Ask for 0 to 15, or 16 to 23 of the I/O APIC. */
@@ -187,11 +204,12 @@ export class Core {
 
   /** Says that RAM was written from outside: what was compiled from it is void. */
   changed(address: number, lengthBytes: number): void {
-    if (lengthBytes > 0) this.exports.jit_dirty_cache(address, address + lengthBytes);
+    if (lengthBytes > 0 && !this.#isBroken) this.exports.jit_dirty_cache(address, address + lengthBytes);
   }
 
   /** Nothing is delivered while a memory access goes on; the end of the slice does it, soon. */
   #withoutDelivery(work: () => void): void {
+    if (this.#isBroken) return;
     if (!this.#inMemoryAccess) return work();
     const flags = this.word(At.flags);
     this.#word(At.flags, flags & ~INTERRUPT_FLAG);
@@ -315,6 +333,9 @@ export class Core {
       this.#compiled.push(block);
     };
     if (this.#compileAtOnce) return use(new WebAssembly.Instance(new WebAssembly.Module(code), imports));
-    WebAssembly.instantiate(code, imports).then(({ instance }) => use(instance));
+    // The core waits for its block for ever, so that none is the end of it.
+    WebAssembly.instantiate(code, imports).then(({ instance }) => use(instance)).catch((error) => {
+      this.#failure = new Error(`a block of guest code could not be compiled: ${error.message}`, { cause: error });
+    });
   }
 }
