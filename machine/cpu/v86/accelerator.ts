@@ -232,7 +232,9 @@ export class V86Accelerator implements Accelerator {
     if (this.core.isBroken) return;
     const idleMs = this.#slice();
     if (!this.#running || this.#next !== undefined) return;
-    if (idleMs > 0 && this.#settled) return this.#rest(idleMs * NS_PER_MS);
+    // Time that is skipped must wait for whoever has something to say before; a sleep is ended by it.
+    const mayRest = this.#counter?.sleeps !== false || this.#settled;
+    if (idleMs > 0 && mayRest) return this.#rest(idleMs * NS_PER_MS);
     this.#settled = idleMs > 0;
     this.#schedule();
   }
