@@ -34,6 +34,8 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   /** What became of requests so far: `io-status`. */
   ioStatus: "ok" | "failed" | "nospace" = "ok";
 
+  /** Does without a medium that is inactive: a guest, or what a user has a name for. */
+  readonly yields: boolean;
   readonly #readOnly: boolean;
   #used: number;
   #shared: number;
@@ -51,6 +53,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   constructor(options: BackendOptions) {
     this.graph = options.graph;
     this.#name = options.name ?? "";
+    this.yields = this.#name !== "" || options.forGuest === true;
     this.writeCacheEnabled = options.writeCache ?? true;
     this.werror = options.werror ?? "enospc";
     this.rerror = options.rerror ?? "report";
@@ -87,7 +90,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   }
 
   get readOnly(): boolean {
-    return this.#readOnly || (this.#node?.readOnly ?? false);
+    return this.#readOnly || ((this.#node?.inactive ?? this.#node)?.readOnly ?? false);
   }
 
   get device(): DeviceHooks | undefined {
@@ -131,7 +134,8 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   #read(at: number, into: IoVector, how: RequestHow | undefined): Promise<void> {
     const node = this.#node;
-    if (node === undefined || at < 0 || at + into.length > node.size) return this.#refuse("read", at, into.length);
+    const isOpen = node !== undefined && node.inactive === undefined;
+    if (!isOpen || at < 0 || at + into.length > node.size) return this.#refuse("read", at, into.length);
     const { blkRead } = this.graph.traces;
     if (blkRead.enabled) blkRead.emit({ backend: this.name, node: node.name, at, length: into.length });
     const startNs = this.graph.clocks.realtime.nowNs();
@@ -221,9 +225,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
   unquiesce(): void {
     this.#throttle?.resume();
     if (!this.#queueWhileDrained || --this.#quiesced > 0) return;
-    const held = this.#held;
-    this.#held = [];
-    for (const resume of held) resume();
+    for (const resume of this.#held.splice(0)) resume();
   }
 
   childResized(): void {
@@ -299,7 +301,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
    */
   async insertMedium(node: BlockNode): Promise<void> {
     if (this.#node !== undefined) throw stateError(`Device '${this.name}' already has a medium`);
-    const used = node.readOnly ? this.#used & ~(Permission.write | Permission.resize) : this.#used;
+    const used = (node.inactive ?? node).readOnly ? this.#used & ~(Permission.write | Permission.resize) : this.#used;
     this.#edge = await this.graph.attach(this, node, "root", used, this.#shared);
     this.#node = node;
     if (this.#device !== undefined && this.isRemovable && !this.hasTray) this.#device.mediumChanged(true);
@@ -362,6 +364,7 @@ export class BlockBackend implements EdgeOwner, AsyncDisposable {
 
   #check(operation: Operation, at: number, length: number): BlockNode {
     const node = this.#medium(operation);
+    if (node.inactive !== undefined) throw ioError(operation, "EPERM", { node: node.name });
     if (at < 0 || at + length > node.size) {
       throw ioError(operation, "EIO", { node: node.name, offsetBytes: at, lengthBytes: length });
     }

@@ -65,6 +65,8 @@ export interface BackendOptions {
   readonly writeCache?: boolean;
   readonly werror?: WriteErrorPolicy;
   readonly rerror?: ReadErrorPolicy;
+  /** A guest's device is going to have it. */
+  readonly forGuest?: boolean;
   /** False for jobs and tools that go on while the node is drained. */
   readonly queueWhileDrained?: boolean;
 }

@@ -22,7 +22,7 @@ import { ObjectRegistry } from "./objects/registry.ts";
 import { JobSet } from "./jobs/job_set.ts";
 import type { BlockNode } from "./node.ts";
 import { type ImageRequest, openReference } from "./open.ts";
-import { applyPermissions, type BlockEdge, type EdgeOwner, restorePermissions } from "./permissions.ts";
+import { applyPermissions, type BlockEdge, type EdgeOwner, refuseInactive, restorePermissions } from "./permissions.ts";
 import type { BlockdevOptions } from "./options/blockdev.ts";
 import { reopenChain } from "./reopen.ts";
 import { NodeTraces } from "./traces.ts";
@@ -176,6 +176,7 @@ export class BlockGraph implements AsyncDisposable {
     used: number,
     shared: number,
   ): Promise<BlockEdge> {
+    refuseInactive(owner, this.#isNode(owner), node, role, used);
     const edge: BlockEdge = { role, owner, node, used, shared };
     node.parents.push(edge);
     // From here on the node tells its new user when it drains.

@@ -13,6 +13,8 @@ export interface Inherited {
   readonly direct: boolean;
   readonly noFlush: boolean;
   readonly discard: boolean;
+  /** Opened while another program still has it (activity.ts). */
+  readonly inactive: boolean;
   /** The engine of files, as `-drive aio=` has it for a whole tree. */
   readonly aio?: string | undefined;
 }
@@ -25,6 +27,7 @@ export const TOP_FLAGS: Inherited = {
   direct: false,
   noFlush: false,
   discard: false,
+  inactive: false,
 };
 
 /** The flags of a node with these (typed) options. */
@@ -38,6 +41,7 @@ export function flagsOf(options: OptionTree, inherited: Inherited): Inherited {
     direct: cache.direct ?? inherited.direct,
     noFlush: cache["no-flush"] ?? inherited.noFlush,
     discard: options["discard"] === undefined ? inherited.discard : options["discard"] === "unmap",
+    inactive: !bool("active", !inherited.inactive),
     aio: inherited.aio,
   };
 }

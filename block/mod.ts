@@ -53,6 +53,7 @@ export type { OptionTree, OptionValue } from "./options/tree.ts";
 export { checkBlockdev, nestOptions } from "./options/tree.ts";
 export * from "./permissions.ts";
 export * from "./policy.ts";
+export { activate, activateAll, inactivate, inactivateAll } from "./activity.ts";
 export { drained, insertFilter, refreshName, removeFilter, replaceNode, setBacking, visibleNode } from "./rewire.ts";
 export { changedOptions, reopenNodes, type ReopenRequest } from "./reopen_options.ts";
 export * from "./statistics.ts";

@@ -54,6 +54,8 @@ export class BlockNode {
   readOnly: boolean;
   /** Read-only for want of leave, not of wish: opened again when somebody wants to write. */
   openedReadOnly = false;
+  /** It has been handed over to another program (activity.ts): read-only meanwhile, and what it will be again. */
+  inactive: { readonly readOnly: boolean } | undefined;
   /** Set when the format was guessed. */
   probed = false;
   /** Edges down, in order of opening. */

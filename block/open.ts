@@ -7,6 +7,7 @@
  * @module
  */
 import { isIdentifier } from "../base/keyval.ts";
+import { checkHandover, markInactive } from "./activity.ts";
 import type { ChildOptions, DriverDefinition, OpenContext } from "./driver.ts";
 import { BlockError, prefixed } from "./errors.ts";
 import type { BlockGraph } from "./graph.ts";
@@ -174,6 +175,7 @@ async function openNode(
     filename: file?.filename ?? (typeof options["filename"] === "string" ? options["filename"] : ""),
     traces: graph.traces,
   });
+  if (flags.inactive) markInactive(node);
   graph.enter(node);
   if (graph.traces.open.enabled) {
     graph.traces.open.emit({ node: node.name, filename: node.filename, format: definition.name });
@@ -188,6 +190,7 @@ async function openNode(
     const context = contextFor(inner, node, options, state, probedRaw);
     if (probedRaw && !node.readOnly) warnProbed(graph, file?.filename ?? node.filename);
     node.attachDriver(await definition.open(options as unknown as BlockdevOptions, context));
+    if (flags.inactive) checkHandover(node);
     if (node.driver.readOnly === true && !node.readOnly) node.readOnly = node.openedReadOnly = true;
     refuseUnknown(definition, unknown);
     if (opening.noBacking) refuseBacking(definition, backing);
@@ -225,7 +228,7 @@ function contextFor(
   const { graph, flags, signal } = opening;
   return {
     nodeName: node.name,
-    readOnly: flags.readOnly,
+    readOnly: flags.readOnly || flags.inactive,
     cacheDirect: flags.direct,
     cacheNoFlush: flags.noFlush,
     autoReadOnly: flags.autoReadOnly,

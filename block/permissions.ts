@@ -44,6 +44,8 @@ export interface EdgeOwner {
   quiesce(): void;
   unquiesce(): void;
   settle(): Promise<void>;
+  /** Does without a node that is inactive, as a guest does. */
+  readonly yields?: boolean;
   childResized?(child: BlockNode): void;
   /** Another node takes the place of the one below `edge`, or none; all is drained. Without it, none can. */
   childReplaced?(edge: BlockEdge, node: BlockNode | undefined): void;
@@ -69,8 +71,11 @@ export interface PermissionPair {
   readonly shared: number;
 }
 
+const NOTHING: PermissionPair = { used: 0, shared: ALL_PERMISSIONS };
+
 /** What all users of a node together do with it, and what all of them let others do. */
 export function cumulative(node: BlockNode): PermissionPair {
+  if (node.inactive !== undefined) return NOTHING;
   let used = 0;
   let shared = ALL_PERMISSIONS;
   for (const edge of node.parents) {
@@ -87,6 +92,7 @@ export function childPermissions(
   role: string,
   asked: PermissionPair,
 ): PermissionPair {
+  if (node.inactive !== undefined) return NOTHING;
   const { used, shared } = ownPermissions(node, role, asked);
   // `force-share`: others may do what they like, a reader takes what comes.
   return { used, shared: child.forceShare ? ALL_PERMISSIONS : shared };
@@ -138,6 +144,17 @@ function spread(node: BlockNode, touched: BlockNode[], before: Map<BlockEdge, Pe
   }
 }
 
+/** Refuses a user whom an inactive node cannot serve. @throws {BlockError} in QEMU's words */
+export function refuseInactive(owner: EdgeOwner, isNode: boolean, node: BlockNode, role: string, used: number): void {
+  if (node.inactive === undefined || (owner.yields ?? (owner as Partial<BlockNode>).inactive !== undefined)) return;
+  const missing = permissionNames(used & ~Permission.consistentRead);
+  if (!isNode && missing === "") return;
+  const text = isNode
+    ? `Inactive '${node.name}' can't be a ${role} child of active '${owner.name}'`
+    : `Permission '${missing}' unavailable on inactive node`;
+  throw new BlockError({ kind: "permission", node: node.name, text });
+}
+
 function wantsWriting(used: number): boolean {
   return (used & (Permission.write | Permission.writeUnchanged)) !== 0;
 }
@@ -157,6 +174,7 @@ async function tell(node: BlockNode): Promise<void> {
 
 /** Compares each user with each other, the newest first, as QEMU does: so that messages name the same two. */
 function checkUsers(node: BlockNode): void {
+  if (node.inactive !== undefined) return;
   for (const a of node.parents.toReversed()) {
     for (const b of node.parents.toReversed()) {
       const conflict = a === b ? 0 : b.used & ~a.shared;

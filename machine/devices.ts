@@ -135,8 +135,9 @@ async function nodeDrives(
     if (node === undefined) continue;
     const backend = new BlockBackend({
       graph: machine.graph,
-      readOnly: node.readOnly,
+      readOnly: (node.inactive ?? node).readOnly,
       shared: DEVICE_SHARED,
+      forGuest: true,
     });
     machine.backends.add(backend);
     made.set(name, backend);

@@ -13,7 +13,7 @@ import { Events } from "../base/events.ts";
 import type { Random } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
 import { MiB } from "../base/units.ts";
-import type { BlockBackend, BlockGraph } from "../block/mod.ts";
+import { activateAll, type BlockBackend, type BlockGraph } from "../block/mod.ts";
 import {
   AddressSpace,
   ALL_ADDRESSES,
@@ -354,6 +354,7 @@ export class Machine implements AsyncDisposable {
     if (this.#runState === "shutdown" || this.#runState === "internal-error") {
       throw new MachineError("Resetting the Virtual Machine is required");
     }
+    await activateAll(this.graph);
     for (const backend of this.backends.list()) backend.resetIoStatus();
     if (!this.#started) this.built.ready(this.devices);
     this.#started = true;

@@ -63,7 +63,7 @@ export class StorageHost implements AsyncDisposable {
         chardevs: this.chardevs,
         machine: undefined,
         hmp: undefined,
-        registry: storageCommands(),
+        registry: storageCommands({ strict: site.strict }),
         strict: site.strict,
         // What goes wrong there is told by `closed`.
         quit: () => void this.quit().catch(() => {}),

@@ -15,6 +15,8 @@ export interface BlockdevOptionsBase {
   readonly "read-only"?: boolean;
   readonly "auto-read-only"?: boolean;
   readonly "force-share"?: boolean;
+  /** By default it is; newer than 7.2. */
+  readonly active?: boolean;
   readonly "detect-zeroes"?: "off" | "on" | "unmap";
 }
 

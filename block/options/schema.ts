@@ -50,6 +50,7 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionRow>> = {
   "read-only": bool,
   "auto-read-only": bool,
   "force-share": bool,
+  active: bool,
   "detect-zeroes": oneOf("off", "on", "unmap"),
 };
 

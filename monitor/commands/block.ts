@@ -253,7 +253,7 @@ export const blockResize = command({
     if (context.machine.graph.jobs.list().some((job) => job.blocks(visibleNode(node)))) {
       throw new MonitorError(`Device '${device}' is in use`);
     }
-    if (node.readOnly) throw new MonitorError("Image is read-only");
+    if ((node.inactive ?? node).readOnly) throw new MonitorError("Image is read-only");
     // A user of its own, so that whoever else has the node is asked.
     const { graph } = context.machine;
     await using resizer = new BlockBackend({ graph, used: Permission.resize, shared: ALL_PERMISSIONS });

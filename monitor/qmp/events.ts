@@ -7,7 +7,7 @@
  */
 import { bool, empty, int, oneOf, optional, str, struct, uint64 } from "../schema/qapi/types.ts";
 import type { QmpEvent } from "./command.ts";
-import { jobStatus, jobType } from "./types/jobs.ts";
+import { jobProgress, jobStatus, jobType } from "./types/jobs.ts";
 
 const blockJob = { type: jobType, device: str, len: int, offset: int, speed: int };
 
@@ -55,6 +55,7 @@ export const EVENTS: readonly QmpEvent[] = [
     }),
   },
   { name: "JOB_STATUS_CHANGE", data: struct({ id: str, status: jobStatus }) },
+  { name: "JOB_PROGRESS", data: jobProgress },
   { name: "BLOCK_JOB_COMPLETED", data: struct({ ...blockJob, error: optional(str) }) },
   { name: "BLOCK_JOB_CANCELLED", data: struct(blockJob) },
   { name: "BLOCK_JOB_READY", data: struct(blockJob) },

@@ -17,7 +17,7 @@ const BUILTINS = { str: "string", bool: "boolean", null: "null", any: "value", n
 
 /** All entries: commands, events, then the types that they need. */
 export function describeSchema(registry: QmpRegistry): JsonObject[] {
-  const types = new TypeNames();
+  const types = new TypeNames(registry.strict);
   // The empty object has the first number.
   types.nameOf(empty);
   const commands = registry.commands.map((command) => describeCommand(command, types));
@@ -51,6 +51,11 @@ class TypeNames {
   readonly #known = new Set<string>();
   readonly #toDescribe: { readonly name: string; readonly type: Type }[] = [];
   #next = 0;
+  readonly #strict: boolean;
+
+  constructor(strict: boolean) {
+    this.#strict = strict;
+  }
 
   nameOf(type: Type): string {
     const known = this.#names.get(type);
@@ -115,7 +120,8 @@ class TypeNames {
   }
 
   #members(type: StructShape): JsonObject[] {
-    return Object.entries(type.members).map(([name, member]: [string, Member]) => ({
+    const shown = Object.entries(type.members).filter(([, { newer }]) => !this.#strict || newer !== true);
+    return shown.map(([name, member]: [string, Member]) => ({
       name,
       ...(member.optional ? { default: null } : {}),
       type: this.nameOf(member.type),

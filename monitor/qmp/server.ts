@@ -76,6 +76,11 @@ export class QmpServer {
     this.#sessions.delete(session);
   }
 
+  /** Whether clients are told such events at all. */
+  tells(name: string): boolean {
+    return this.#site.context.registry.event(name) !== undefined;
+  }
+
   /** Tells all clients. @throws where no such event is declared */
   emit(name: string, data: object): void {
     if (this.#sessions.size === 0) return;

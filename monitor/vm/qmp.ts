@@ -7,6 +7,7 @@ import type { Machine, MachineEvents } from "../../machine/mod.ts";
 import type { BlockGraph, JobEvents } from "../../block/mod.ts";
 import type { HmpMonitor } from "../hmp/monitor.ts";
 import { allQmpCommands, type QmpCommands, QmpServer } from "../qmp/mod.ts";
+import { paceMembers } from "../qmp/types/jobs.ts";
 import type { Infer } from "../schema/qapi/types.ts";
 
 /** The names of the protocol's commands. */
@@ -49,7 +50,7 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
       backends: machine.backends,
       chardevs,
       machine,
-      registry: allQmpCommands(),
+      registry: allQmpCommands({ strict }),
       strict,
       quit,
       hmp,
@@ -66,6 +67,15 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
 /** Lets clients hear of jobs and nodes. */
 export function tellOfStorage(graph: BlockGraph, server: QmpServer): void {
   for (const name of TOLD_OF_JOBS) graph.jobs.events.on(name, (data) => server.emit(name, data));
+  if (server.tells("JOB_PROGRESS")) {
+    graph.jobs.events.on("JOB_PROGRESS", ({ id, done, total, ...pace }) =>
+      server.emit("JOB_PROGRESS", {
+        id,
+        "current-progress": done,
+        "total-progress": total,
+        ...paceMembers(pace),
+      }));
+  }
   graph.events.on("event", ({ name, data }) => {
     if (name !== "BLOCK_IMAGE_CORRUPTED") return server.emit(name, data);
     // Which drive has the image is not known below.

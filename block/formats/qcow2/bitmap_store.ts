@@ -48,6 +48,15 @@ export class ImageBitmaps implements BitmapStore {
     return new ImageBitmaps(image, loaded);
   }
 
+  /** Another program may have written the image: its bitmaps as they are there now; those that it does not keep stay. */
+  async reread(): Promise<void> {
+    const image = this.#image;
+    image.storedBitmaps = [];
+    const fresh = await ImageBitmaps.open(image);
+    const others = this.#bitmaps.filter(({ persistent }) => !persistent);
+    this.#bitmaps.splice(0, Infinity, ...fresh.#bitmaps, ...others);
+  }
+
   get supported(): boolean {
     return this.#image.header.version >= 3;
   }

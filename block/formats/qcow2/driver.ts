@@ -257,6 +257,7 @@ export class Qcow2Driver implements AdvisedDriver {
       const scope = { ...this.#context, readOnly: this.#image.readOnly };
       const fresh = await openImage(this.#file, this.#options, scope, { dataFile });
       this.#image.reload(fresh);
+      await this.bitmapStore.reread();
       await registerInactiveL2(this.#image);
     });
   }

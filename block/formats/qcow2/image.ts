@@ -163,6 +163,7 @@ export class Qcow2Image {
     this.snapshots = fresh.snapshots;
     this.snapshotTableBytes = fresh.snapshotTableBytes;
     this.backingName = fresh.backingName;
+    this.staleBitmaps = fresh.staleBitmaps;
     Object.assign(this.extensions, fresh.extensions);
     this.allocator.resetHint();
     if (!this.readOnly) this.registerMetadata();

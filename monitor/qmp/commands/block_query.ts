@@ -51,7 +51,12 @@ async function imageChain(chain: readonly BlockNode[]): Promise<ImageInfoValue> 
 }
 
 /** QAPI's BlockDeviceInfo; `flat`: without the images behind. */
-export async function describeNode(node: BlockNode, flat: boolean, writeback = true): Promise<DeviceInfo> {
+export async function describeNode(
+  node: BlockNode,
+  flat: boolean,
+  strict: boolean,
+  writeback = true,
+): Promise<DeviceInfo> {
   const chain = backingChain(node);
   const image = await imageChain(flat ? chain.slice(0, 1) : chain);
   const bitmaps = bitmapInfos(node).map((one) => ({
@@ -66,7 +71,8 @@ export async function describeNode(node: BlockNode, flat: boolean, writeback = t
   return {
     file: node.filename,
     "node-name": node.name,
-    ro: node.readOnly,
+    active: strict ? undefined : node.inactive === undefined,
+    ro: (node.inactive ?? node).readOnly,
     drv: node.driver.name,
     backing_file: chain[1]?.filename,
     backing_file_depth: flat ? 0 : chain.length - 1,
@@ -92,7 +98,7 @@ export const queryBlock = qmpCommand({
   summary: "Drives with their media.",
   data: empty,
   returns: list(blockInfo),
-  async run({ backends }) {
+  async run({ backends, strict }) {
     const infos: NonNullable<typeof blockInfo.infer>[] = [];
     for (const backend of visible(backends.list())) {
       const { device } = backend;
@@ -104,7 +110,7 @@ export const queryBlock = qmpCommand({
         removable: device === undefined || (device.removable ?? false),
         locked: device?.isMediumLocked() ?? false,
         inserted: node === undefined ? undefined : {
-          ...await describeNode(node, false, backend.writeCacheEnabled),
+          ...await describeNode(node, false, strict, backend.writeCacheEnabled),
           ...limitMembers(backend.throttling),
         },
         tray_open: device?.removable === true ? backend.isTrayOpen : undefined,
@@ -120,9 +126,9 @@ export const queryNamedBlockNodes = qmpCommand({
   summary: "All nodes, the newest first.",
   data: struct({ flat: optional(bool) }),
   returns: list(deviceInfo),
-  async run({ graph }, { flat = false }) {
+  async run({ graph, strict }, { flat = false }) {
     const infos: DeviceInfo[] = [];
-    for (const node of graph.nodes.toReversed()) infos.push(await describeNode(node, flat));
+    for (const node of graph.nodes.toReversed()) infos.push(await describeNode(node, flat, strict));
     return infos;
   },
 });

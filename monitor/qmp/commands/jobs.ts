@@ -12,7 +12,7 @@ import type { BlockGraph, Job } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
 import { bool, empty, int, list, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
-import { blockJobInfo, describeJob, jobInfo } from "../types/jobs.ts";
+import { blockJobInfo, describeJob, jobInfo, paceMembers } from "../types/jobs.ts";
 
 function jobNamed(graph: BlockGraph, id: string): Job {
   const job = graph.jobs.find(id);
@@ -32,14 +32,15 @@ export const queryJobs = qmpCommand({
   summary: "All jobs, the newest first.",
   data: empty,
   returns: list(jobInfo),
-  run: ({ graph }) =>
-    graph.jobs.list().map(({ id, type, status, progress, error }) => ({
+  run: ({ graph, strict }) =>
+    graph.jobs.list().map(({ id, type, status, progress, error, pace }) => ({
       id,
       type,
       status,
       "current-progress": progress.done,
       "total-progress": progress.total,
       error,
+      ...(strict ? {} : paceMembers(pace)),
     })),
 });
 
@@ -48,7 +49,9 @@ export const queryBlockJobs = qmpCommand({
   summary: "All block jobs, the newest first.",
   data: empty,
   returns: list(blockJobInfo),
-  run: ({ graph }) => graph.jobs.list().filter(({ isBlockJob }) => isBlockJob).map(describeJob),
+  run: ({ graph, strict }) =>
+    graph.jobs.list().filter(({ isBlockJob }) => isBlockJob)
+      .map((job) => ({ ...describeJob(job), ...(strict ? {} : paceMembers(job.pace)) })),
 });
 
 const byId = struct({ id: str });

@@ -5,6 +5,7 @@
  */
 import { EVENTS } from "../events.ts";
 import { QmpRegistry } from "../registry.ts";
+import { blockdevSetActive } from "./activity.ts";
 import * as bitmaps from "./bitmaps.ts";
 import * as children from "./children.ts";
 import * as chains from "./chains.ts";
@@ -57,6 +58,7 @@ export const QMP_COMMANDS = {
   "query-blockstats": query.queryBlockstats,
   "blockdev-add": nodes.blockdevAdd,
   "blockdev-del": nodes.blockdevDel,
+  "blockdev-set-active": blockdevSetActive,
   "block_resize": nodes.blockResize,
   "block-dirty-bitmap-add": bitmaps.bitmapAdd,
   "block-dirty-bitmap-remove": bitmaps.bitmapRemove,
@@ -162,7 +164,7 @@ export const QMP_COMMANDS = {
 /** The commands' names and types. */
 export type QmpCommands = typeof QMP_COMMANDS;
 
-/** A registry of all commands and events. */
-export function allQmpCommands(): QmpRegistry {
-  return new QmpRegistry(Object.values(QMP_COMMANDS), EVENTS);
+/** A registry of all commands and events; `strict`: of what is said, what QEMU 7.2 says. */
+export function allQmpCommands(how: { readonly strict: boolean }): QmpRegistry {
+  return new QmpRegistry(Object.values(QMP_COMMANDS), EVENTS, how);
 }

@@ -66,7 +66,7 @@ export function deviceNode(graph: BlockGraph, device: string | undefined, name: 
 export async function resizeNode(graph: BlockGraph, node: BlockNode, sizeBytes: number): Promise<void> {
   if (sizeBytes < 0) throw new MonitorError("Parameter 'size' expects a >0 size");
   if (sizeBytes % SECTOR_BYTES !== 0) throw new MonitorError("The new size must be a multiple of 512");
-  if (node.readOnly) throw new MonitorError("Image is read-only");
+  if ((node.inactive ?? node).readOnly) throw new MonitorError("Image is read-only");
   await using resizer = new BlockBackend({ graph, used: Permission.resize, shared: ALL_PERMISSIONS });
   await resizer.insertMedium(node);
   await node.drainedBegin();

@@ -10,6 +10,7 @@ import {
   type BlockGraph,
   BlockNode,
   drained,
+  inactivate,
   layersAbove,
   QEMU_DRIVERS,
   refreshName,
@@ -65,6 +66,8 @@ export function snapshotOver(graph: BlockGraph, data: Infer<typeof snapshotOverD
     if (overlay.driver.replaceable?.includes("backing") !== true) {
       throw new MonitorError("The overlay does not support backing images");
     }
+    // What lies over a node that another program has is that program's, too.
+    if (node.inactive !== undefined && overlay.inactive === undefined) await inactivate(overlay);
     return await putOver(graph, node, overlay);
   };
 }

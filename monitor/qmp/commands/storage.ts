@@ -26,16 +26,18 @@ export const STORAGE_COMMAND_NAMES: readonly string[] = [
   ..."chardev-remove chardev-send-break qmp_capabilities query-version query-commands quit".split(" "),
   ..."query-qmp-schema qom-list qom-get qom-set qom-list-types qom-list-properties object-add object-del".split(" "),
   "transaction",
+  "blockdev-set-active",
 ];
 
 /** Events of disks and jobs, and none of a machine. */
 const STORAGE_EVENTS = /^(BLOCK_|JOB_|QUORUM_|NBD_|BLOCK_EXPORT)/;
 
 /** A registry of what works without a machine. */
-export function storageCommands(): QmpRegistry {
+export function storageCommands(how: { readonly strict: boolean }): QmpRegistry {
   const all = new Map<string, (typeof QMP_COMMANDS)[keyof typeof QMP_COMMANDS]>(Object.entries(QMP_COMMANDS));
   return new QmpRegistry(
     STORAGE_COMMAND_NAMES.flatMap((name) => all.get(name) ?? []),
     EVENTS.filter(({ name }) => STORAGE_EVENTS.test(name)),
+    how,
   );
 }

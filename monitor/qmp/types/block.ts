@@ -3,6 +3,7 @@ import {
   bool,
   int,
   list,
+  newer,
   number,
   oneOf,
   optional,
@@ -30,6 +31,7 @@ export const detectZeroes = oneOf("off", "on", "unmap");
 export const deviceInfo = struct({
   file: str,
   "node-name": optional(str),
+  active: newer(bool),
   ro: bool,
   drv: str,
   backing_file: optional(str),

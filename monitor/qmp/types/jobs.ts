@@ -6,7 +6,7 @@
  * @module
  */
 import { type Job, JOB_STATES } from "../../../block/mod.ts";
-import { bool, int, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
+import { bool, int, newer, number, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 
 /** All kinds of job that QEMU has; some are not built here. */
 export const jobType = oneOf(
@@ -29,6 +29,9 @@ export const onError = oneOf("report", "ignore", "enospc", "stop", "auto");
 /** What is copied. */
 export const syncMode = oneOf("top", "full", "none", "incremental", "bitmap");
 
+/** How fast it gets on, in bytes a second over its last ten seconds at work, and the seconds that are left. */
+const pace = { rate: newer(int), "time-left": newer(number) };
+
 /** QAPI's JobInfo. */
 export const jobInfo = struct({
   id: str,
@@ -37,6 +40,7 @@ export const jobInfo = struct({
   "current-progress": int,
   "total-progress": int,
   error: optional(str),
+  ...pace,
 });
 
 /** QAPI's BlockJobInfo. */
@@ -54,6 +58,7 @@ export const blockJobInfo = struct({
   "auto-finalize": bool,
   "auto-dismiss": bool,
   error: optional(str),
+  ...pace,
 });
 
 /** A job as `query-block-jobs` tells it. */
@@ -74,3 +79,22 @@ export function describeJob(job: Job): NonNullable<typeof blockJobInfo.infer> {
     error: job.error,
   };
 }
+
+/** How fast a job gets on, in whole bytes and tenths of a second; `time-left` only where it is known. */
+export function paceMembers({ bytesPerSecond, secondsLeft }: Job["pace"]): Pace {
+  const tenths = secondsLeft === undefined ? undefined : Math.round(secondsLeft * 10) / 10;
+  return { rate: Math.round(bytesPerSecond), "time-left": tenths };
+}
+
+interface Pace {
+  readonly rate: number;
+  readonly "time-left": number | undefined;
+}
+
+/** `JOB_PROGRESS`, moa's own. */
+export const jobProgress = struct({
+  id: str,
+  "current-progress": int,
+  "total-progress": int,
+  ...pace,
+});

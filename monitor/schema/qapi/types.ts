@@ -36,6 +36,8 @@ export interface Member<T = unknown> {
   readonly type: Type<T>;
   readonly optional: boolean;
   readonly features?: readonly string[];
+  /** Of an answer; QEMU 7.2 has it not, and it is left out under QEMU's name: `qmp/newer.ts`. */
+  readonly newer?: boolean;
 }
 
 /** Named members, in the order in which they are checked. */
@@ -101,6 +103,11 @@ export function list<T>(element: Type<T>): Type<readonly T[]> {
 /** A member that may be left out. */
 export function optional<T>(type: Type<T>, features?: readonly string[]): Member<T> & { readonly optional: true } {
   return { type, optional: true, ...(features === undefined ? {} : { features }) };
+}
+
+/** A member of an answer that QEMU 7.2 has not. */
+export function newer<T>(type: Type<T>): Member<T> & { readonly optional: true } {
+  return { type, optional: true, newer: true };
 }
 
 /** A member that has features: `deprecated`, `unstable`. */
