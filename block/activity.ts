@@ -56,6 +56,7 @@ export async function activate(node: BlockNode): Promise<void> {
 
 /** Takes all nodes back. @throws {BlockError} as {@link activate} */
 export async function activateAll(graph: BlockGraph): Promise<void> {
+  if (!graph.nodes.some(({ inactive }) => inactive !== undefined)) return;
   // From the top, so that of what stays inactive all does.
   const tops = graph.nodes.filter(({ parents }) => !parents.some(({ owner }) => owner instanceof BlockNode));
   for (const node of tops) await activate(node);

@@ -100,6 +100,11 @@ class Backup implements JobWork {
   /** What was to be copied when the job began. */
   #totalBytes = 0;
 
+  /** With `none`, to be cancelled is its regular end. */
+  get fills(): BlockNode | undefined {
+    return this.#options.sync === "none" ? undefined : this.#options.target;
+  }
+
   constructor(graph: BlockGraph, options: BackupOptions) {
     this.#graph = graph;
     this.#options = options;

@@ -47,6 +47,8 @@ export class Job implements EdgeOwner, GroupMember {
   ioStatus: "ok" | "failed" | "nospace" = "ok";
   /** Why it failed. */
   error: string | undefined;
+  /** The file (or node) that it has left incomplete: its target, where it failed or was cancelled. */
+  incomplete: string | undefined;
   /** Resolves when the job has concluded; never rejects. */
   readonly concluded: Promise<void>;
   readonly workEnded: Promise<void>;
@@ -67,6 +69,7 @@ export class Job implements EdgeOwner, GroupMember {
   #busy = false;
   #cancelled = false;
   #started = false;
+  #isWorkDone = false;
   /** What the work threw. */
   #failure: { readonly error: unknown } | undefined;
   #kicked = false;
@@ -306,11 +309,16 @@ export class Job implements EdgeOwner, GroupMember {
   /** Cancelled where it has not failed itself. */
   async endBadly(): Promise<void> {
     this.#go("aborting");
+    const { fills } = this.work;
+    if (this.#started && !this.#isWorkDone) this.incomplete = fills?.exactFilename || fills?.name;
     const failure = this.#failure;
     this.error = failure === undefined ? errnoText("ECANCELED") : textOf(failure.error);
     await this.#end(() => this.work.abort?.(this));
     if (failure !== undefined) this.#tell("BLOCK_JOB_COMPLETED", { ...this.#facts(), error: this.error });
     else if (this.#started) this.#tell("BLOCK_JOB_CANCELLED", this.#facts());
+    if (this.incomplete !== undefined) {
+      this.#set.events.emit("TARGET_INCOMPLETE", { id: this.id, type: this.type, target: this.incomplete });
+    }
     this.#over();
   }
 
@@ -377,6 +385,7 @@ export class Job implements EdgeOwner, GroupMember {
       if (!this.#cancelled) this.#failure = { error };
     }
     const isDone = !this.#cancelled && this.#failure === undefined;
+    this.#isWorkDone = isDone;
     if (isDone) this.#go("waiting");
     this.#workEnd.resolve();
     await (isDone ? this.#group.workDone() : this.#group.abort());

@@ -24,7 +24,7 @@ export interface BlockJobFacts {
   readonly error?: string;
 }
 
-/** Events under the protocol's names, and one of moa's own for scripts. */
+/** Events under the protocol's names, and moa's own. */
 export interface JobEvents {
   /** Once a second while a job is at work. Bytes; `secondsLeft` is absent while it cannot be told. */
   JOB_PROGRESS: {
@@ -34,6 +34,8 @@ export interface JobEvents {
     readonly bytesPerSecond: number;
     readonly secondsLeft: number | undefined;
   };
+  /** A mirror or backup did not come to its end; `target`: the file (or node) that is not whole. */
+  TARGET_INCOMPLETE: { readonly id: string; readonly type: JobType; readonly target: string };
   JOB_STATUS_CHANGE: { readonly id: string; readonly status: JobStatus };
   BLOCK_JOB_COMPLETED: BlockJobFacts;
   BLOCK_JOB_CANCELLED: BlockJobFacts;

@@ -84,6 +84,10 @@ class Mirror implements JobWork {
   /** Where the search for dirty ranges goes on. */
   #cursor = 0;
 
+  get fills(): BlockNode | undefined {
+    return this.#isCommit ? undefined : this.#options.target;
+  }
+
   constructor(graph: BlockGraph, options: MirrorOptions) {
     this.#graph = graph;
     this.#options = options;

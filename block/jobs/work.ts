@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BlockNode } from "../node.ts";
 import type { Job } from "./job.ts";
 
 /** The kinds of job that moa has, under QEMU's names. */
@@ -29,6 +30,8 @@ export type JobStep = { readonly bytes: number } | { readonly until: Promise<voi
 /** One job's work. Between two steps it may be paused, slowed down or cancelled. */
 export interface JobWork {
   readonly type: JobType;
+  /** What it fills, and what is not whole where it does not come to its end. */
+  readonly fills?: BlockNode | undefined;
   /** The steps; leaving the generator early is how a cancelled job ends. */
   run(job: Job): AsyncGenerator<JobStep, void, void>;
   /** After all went well, and before anybody is told: may still throw. */

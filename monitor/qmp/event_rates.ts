@@ -3,7 +3,7 @@
  * second.
  *
  * Source: docs/interop/qmp-spec, "Rate limiting"; which events are limited, and by what they are told apart, is QEMU
- * 7.2's; moa's own `JOB_PROGRESS` is one of them.
+ * 7.2's. Jobs tell their progress once a second themselves.
  *
  * @module
  */
@@ -13,7 +13,6 @@ import { NS_PER_S } from "../../base/units.ts";
 
 /** What tells events of one name apart. */
 const LIMITED: Readonly<Record<string, (data: JsonObject) => string>> = {
-  JOB_PROGRESS: (data) => String(data["id"]),
   QUORUM_FAILURE: () => "",
   QUORUM_REPORT_BAD: (data) => String(data["node-name"]),
 };

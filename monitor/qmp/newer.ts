@@ -15,13 +15,16 @@ export const NEWER_COMMANDS: readonly string[] = ["blockdev-set-active"];
 /** Events: moa's own, once a second for each job at work. */
 export const NEWER_EVENTS: readonly string[] = ["JOB_PROGRESS"];
 
-/** Members by command. `active` is QEMU 10.0's; `rate` (bytes a second) and `time-left` (seconds) are moa's own. */
+/**
+ * Members by command. `active` is QEMU 10.0's. Moa's own: `rate` (bytes a second), `time-left` (seconds), `incomplete` (the
+ * target of a mirror or backup that was cancelled or failed).
+ */
 export const NEWER_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   "blockdev-add": ["active"],
   "blockdev-reopen": ["active"],
   "blockdev-create": ["active"],
   "query-block": ["active"],
   "query-named-block-nodes": ["active"],
-  "query-jobs": ["rate", "time-left"],
-  "query-block-jobs": ["rate", "time-left"],
+  "query-jobs": ["rate", "time-left", "incomplete"],
+  "query-block-jobs": ["rate", "time-left", "incomplete"],
 };

@@ -68,6 +68,11 @@ export function qmpServer(machine: Machine, hmp: HmpMonitor): QmpServer {
 export function tellOfStorage(graph: BlockGraph, server: QmpServer): void {
   for (const name of TOLD_OF_JOBS) graph.jobs.events.on(name, (data) => server.emit(name, data));
   if (server.tells("JOB_PROGRESS")) {
+    graph.jobs.events.on(
+      "TARGET_INCOMPLETE",
+      ({ id, type, target }) =>
+        graph.warn(`warning: ${type} job '${id}' has not come to its end: '${target}' is incomplete`),
+    );
     graph.jobs.events.on("JOB_PROGRESS", ({ id, done, total, ...pace }) =>
       server.emit("JOB_PROGRESS", {
         id,

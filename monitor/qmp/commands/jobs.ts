@@ -12,7 +12,7 @@ import type { BlockGraph, Job } from "../../../block/mod.ts";
 import { MonitorError } from "../../errors.ts";
 import { bool, empty, int, list, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
-import { blockJobInfo, describeJob, jobInfo, paceMembers } from "../types/jobs.ts";
+import { blockJobInfo, describeJob, jobInfo, moreOf } from "../types/jobs.ts";
 
 function jobNamed(graph: BlockGraph, id: string): Job {
   const job = graph.jobs.find(id);
@@ -33,14 +33,14 @@ export const queryJobs = qmpCommand({
   data: empty,
   returns: list(jobInfo),
   run: ({ graph, strict }) =>
-    graph.jobs.list().map(({ id, type, status, progress, error, pace }) => ({
-      id,
-      type,
-      status,
-      "current-progress": progress.done,
-      "total-progress": progress.total,
-      error,
-      ...(strict ? {} : paceMembers(pace)),
+    graph.jobs.list().map((job) => ({
+      id: job.id,
+      type: job.type,
+      status: job.status,
+      "current-progress": job.progress.done,
+      "total-progress": job.progress.total,
+      error: job.error,
+      ...(strict ? {} : moreOf(job)),
     })),
 });
 
@@ -51,7 +51,7 @@ export const queryBlockJobs = qmpCommand({
   returns: list(blockJobInfo),
   run: ({ graph, strict }) =>
     graph.jobs.list().filter(({ isBlockJob }) => isBlockJob)
-      .map((job) => ({ ...describeJob(job), ...(strict ? {} : paceMembers(job.pace)) })),
+      .map((job) => ({ ...describeJob(job), ...(strict ? {} : moreOf(job)) })),
 });
 
 const byId = struct({ id: str });

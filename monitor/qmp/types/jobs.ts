@@ -31,6 +31,8 @@ export const syncMode = oneOf("top", "full", "none", "incremental", "bitmap");
 
 /** How fast it gets on, in bytes a second over its last ten seconds at work, and the seconds that are left. */
 const pace = { rate: newer(int), "time-left": newer(number) };
+/** The file (or node) that a job has left incomplete. */
+const incomplete = newer(str);
 
 /** QAPI's JobInfo. */
 export const jobInfo = struct({
@@ -41,6 +43,7 @@ export const jobInfo = struct({
   "total-progress": int,
   error: optional(str),
   ...pace,
+  incomplete,
 });
 
 /** QAPI's BlockJobInfo. */
@@ -59,6 +62,7 @@ export const blockJobInfo = struct({
   "auto-dismiss": bool,
   error: optional(str),
   ...pace,
+  incomplete,
 });
 
 /** A job as `query-block-jobs` tells it. */
@@ -98,3 +102,8 @@ export const jobProgress = struct({
   "total-progress": int,
   ...pace,
 });
+
+/** What programs are told of a job beyond what QEMU tells. */
+export function moreOf({ pace: own, incomplete: target }: Job): Pace & { readonly incomplete: string | undefined } {
+  return { ...paceMembers(own), incomplete: target };
+}
