@@ -70,8 +70,7 @@ export function tellOfStorage(graph: BlockGraph, server: QmpServer): void {
   if (server.tells("JOB_PROGRESS")) {
     graph.jobs.events.on(
       "TARGET_INCOMPLETE",
-      ({ id, type, target }) =>
-        graph.warn(`warning: ${type} job '${id}' has not come to its end: '${target}' is incomplete`),
+      ({ id, type, target }) => graph.warn(`${type} job '${id}' has not come to its end: '${target}' is incomplete`),
     );
     graph.jobs.events.on("JOB_PROGRESS", ({ id, done, total, ...pace }) =>
       server.emit("JOB_PROGRESS", {
