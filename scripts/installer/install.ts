@@ -36,6 +36,7 @@ export class InstallationError extends Error {
 
 const MS_PER_MINUTE = 60_000;
 const DEFAULT_MINUTES = 30;
+const LAST_WORDS_MS = 500;
 const EMPTY = "empty";
 const INSTALLED = "installed";
 
@@ -133,11 +134,15 @@ async function converse(
     progress.say(`waiting for: ${expected.map(({ says }) => says).join(", or ")}`);
     const controller = new AbortController();
     const said = vm.serial.waitFor(pattern, { timeoutMs: minutes * MS_PER_MINUTE, signal: controller.signal });
-    const first = await Promise.race([said, ended]);
+    let first = await Promise.race([said, ended]);
     if (first === "ended") {
-      controller.abort();
-      await said.catch(() => {});
-      throw new InstallationError(`the machine ended while it was waited for: ${expected[0]!.says}`);
+      // What was said last may come after the news that the machine has ended.
+      const late = setTimeout(() => controller.abort(), LAST_WORDS_MS);
+      const last = await said.catch(() => undefined).finally(() => clearTimeout(late));
+      if (last === undefined) {
+        throw new InstallationError(`the machine ended while it was waited for: ${expected[0]!.says}`);
+      }
+      first = last;
     }
     const { text } = first;
     const found = expected.findIndex(({ waitFor }) => waitFor.test(text));
