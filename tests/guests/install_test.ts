@@ -19,6 +19,11 @@ const ignore = !haveSeaBios();
 const SIZE = 64 << 20;
 const ROOT = new URL("../../", import.meta.url).pathname;
 
+/** The profile for a stand-in, which answers at once or never; minutes are its patience. */
+function quickProfile(minutes: number): InstallerProfile {
+  return { ...profile, memoryMiB: 64, dialogue: profile.dialogue.map((step) => ({ ...step, minutes })) };
+}
+
 /** Installs from a medium into a folder; what was said on the way. */
 async function installFrom(
   medium: Uint8Array,
@@ -30,7 +35,7 @@ async function installFrom(
   let said = "";
   const progress = new ProgressLine({ terminal: false, write: (text) => said += text }, () => 0);
   const version = await install({
-    profile: wanted.profile ?? { ...profile, memoryMiB: 64 },
+    profile: wanted.profile ?? quickProfile(2),
     iso,
     disk: `${folder}/disk,1.qcow2`,
     sizeBytes: SIZE,
@@ -94,13 +99,11 @@ Deno.test({
   ignore,
   fn: async () => {
     await using temp = await TempFolder.make();
-    const hasty: InstallerProfile = {
-      ...profile,
-      memoryMiB: 64,
-      dialogue: profile.dialogue.map((step) => ({ ...step, minutes: 10 / 60 })),
-    };
     const medium = standInMedium({}, { failures: 3, hangs: true });
-    const error = await assertRejects(() => installFrom(medium, temp.path, { profile: hasty }), InstallationError);
+    const error = await assertRejects(
+      () => installFrom(medium, temp.path, { profile: quickProfile(10 / 60) }),
+      InstallationError,
+    );
     assertStringIncludes(error.message, "Package Installation");
     assertStringIncludes(error.message, "the guest's last ");
   },
