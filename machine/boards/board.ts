@@ -49,8 +49,8 @@ export interface FirmwareItems {
   readonly hpet?: boolean;
   /** `-acpitable`: whole tables with their headers. */
   readonly acpiTables?: readonly Uint8Array[];
-  /** `-kernel` and what belongs to it, with the option ROM that starts it. */
-  readonly linux?: LinuxFiles & { readonly loader: LoaderRom };
+  /** `-kernel` and what belongs to it, with the option ROM that starts it; the board's own firmware needs none. */
+  readonly linux?: LinuxFiles & { readonly loader?: LoaderRom };
   /** `-fw_cfg`: files of the user's. */
   readonly files?: readonly { readonly name: string; readonly content: Uint8Array }[];
 }

@@ -120,7 +120,7 @@ class PcBuilder {
     this.#fillFwCfg(fwCfg);
     addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes: this.#memory.lowRamBytes, items });
     const { linux } = items;
-    if (linux !== undefined) {
+    if (linux?.loader !== undefined) {
       addLinux(fwCfg, layOutLinux(linux, this.#memory.lowRamBytes, this.#site.accelerator.can), linux.loader);
     }
     return this.#built(pic, rtc, pm, (devices) => {

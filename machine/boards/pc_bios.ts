@@ -6,6 +6,7 @@
 import { BlockBackend } from "../../block/mod.ts";
 import { Device } from "../../devices/bus/mod.ts";
 import { splitRam } from "../../devices/chipset/mod.ts";
+import { layOutLinux } from "../firmware/linux.ts";
 import { BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
 import type { BoardSite } from "./board.ts";
 import { bootIndex } from "./boot_paths.ts";
@@ -21,11 +22,14 @@ const KINDS: Readonly<Record<string, FirmwareDisk["kind"]>> = {
 
 /** Makes it; the order in which it boots and what is plugged in are asked for at each start. */
 export function makeBuiltInBios(site: BoardSite, bootOrder: () => string): BuiltInBios {
-  const { context, ram, firmwareItems } = site;
+  const { context, ram, firmwareItems, accelerator } = site;
+  const { linux } = firmwareItems;
+  const sizes = splitRam(ram.sizeBytes);
   const devices = () =>
     [...context.objects.machine.walk()].flatMap(({ value }) => value instanceof Device ? [value] : []);
   return new BuiltInBios(context, {
-    ...splitRam(ram.sizeBytes),
+    ...sizes,
+    kernel: linux === undefined ? undefined : layOutLinux(linux, sizes.lowRamBytes, accelerator.can),
     bootOrder,
     disks: () => firmwareDisks(devices()),
     toSerial: firmwareItems.noGraphic ?? false,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { LinuxFiles } from "../firmware/linux.ts";
 import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
@@ -89,9 +90,11 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   const accelerator = await makeAccelerator(wish, site);
   virtual.clock = accelerator.clock;
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
-  const firmware = await firmwareFor(wishes, accelerator);
+  const found = await firmwareFor(wishes, accelerator);
   const vga = wishes.vga === "std" ? { rom: await findFirmware("vgabios-stdvga.bin", wishes.dataFolders) } : undefined;
-  const linux = wishes.linux === undefined ? {} : { linux: { ...wishes.linux, loader: await findLoader(wishes) } };
+  const { linux, firmware } = wishes.linux === undefined
+    ? { linux: undefined, firmware: found }
+    : await linuxFor(wishes.linux, wishes, accelerator, found);
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
   const machine = await blame("devices", undefined, () =>
@@ -114,7 +117,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       ...(bootOrder === undefined ? {} : { bootOrder }),
       ...(bootOnce === undefined ? {} : { bootOnce }),
       ...(name === undefined ? {} : { name }),
-      firmwareItems: { ...firmwareItems, ...linux },
+      firmwareItems: { ...firmwareItems, ...(linux === undefined ? {} : { linux }) },
       ...(noReboot === undefined ? {} : { noReboot }),
       ...(firmware === undefined ? {} : { firmware }),
     }));
@@ -129,16 +132,36 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   return { machine, qtest, unplugged: new Map(unplugged.map(({ unit, backend }) => [unit, backend])) };
 }
 
-/** The option ROM that starts a kernel. @throws {WiringError} where there is none */
-async function findLoader({ dataFolders }: MachineWishes): Promise<LoaderRom> {
+/**
+ * A kernel, and what starts it: an option ROM of QEMU's in other firmware, or moa's own firmware by itself, which takes
+ * the place of a SeaBIOS that nobody asked for where the ROM is absent.
+ *
+ * @throws {WiringError} where a firmware of the user's needs the ROM, and there is none
+ */
+async function linuxFor(
+  files: LinuxFiles,
+  wishes: MachineWishes,
+  accelerator: Accelerator,
+  firmware: Uint8Array | undefined,
+): Promise<{ linux: LinuxFiles & { loader?: LoaderRom }; firmware: Uint8Array | undefined }> {
+  const canDoWithout = accelerator.can.runsCode && !(wishes.firmware instanceof Uint8Array);
+  if (canDoWithout && firmware === undefined) return { linux: files, firmware };
+  const loader = await findLoader(wishes.dataFolders);
+  if (loader !== undefined) return { linux: { ...files, loader }, firmware };
+  if (canDoWithout) return { linux: files, firmware: undefined };
+  throw new WiringError(
+    "-kernel needs linuxboot_dma.bin from QEMU's data folder (Debian: qemu-system-data); name that folder with -L, " +
+      "or leave -bios away",
+    "devices",
+  );
+}
+
+async function findLoader(dataFolders: MachineWishes["dataFolders"]): Promise<LoaderRom | undefined> {
   for (const name of ["linuxboot_dma.bin", "linuxboot.bin"]) {
     const content = await findFirmware(name, dataFolders);
     if (content !== undefined) return { name, content };
   }
-  throw new WiringError(
-    "-kernel needs linuxboot_dma.bin from QEMU's data folder (Debian: qemu-system-data); name that folder with -L",
-    "devices",
-  );
+  return undefined;
 }
 
 /** The firmware; `undefined` leaves it to the board. */

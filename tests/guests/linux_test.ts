@@ -13,6 +13,22 @@ const WRITER =
   "2>/dev/null; n=$((n+1)); done; sync; echo wrote $n";
 
 Deno.test({
+  name: "moa's own firmware starts Debian's i386 kernel without a loader of QEMU's",
+  ignore: packages === undefined,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeFile(`${folder}/initrd`, initrd(packages!));
+      await using vm = await bootLinux(packages!, { initrd: `${folder}/initrd` }, { bios: "built-in" });
+      assertMatch(vm.screen.text(), /Booting the kernel/);
+      assertMatch(await shell(vm, "cat /proc/cmdline"), /console=ttyS0/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name:
     "Debian's i386 kernel boots to a shell; savevm and loadvm amid writes, ten times, and in another process's place",
   ignore: packages === undefined,

@@ -1,7 +1,7 @@
 /**
  * Int 19h: what the machine starts from, in the order that the user gave; int 18h, where there is nothing.
  *
- * Floppies and disks give their first sector, CDs what their boot catalog names without emulation.
+ * A kernel that the user gave comes first. Floppies and disks give their first sector, CDs what their boot catalog names without emulation.
  *
  * Left out: network, option ROMs, emulated disks of CDs (passed over), menus, `bootindex` of single devices.
  *
@@ -10,12 +10,15 @@
  * @module
  */
 import { BlockError } from "../../../block/mod.ts";
+import type { LinuxImage } from "../linux.ts";
 import type { FirmwareCall } from "./call.ts";
 import type { DiskService } from "./disk.ts";
 import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 import { ROM_SEGMENT } from "./rom.ts";
 import type { VideoService } from "./video.ts";
 
+/** [LINUX] boot protocol: where in the real-mode part its code begins. */
+const SETUP_ENTRY = 0x200;
 const LOAD_ADDRESS = 0x7c00;
 const SIGNATURE = 0xaa55;
 const BOOT_RECORD_BLOCK = 17;
@@ -50,6 +53,8 @@ export class BootService {
 
   /** Int 19h: returns into what was loaded. */
   async start(call: FirmwareCall): Promise<void> {
+    const { kernel } = this.#site;
+    if (kernel !== undefined) return this.#startKernel(call, kernel);
     // The interrupt frame of whoever called is given up: what is started has a stack of its own.
     for (const letter of this.#site.bootOrder()) {
       const entry = KINDS[letter];
@@ -66,6 +71,20 @@ export class BootService {
   nothing(call: FirmwareCall): void {
     this.#video.print("No bootable device.\r\n");
     call.returnTo(ROM_SEGMENT, this.#site.stand);
+  }
+
+  /** Puts a kernel's pieces in place and enters its setup code, which makes itself a stack. */
+  #startKernel(call: FirmwareCall, kernel: LinuxImage): void {
+    const { memory } = this.#site;
+    this.#video.print("Booting the kernel...\r\n");
+    memory.write(kernel.setupAddress, kernel.setup);
+    memory.write(kernel.kernelAddress, kernel.kernel);
+    memory.write(kernel.commandLineAddress, kernel.commandLine);
+    if (kernel.initrd.length > 0) memory.write(kernel.initrdAddress, kernel.initrd);
+    const segment = kernel.setupAddress / 16;
+    call.ds = segment;
+    call.es = segment;
+    call.returnTo(segment + SETUP_ENTRY / 16, 0);
   }
 
   /** Loads from a drive and points `call` at it; why it cannot, otherwise. */

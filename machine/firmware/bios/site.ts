@@ -6,6 +6,7 @@
 import type { Clock } from "../../../base/clocks.ts";
 import type { BlockBackend } from "../../../block/mod.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
+import type { LinuxImage } from "../linux.ts";
 import type { FirmwareCall } from "./call.ts";
 
 /** A disk that the firmware serves; its number in int 13h follows from kind and order. */
@@ -23,6 +24,8 @@ export interface FirmwareSite {
   readonly highRamBytes: number;
   /** Letters as `-boot order=` has them; a change counts from the next start on. */
   readonly bootOrder: () => string;
+  /** What is started before anything on disks: a kernel, laid out already. */
+  readonly kernel: LinuxImage | undefined;
   /** Found anew at each start. */
   readonly disks: () => readonly FirmwareDisk[];
   /** What the firmware writes goes to the first serial port too: there is no other display. */

@@ -1,0 +1,177 @@
+/**
+ * The program with a CPU in it, as a process: however busy its guest, it hears its monitor and its signals; a state is
+ * taken up by another process; what the CPU cannot do is refused by name.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TextLineStream } from "@std/streams";
+import { run } from "../support/programs.ts";
+import { TempFolder } from "../support/temp.ts";
+import { bootSector } from "./booted.ts";
+
+const ENTRY = new URL("../../tools/moa.ts", import.meta.url).pathname;
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+const MOA = ["run", "-q", "-A", "--no-check", "--config", CONFIG, ENTRY, "system"];
+const LIMIT_MS = 60_000;
+const BARE = ["-accel", "v86", "-m", "32", "-display", "none", "-serial", "none"];
+
+/** Counts at 9000 for ever, without a port, a timer or HLT. */
+const SPINS = bootSector("cli\n xor ax, ax\n mov ds, ax\nagain: inc dword [0x9000]\n jmp again");
+
+/** A process, and the lines that it prints. */
+class Process implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  constructor(args: readonly string[]) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [...MOA, ...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
+    this.#timer = setTimeout(() => this.kill("SIGKILL"), LIMIT_MS);
+  }
+
+  async type(line: string): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** The first line that matches. */
+  async line(pattern: RegExp): Promise<string> {
+    while (true) {
+      const { value, done } = await this.#lines.read();
+      if (done) throw new Error(`it ended without ${pattern}`);
+      if (pattern.test(value)) return value;
+    }
+  }
+
+  /** The guest's count. */
+  async count(): Promise<number> {
+    await this.type("xp /1wx 0x9000");
+    return Number((await this.line(/0+9000: /)).slice(-10));
+  }
+
+  /** Waits until the guest counts. */
+  async untilItCounts(): Promise<void> {
+    const before = await this.count();
+    while (await this.count() === before) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  kill(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  get status(): Promise<Deno.CommandStatus> {
+    return this.#child.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill("SIGKILL");
+    clearTimeout(this.#timer);
+    await this.#writer.close().catch(() => {});
+    await this.#lines.cancel().catch(() => {});
+    await this.status;
+  }
+}
+
+async function spinning(temp: TempFolder): Promise<string[]> {
+  const disk = new Uint8Array(1 << 20);
+  disk.set(SPINS);
+  const path = await temp.write("disk.raw", disk);
+  return [...BARE, "-monitor", "stdio", "-drive", `file=${path},format=raw,if=ide`];
+}
+
+Deno.test("with a guest that spins the monitor answers, stop stands still, quit ends", async () => {
+  await using temp = await TempFolder.make();
+  await using moa = new Process(await spinning(temp));
+  await moa.untilItCounts();
+  await moa.type("stop");
+  await moa.type("info status");
+  await moa.line(/VM status: paused/);
+  const stood = await moa.count();
+  assertEquals(await moa.count(), stood);
+  await moa.type("cont");
+  while (await moa.count() === stood) { /* every question gives the guest time */ }
+  await moa.type("quit");
+  assertEquals((await moa.status).code, 0);
+});
+
+Deno.test("SIGTERM ends a process whose guest spins", async () => {
+  await using temp = await TempFolder.make();
+  await using moa = new Process(await spinning(temp));
+  await moa.untilItCounts();
+  moa.kill("SIGTERM");
+  assertEquals((await moa.status).code, 0);
+});
+
+Deno.test("a state that one process saved goes on in another; pages of zeroes are not in the image", async () => {
+  await using temp = await TempFolder.make();
+  const raw = await temp.write("disk.raw", SPINS);
+  const disk = temp.file("disk.qcow2");
+  assertEquals((await run("qemu-img", ["create", "-q", "-f", "qcow2", disk, "1M"])).code, 0);
+  assertEquals((await run("qemu-img", ["convert", "-n", "-O", "qcow2", raw, disk])).code, 0);
+  const args = [...BARE, "-m", "384", "-monitor", "stdio", "-drive", `file=${disk},if=ide`];
+  let saved: number;
+  {
+    await using first = new Process(args);
+    await first.untilItCounts();
+    await first.type("stop");
+    saved = await first.count();
+    await first.type("savevm a");
+    await first.type("quit");
+    assertEquals((await first.status).code, 0);
+  }
+  const { size } = await Deno.stat(disk);
+  assert(size < 8 << 20, `${size} bytes for 384 MiB of RAM that are nearly all zero`);
+  await using second = new Process([...args, "-S", "-loadvm", "a"]);
+  assertEquals(await second.count(), saved);
+  await second.type("cont");
+  while (await second.count() === saved) { /* it counts on */ }
+  await second.type("quit");
+  assertEquals((await second.status).code, 0);
+});
+
+/** A kernel's header, and whether it says that it is one of 64 bits. */
+function kernel(is64: boolean): Uint8Array {
+  const image = new Uint8Array(16 << 10);
+  const view = new DataView(image.buffer);
+  view.setUint8(0x1f1, 4);
+  view.setUint32(0x202, 0x5372_6448, true);
+  view.setUint16(0x206, 0x20f, true);
+  view.setUint8(0x211, 1);
+  view.setUint32(0x22c, 0x37ff_ffff, true);
+  view.setUint16(0x236, is64 ? 1 : 0, true);
+  return image;
+}
+
+Deno.test("what the CPU cannot do is refused, and the message says what would do", async () => {
+  await using temp = await TempFolder.make();
+  const kernel64 = await temp.write("vmlinuz", kernel(true));
+  const ovmf = await temp.write("OVMF.fd", new Uint8Array(4 << 20));
+  const rows: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [["-accel", "v86", "-m", "2048"], /room for 2047 MiB; say -m 2047 or less/],
+    [["-accel", "v86", "-bios", ovmf], /needs a CPU that runs code from flash memory; .*bios-256k\.bin/],
+    [["-accel", "v86", "-kernel", kernel64], /it is a 64-bit kernel, .*an i386 or i686 kernel would do/],
+    [["-accel", "kvm"], /failed to initialize kvm/],
+  ];
+  for (const [args, message] of rows) {
+    const { code, stderr } = await run(Deno.execPath(), [...MOA, "-display", "none", "-monitor", "none", ...args]);
+    assertEquals(code, 1, args.join(" "));
+    assertMatch(stderr, message);
+  }
+  const { code, stderr } = await run(
+    Deno.execPath(),
+    [...MOA, ...BARE, "-S", "-smp", "2", "-monitor", "stdio"],
+    { stdin: "quit\n" },
+  );
+  assertEquals(code, 0);
+  assertMatch(stderr, /warning: -smp 2: the machine gets one CPU/);
+});
