@@ -6,7 +6,17 @@
 import type { DeviceType } from "../bus/mod.ts";
 import { vga } from "./vga.ts";
 
-export { type Card, type Picture, picture, type TextScreen, textScreen } from "./picture.ts";
+export { cp437 } from "./cp437.ts";
+export {
+  type Card,
+  type Picture,
+  picture,
+  type TextCells,
+  textCells,
+  type TextScreen,
+  textScreen,
+  visibleSize,
+} from "./picture.ts";
 export { Vga, vga, type VgaState } from "./vga.ts";
 
 /** All types of this folder. */

@@ -35,6 +35,12 @@ export interface TextScreen {
   readonly cursor: { readonly column: number; readonly row: number } | undefined;
 }
 
+/** The characters of a text mode and how they look. */
+export interface TextCells extends Omit<TextScreen, "lines"> {
+  /** Two bytes a cell, from the top left: code and attribute. */
+  readonly cells: Uint8Array;
+}
+
 /** What is shown before anybody sets a mode. */
 const BLANK_WIDTH = 640;
 const BLANK_HEIGHT = 480;
@@ -65,6 +71,29 @@ export function textScreen(card: Card): TextScreen | undefined {
   }
   const isOn = cursor.first <= cursor.last && cursor.row < rows && cursor.column < columns;
   return { columns, rows, lines, cursor: isOn ? { column: cursor.column, row: cursor.row } : undefined };
+}
+
+/** As {@link textScreen}, with the attributes. */
+export function textCells(card: Card): TextCells | undefined {
+  const screen = textScreen(card);
+  if (screen === undefined) return undefined;
+  const { columns, rows, cursor } = screen;
+  const { start, lineBytes } = textGeometry(card);
+  const cells = new Uint8Array(2 * columns * rows);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const at = start + row * lineBytes + 4 * column;
+      cells[2 * (row * columns + column)] = card.memory[at] ?? 0x20;
+      cells[2 * (row * columns + column) + 1] = card.memory[at + 1] ?? 7;
+    }
+  }
+  return { columns, rows, cells, cursor };
+}
+
+/** How many pixels the picture has. */
+export function visibleSize(card: Card): { readonly width: number; readonly height: number } {
+  const { mode } = card.dispi;
+  return mode === undefined ? picture(card) : { width: mode.width, height: mode.height };
 }
 
 function blank(width: number, height: number): Picture {

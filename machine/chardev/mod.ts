@@ -22,3 +22,4 @@ export { ChardevSet, type ChardevSite } from "./set.ts";
 export { RingChardev, ScriptChardev, type ScriptPeer } from "./simple.ts";
 export { SocketChardev, type SocketWish } from "./socket.ts";
 export { type StandardStreams, StdioChardev } from "./stdio.ts";
+export { VcChardev } from "./vc.ts";

@@ -12,6 +12,7 @@ import type { ChardevKind, ChardevWish } from "./options.ts";
 import { NullChardev, RingChardev } from "./simple.ts";
 import { SocketChardev } from "./socket.ts";
 import { type StandardStreams, StdioChardev } from "./stdio.ts";
+import { VcChardev } from "./vc.ts";
 
 /** What character devices need of the program. */
 export interface ChardevSite {
@@ -117,8 +118,9 @@ export class ChardevSet implements AsyncDisposable {
     const { streams, clock, note } = this.#site;
     switch (device.kind) {
       case "null":
+        return new NullChardev(id);
       case "vc":
-        return new NullChardev(id, device.kind);
+        return new VcChardev(id);
       case "ringbuf":
       case "memory":
         return new RingChardev(id, device.kind, device.sizeBytes);

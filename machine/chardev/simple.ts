@@ -8,13 +8,12 @@ import { CharBackend } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 import { OutputQueue } from "./output_queue.ts";
 
-/** `null`: takes everything and says nothing. So does `vc`, a text console that no display shows. */
+/** `null`: takes everything and says nothing. */
 export class NullChardev extends CharBackend {
-  readonly kind: "null" | "vc";
+  readonly kind = "null";
 
-  constructor(label: string, kind: "null" | "vc" = "null") {
+  constructor(label: string) {
     super(label);
-    this.kind = kind;
     this.opened();
   }
 

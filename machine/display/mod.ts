@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { CursesDisplay, type CursesSite } from "./curses.ts";
 export { findCard, ScreenError } from "./screen.ts";
 export { encodePng, encodePpm } from "./image_files.ts";
 export { Q_KEY_CODES } from "./key_names.ts";

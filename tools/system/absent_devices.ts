@@ -1,5 +1,5 @@
 /**
- * Options for what this machine does not have (display, network): "none" is
+ * Options for what this machine does not have (displays, network): "none" is
  * granted, what QEMU has is refused by name, what QEMU has not either is refused in its words.
  *
  * @module
@@ -7,17 +7,21 @@
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
-const DISPLAYS = ["gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus", "vnc", "default", "cocoa"];
+const DISPLAYS = ["gtk", "sdl", "egl-headless", "spice-app", "dbus", "vnc", "default", "cocoa"];
 const VGAS = ["std", "cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx", "cg3"];
 const NETS = ["nic", "user", "tap", "l2tpv3", "socket", "stream", "dgram", "vde", "bridge", "hubport", "vhost-user"];
 const NET_TYPES = [...NETS, "netmap", "vhost-vdpa"];
 
 export function readDisplay(text: string, settings: Settings): void {
   const type = first(text);
-  if (type === "none") return;
+  if (type === "none" || type === "curses") {
+    settings.display = type;
+    return;
+  }
   if (type === "help") settings.listing ??= { kind: "display" };
-  else if (DISPLAYS.includes(type)) throw new CommandLineError(`there is no '${type}' display in moa (use none)`);
-  else throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
+  else if (DISPLAYS.includes(type)) {
+    throw new CommandLineError(`there is no '${type}' display in moa (use none or curses)`);
+  } else throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
 }
 
 export function readVga(text: string, settings: Settings): void {

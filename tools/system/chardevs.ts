@@ -89,17 +89,17 @@ function blamed<T>(origin: string, settings: Settings, read: () => T): T {
 }
 
 /**
- * Adds what nobody asked for: without any monitor the prompt is on standard input and output, since there is no display
- * that QEMU would put it on; with `-nodefaults` there is none. A daemon has no standard input and output.
+ * Adds what nobody asked for: without any monitor the prompt is on standard input and output, or on a console of
+ * the display where there is one; with `-nodefaults` there is none. A daemon has no standard input and output.
  *
  * @throws CommandLineError where a daemon is asked to talk on its terminal
  */
 export function completeMonitors(settings: Settings): void {
-  const { monitors, chardevs, nodefaults, daemonOrigin, monitorsChosen } = settings;
+  const { monitors, chardevs, nodefaults, daemonOrigin, monitorsChosen, display } = settings;
   if (daemonOrigin !== undefined) refuseStdio(settings);
   completePorts(settings);
   if (daemonOrigin === undefined && monitors.length === 0 && !monitorsChosen && !nodefaults) {
-    chardevs.push({ id: "compat_monitor0", wish: parseShortForm("stdio") });
+    chardevs.push({ id: "compat_monitor0", wish: parseShortForm(display === "curses" ? "vc" : "stdio") });
     monitors.push({ chardev: "compat_monitor0" });
   }
 }

@@ -44,6 +44,7 @@ Running
 Monitor
   -monitor PLACE            stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,..., none
   -chardev ..., -mon ...    the same in two steps
+  -display curses           the screen on this terminal; Alt-1 screen, Alt-2 monitor, Alt-3 serial port
   -nographic                serial port and monitor share standard input and output (Ctrl-a h)
 Program
   -daemonize                go on in the background once the machine stands

@@ -41,7 +41,7 @@ function listingText(kind: Exclude<Listing["kind"], "device" | "object">, progra
       return "boot-opts options:\n  menu=<bool (on/off)>\n  once=<str>\n  order=<str>\n  reboot-timeout=<num>\n" +
         "  splash-time=<num>\n";
     case "display":
-      return "Available display backend types:\nnone\n";
+      return "Available display backend types:\nnone\ncurses\n";
     case "vga":
       return "none                 no graphic card\nstd                  standard VGA (default)\n";
     case "chardev":

@@ -38,6 +38,7 @@ import {
 import { Exit, type Program } from "../common/program.ts";
 import { suggest } from "../common/suggest.ts";
 import { CommandLineError } from "./arguments.ts";
+import { checkCurses, openCurses } from "./curses.ts";
 import { announceReady } from "./daemon.ts";
 import { makeDemonstration } from "./demonstration/disk.ts";
 import { completeMonitors } from "./chardevs.ts";
@@ -64,6 +65,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
   const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
   completeMonitors(settings);
+  checkCurses(settings);
   if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
   const fdSets = resources.use(takeDescriptors(settings.descriptors));
   const chardevs = resources.use(await openChardevs(settings, program, site));
@@ -158,6 +160,7 @@ async function serve(
     }
   }
   vm.chardevs.start();
+  if (settings.display === "curses") resources.use(openCurses(vm, settings));
   if (!settings.paused && !vm.hmp.ended) await vm.cont();
   announceReady();
   await vm.closed;

@@ -61,6 +61,7 @@ export interface Settings {
   noReboot: boolean;
   noShutdown: boolean;
   nographic: boolean;
+  display: "none" | "curses";
   /** How `-daemonize` was written, where it was. */
   daemonOrigin: string | undefined;
   loadvm: string | undefined;
@@ -124,6 +125,7 @@ export function defaultSettings(): Settings {
     noReboot: false,
     noShutdown: false,
     nographic: false,
+    display: "none",
     daemonOrigin: undefined,
     loadvm: undefined,
     name: undefined,
