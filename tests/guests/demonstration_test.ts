@@ -13,7 +13,7 @@ const SECTOR = 512;
 
 for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
   Deno.test({
-    name: `demonstration guest over ${firmware}: entries are on the disk and on the serial port`,
+    name: `demonstration guest over ${firmware}: entries are on the disk and on the serial port, and q switches off`,
     ignore: firmware === "SeaBIOS" && !haveSeaBios(),
     fn: async () => {
       const { disk, readmeAt } = demonstrationDisk();
@@ -29,6 +29,11 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
       // The third entry: its number in every word behind the mark.
       const third = words.subarray(4 * SECTOR / 4, 5 * SECTOR / 4);
       assertEquals([...third.subarray(1)].every((word) => word === 3), true);
+      await vm.cont();
+      const off = vm.event("SHUTDOWN", { timeoutMs: 60_000 });
+      // The guest's time ends before the key is up again.
+      void vm.sendKeys("q");
+      assertEquals((await off).guest, true);
     },
   });
 }

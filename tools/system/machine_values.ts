@@ -189,7 +189,10 @@ export function readClock(text: string, settings: Settings): void {
     throw new CommandLineError(`invalid option value '${clock}'`);
   }
   const driftfix = options.get("driftfix") ?? "none";
-  if (driftfix !== "none") throw new CommandLineError(`-rtc driftfix=${driftfix} is not available in moa`);
+  if (driftfix === "slew") {
+    const text = "warning: -rtc driftfix=slew: clock interrupts that a guest misses are not made up for";
+    settings.notes.push({ text });
+  } else if (driftfix !== "none") throw new CommandLineError(`invalid option value '${driftfix}'`);
   settings.clock = { base: clockBase(options.get("base") ?? "utc"), clock };
 }
 
