@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { buildFat, createImage, openImage, Vm, WaitError } from "../../mod.ts";
+import { buildCpio, buildFat, createImage, type MediaFiles, openImage, Vm, WaitError } from "../../mod.ts";
 import { readMedium } from "./medium.ts";
 import type { InstallerProfile, Step } from "./profile.ts";
 import type { ProgressLine } from "./progress.ts";
@@ -52,15 +52,29 @@ export async function install(wanted: Installation): Promise<string> {
   try {
     const files = { kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd.img`, floppy: `${folder}/answers.img` };
     await Deno.writeFile(files.kernel, kernel);
-    await Deno.writeFile(files.initrd, initrd);
-    await Deno.writeFile(files.floppy, buildFat(profile.floppy(wanted.answers ?? profile.answers)));
+    const answers = wanted.answers ?? profile.answers;
+    await Deno.writeFile(files.initrd, withFiles(initrd, profile.initrdFiles?.(answers)));
+    await Deno.writeFile(files.floppy, buildFat(profile.floppy(answers)));
     await attempt(wanted, "the installation", EMPTY, () => runInstaller(wanted, files));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
   await snapshot(disk, INSTALLED);
-  await attempt(wanted, "the first start", INSTALLED, () => startInstalled(wanted));
+  const { installed } = profile;
+  if (installed !== undefined) {
+    await attempt(wanted, "the first start", INSTALLED, () => startInstalled(wanted, installed));
+  }
   return version;
+}
+
+/** An initial RAM disk with `files` behind what it has: the kernel looks for another archive at a multiple of 4 bytes. */
+function withFiles(initrd: Uint8Array, files: MediaFiles | undefined): Uint8Array {
+  if (files === undefined) return initrd;
+  const more = buildCpio(files);
+  const whole = new Uint8Array(Math.ceil(initrd.length / 4) * 4 + more.length);
+  whole.set(initrd);
+  whole.set(more, whole.length - more.length);
+  return whole;
 }
 
 /** Runs `work`; where it fails, goes back to a snapshot and tries again. @throws {InstallationError} in the end */
@@ -148,7 +162,8 @@ async function converse(
     const found = expected.findIndex(({ waitFor }) => waitFor.test(text));
     const step = expected[Math.max(0, found)]!;
     progress.say(step.says);
-    if (step.answer !== undefined) await vm.serial.send(step.answer);
+    const { answer } = step;
+    if (answer !== undefined) await vm.serial.send(typeof answer === "string" ? answer : answer(text));
     index += Math.max(0, found) + 1;
   }
 }
@@ -182,7 +197,7 @@ async function followProgress(
 }
 
 /** Starts what was installed and waits until it says that it is up. */
-async function startInstalled({ profile, disk, progress }: Installation): Promise<void> {
+async function startInstalled({ profile, disk, progress }: Installation, installed: RegExp): Promise<void> {
   progress.say("starting what was installed");
   await using vm = await Vm.start({
     accel: "v86",
@@ -190,7 +205,7 @@ async function startInstalled({ profile, disk, progress }: Installation): Promis
     boot: "c",
     drives: [`file=${escaped(disk)},format=qcow2,if=ide,index=0,cache=writeback`],
   });
-  await vm.serial.waitFor(profile.installed, { timeoutMs: DEFAULT_MINUTES * MS_PER_MINUTE });
+  await vm.serial.waitFor(installed, { timeoutMs: DEFAULT_MINUTES * MS_PER_MINUTE });
   progress.say("it is up");
   await vm.monitor("system_powerdown");
 }

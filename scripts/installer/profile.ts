@@ -12,8 +12,8 @@ export interface Step {
   /** What it is, for the progress line. */
   readonly says: string;
   readonly waitFor: RegExp;
-  /** What is typed then. */
-  readonly answer?: string;
+  /** What is typed then, or how it follows from what was said: menus have numbers. */
+  readonly answer?: string | ((said: string) => string);
   /** It may not come: the step after it may come first. */
   readonly optional?: true;
   /** Minutes that it may take; 30 where it does not say. */
@@ -36,15 +36,17 @@ export interface InstallerProfile {
   /** Where kernel and initial RAM disk are on it. */
   readonly kernel: string;
   readonly initrd: string;
-  /** The kernel's command line; the answers are on the floppy. */
+  /** The kernel's command line; the answers are on the floppy, or in the initial RAM disk. */
   readonly append: string;
   /** The answers where the user gives none. */
   readonly answers: string;
   /** What the floppy holds. */
   floppy(answers: string): MediaFiles;
+  /** What is added to the initial RAM disk, as a second archive behind it. */
+  initrdFiles?(answers: string): MediaFiles;
   readonly dialogue: readonly Step[];
   /** Lines that tell how far it is, as two numbers (done, all) or one (per cent). */
   readonly progress: RegExp;
-  /** What the installed system says when it is up. */
-  readonly installed: RegExp;
+  /** What the installed system says when it is up; absent where the dialogue ends before there is one. */
+  readonly installed?: RegExp;
 }

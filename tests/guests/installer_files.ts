@@ -1,0 +1,131 @@
+/**
+ * Debian's installer: its kernel, its initial RAM disk, and packages that go into that as a second archive.
+ *
+ * The installer's own tool for packages (udpkg) keeps what is unpacked in `/var/lib/dpkg`; here that is done beforehand:
+ * files, scripts and questions of each package, and its entry in the list. Steps of the menu that need a network are
+ * taken off the list, since there is no network card.
+ *
+ * Source: Debian Installer internals, "Main menu", "udebs"; deb-control(5); dpkg-deb(1).
+ *
+ * @module
+ */
+import { gunzipSync } from "node:zlib";
+import { assertEquals } from "@std/assert";
+import type { MediaContent, MediaFiles } from "../../mod.ts";
+import { run } from "../support/programs.ts";
+
+/** What the folder `installer` below `MOA_GUESTS` holds. */
+export interface InstallerFiles {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Packages of Debian, `.deb` and `.udeb`, by file name. */
+  readonly packages: readonly string[];
+  /** The kernel's modules: the folder that holds `kernel/`. */
+  readonly modules: string;
+  /** The kernel's release, such as `6.1.0-50-686`. */
+  readonly release: string;
+}
+
+/** Where the installer is unpacked; `undefined` where it is not, or not with the modules of its kernel. */
+export function installerFiles(): InstallerFiles | undefined {
+  const guests = Deno.env.get("MOA_GUESTS");
+  if (guests === undefined) return undefined;
+  const folder = `${guests}/installer`;
+  try {
+    const release = Deno.readTextFileSync(`${folder}/release`).trim();
+    const modules = `${guests}/lib/modules/${release}`;
+    Deno.statSync(`${modules}/kernel`);
+    const packages = [...Deno.readDirSync(`${folder}/packages`)].map(({ name }) => `${folder}/packages/${name}`);
+    return { kernel: `${folder}/linux`, initrd: `${folder}/initrd.gz`, packages: packages.sort(), modules, release };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** A package as the installer has it unpacked. */
+export interface Component {
+  /** Its entry in the list, without the line `Status`. */
+  readonly control: string;
+  /** `postinst`, `templates` and so on by name. */
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly files: MediaFiles;
+}
+
+/** Nobody reads these in an installer. */
+const LEFT_OUT = /^usr\/share\/(doc|man|locale|info|lintian)(\/|$)/;
+
+/** Unpacks a package file; `scratch` is an empty folder. Only the installer's own packages have scripts that it can run. */
+export async function unpack(file: string, scratch: string): Promise<Component> {
+  const { code, stderr } = await run("dpkg-deb", ["-R", file, scratch]);
+  assertEquals(code, 0, stderr);
+  const files: Record<string, MediaContent> = {};
+  const scripts: Record<string, string> = {};
+  const control = (await Deno.readTextFile(`${scratch}/DEBIAN/control`)).trim();
+  for await (const [path, content] of treeOf(scratch, "")) {
+    if (path.startsWith("DEBIAN/")) {
+      const name = path.slice("DEBIAN/".length);
+      if (file.endsWith(".udeb") && name !== "control") scripts[name] = await Deno.readTextFile(`${scratch}/${path}`);
+    } else if (!LEFT_OUT.test(path)) files[path] = content;
+  }
+  return { control, scripts, files };
+}
+
+async function* treeOf(root: string, prefix: string): AsyncGenerator<[string, MediaContent]> {
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(`${root}/${prefix}`)) {
+    const path = `${prefix}${name}`;
+    if (isDirectory) yield* treeOf(root, `${path}/`);
+    else if (isSymlink) yield [path, { link: await Deno.readLink(`${root}/${path}`) }];
+    else {
+      const { mode } = await Deno.stat(`${root}/${path}`);
+      yield [path, { bytes: await Deno.readFile(`${root}/${path}`), mode: mode! & 0o777 }];
+    }
+  }
+}
+
+/** Steps of the installer's menu that want a network. */
+const NETWORK = ["ethdetect", "netcfg", "network-preseed", "choose-mirror", "download-installer"];
+
+/** What goes into the initial RAM disk behind what it has: `components`, `files`, and the list with them. */
+export async function componentFiles(
+  installer: InstallerFiles,
+  components: readonly Component[],
+  files: MediaFiles,
+): Promise<MediaFiles> {
+  const archive = gunzipSync(await Deno.readFile(installer.initrd));
+  const there = memberOf(archive, "var/lib/dpkg/status").split(/\n{2,}/);
+  const list = [
+    ...there.filter((entry) => !NETWORK.includes(nameOf(entry)) && entry.trim() !== ""),
+    ...components.map(({ control }) => control.replace(/^Package: .*$/m, "$&\nStatus: install ok unpacked")),
+  ];
+  const all: Record<string, MediaContent> = { ...files };
+  for (const component of components) {
+    Object.assign(all, component.files);
+    for (const [name, bytes] of Object.entries(component.scripts)) {
+      const mode = name === "templates" ? 0o644 : 0o755;
+      all[`var/lib/dpkg/info/${nameOf(component.control)}.${name}`] = { bytes, mode };
+    }
+  }
+  all["var/lib/dpkg/status"] = `${list.join("\n\n")}\n\n`;
+  return all;
+}
+
+function nameOf(entry: string): string {
+  return /^Package: (.*)$/m.exec(entry)?.[1] ?? "";
+}
+
+/** The text of one file of an archive, read apart from the builder. */
+function memberOf(archive: Uint8Array, wanted: string): string {
+  const decoder = new TextDecoder();
+  for (let at = 0; at + 110 <= archive.length;) {
+    const field = (index: number) =>
+      parseInt(decoder.decode(archive.subarray(at + 6 + index * 8, at + 14 + index * 8)), 16);
+    const [size, nameLength] = [field(6), field(11)];
+    const name = decoder.decode(archive.subarray(at + 110, at + 110 + nameLength - 1));
+    const data = Math.ceil((at + 110 + nameLength) / 4) * 4;
+    if (name === wanted || name === `./${wanted}`) return decoder.decode(archive.subarray(data, data + size));
+    if (name === "TRAILER!!!") break;
+    at = Math.ceil((data + size) / 4) * 4;
+  }
+  throw new Error(`the installer's RAM disk has no '${wanted}'`);
+}
