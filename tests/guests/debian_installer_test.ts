@@ -8,7 +8,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { buildIso } from "../../mod.ts";
+import { buildIso, IsoReader } from "../../mod.ts";
 import { install } from "../../scripts/installer/install.ts";
 import type { Step } from "../../scripts/installer/profile.ts";
 import { ProgressLine } from "../../scripts/installer/progress.ts";
@@ -161,6 +161,21 @@ Deno.test({
     assert(roots.length > 0);
     assertStringIncludes(await checkExt4(raw, roots[0]!), "ext4");
   },
+});
+
+Deno.test("the profile for Debian knows CDs by .disk/info: those for i386, refuses others by name, leaves the rest", async () => {
+  const recognized = async (info: string) => {
+    const image = buildIso({ ".disk/info": info });
+    const sizeBytes = image.length;
+    const read = (at: number, length: number) => Promise.resolve(image.subarray(at, at + length));
+    return await profile.recognize(await IsoReader.open({ sizeBytes, read }));
+  };
+  const official = (arch: string) => `Debian GNU/Linux 12.5.0 "Bookworm" - Official ${arch} NETINST with firmware`;
+  assertEquals(await recognized(official("i386")), { kind: "installable", version: "12.5.0" });
+  const refused = await recognized(official("amd64"));
+  assert(refused.kind === "refused");
+  assertStringIncludes(refused.reason, "Debian 12.5.0 for amd64; moa's CPU runs 32-bit code only");
+  assertEquals(await recognized("Something else"), { kind: "other" });
 });
 
 async function textAt(path: string, at: number, lengthBytes: number): Promise<string> {
