@@ -21,12 +21,12 @@ const DONE = [
   "S daemonize enable-kvm h help no-acpi no-fd-bootchk no-hpet no-reboot no-shutdown no-user-config nodefaults nographic snapshot version",
 ].join(" ").split(" ");
 
-const NO_CPU = "there is no CPU yet that it could change";
+const NO_CPU = "the CPU here has no such switch";
 const NO_DISPLAY = "there is no display";
-const NO_QMP = "there is no QMP yet";
-const NO_FIRMWARE = "there is no firmware yet that would take it";
+const NO_QMP = "the machine protocol here has no such switch";
+const NO_FIRMWARE = "it is not handed to the firmware";
 const NO_MIGRATION = "machines do not migrate yet";
-const NO_DEVICE = "there is no such device yet";
+const NO_DEVICE = "there is no such device";
 const HOST = "a machine here is an ordinary process; set it up around it";
 
 const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
