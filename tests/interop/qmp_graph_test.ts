@@ -8,7 +8,27 @@ const threshold = (node: string, bytes: unknown) =>
 const iothread = (data: Readonly<Record<string, unknown>>) => ask("x-blockdev-set-iothread", data);
 const disk = (name: string) => `-blockdev null-co,node-name=${name},size=1048576`;
 
+const resize = (node: string, size: number) => ask("block_resize", { "node-name": node, size });
+
 compareQmp("graph", [
+  {
+    name: "which sizes a node takes is its driver's affair",
+    before: [
+      "qemu-img create -q -f qcow2 a.q 1M",
+      "qemu-img create -q -f raw r.raw 1M",
+      "qemu-img create -q -f raw f.raw 1M",
+    ],
+    args: "-blockdev file,filename=r.raw,node-name=rf -blockdev raw,node-name=r,file=rf " +
+      "-blockdev file,filename=f.raw,node-name=f -blockdev file,filename=a.q,node-name=fq " +
+      "-blockdev qcow2,node-name=q,file=fq -object throttle-group,id=g " +
+      "-blockdev throttle,node-name=t,throttle-group=g,file=f -blockdev null-co,node-name=n,size=1048576 " +
+      "-blockdev null-co,node-name=ro,size=1048576,read-only=on -blockdev raw,node-name=rn,file=n",
+    requests: [
+      ...["r", "f", "t", "q", "rn", "n", "ro", "zz"].flatMap((name) => [resize(name, 1000), resize(name, 2048)]),
+      ...["q", "ro", "n"].map((name) => resize(name, -1)),
+    ],
+    after: ["qemu-img info --output=json r.raw", "qemu-img check a.q"],
+  },
   {
     name: "nodes, edges and permissions",
     before: ["qemu-img create -q -f qcow2 base.q 1M", "qemu-img create -q -f qcow2 -b base.q -F qcow2 top.q"],

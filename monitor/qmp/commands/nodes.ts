@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { SECTOR_BYTES } from "../../../base/units.ts";
 import {
   ALL_PERMISSIONS,
   BlockBackend,
@@ -65,7 +64,6 @@ export function deviceNode(graph: BlockGraph, device: string | undefined, name: 
 /** Changes the size of a node; whoever else has it is asked. */
 export async function resizeNode(graph: BlockGraph, node: BlockNode, sizeBytes: number): Promise<void> {
   if (sizeBytes < 0) throw new MonitorError("Parameter 'size' expects a >0 size");
-  if (sizeBytes % SECTOR_BYTES !== 0) throw new MonitorError("The new size must be a multiple of 512");
   if ((node.inactive ?? node).readOnly) throw new MonitorError("Image is read-only");
   await using resizer = new BlockBackend({ graph, used: Permission.resize, shared: ALL_PERMISSIONS });
   await resizer.insertMedium(node);
