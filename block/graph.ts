@@ -36,6 +36,8 @@ export interface GraphOptions {
   readonly warn?: (message: string) => void;
   /** Takes what QEMU prints as it is, such as the three lines on a guessed raw format; by default it goes to `warn`. */
   readonly notice?: (line: string) => void;
+  /** Told of each image that a monitor's command makes: `Formatting 'F', fmt=...`; by default nobody is. */
+  readonly formatting?: (line: string) => void;
   readonly drivers?: DriverTable;
   /** Makes an empty file for `snapshot=on` and tells its name; the graph removes it through the second function. */
   readonly temporary?: TemporaryFiles;
@@ -85,6 +87,7 @@ export class BlockGraph implements AsyncDisposable {
   readonly traces: NodeTraces;
   readonly warn: (message: string) => void;
   readonly notice: (line: string) => void;
+  readonly formatting: (line: string) => void;
   /** Drives that have a name, by it, in order of making. */
   readonly backends: Map<string, NamedBackend> = new Map<string, NamedBackend>();
   readonly temporary: TemporaryFiles | undefined;
@@ -108,6 +111,7 @@ export class BlockGraph implements AsyncDisposable {
     this.traces = new NodeTraces(options.trace ?? new TraceEvents());
     this.warn = options.warn ?? (() => {});
     this.notice = options.notice ?? this.warn;
+    this.formatting = options.formatting ?? (() => {});
     this.temporary = options.temporary;
     this.fdSets = options.fdSets;
     this.objects = options.objects ?? new ObjectRegistry();

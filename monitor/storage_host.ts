@@ -25,6 +25,8 @@ export interface StorageSite {
   readonly warn: (text: string) => void;
   /** A line as it is. */
   readonly notice: (text: string) => void;
+  /** Told of each image that a command makes. */
+  readonly formatting: (line: string) => void;
 }
 
 /** The graph, and who may be asked about it. */
@@ -46,6 +48,7 @@ export class StorageHost implements AsyncDisposable {
       trace: site.trace,
       warn: (text) => site.warn(`warning: ${text}`),
       notice: site.notice,
+      formatting: site.formatting,
       objects: new ObjectRegistry(OBJECT_TYPES),
       temporary: temporaryFiles(),
     });

@@ -44,6 +44,8 @@ export interface WiringSite {
   readonly warn: (text: string, origin?: string) => void;
   /** Takes lines that have no name before them. */
   readonly notice: (text: string) => void;
+  /** Told of each image that a command makes. */
+  readonly formatting?: (line: string) => void;
   readonly temporary?: TemporaryFiles;
   /** The pc where absent. */
   readonly board?: Board;
@@ -78,6 +80,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
     trace: site.trace,
     warn: (message) => site.warn(`warning: ${message}`),
     notice: site.notice,
+    ...(site.formatting === undefined ? {} : { formatting: site.formatting }),
     inMachine: true,
     ...(site.fdSets === undefined ? {} : { fdSets: site.fdSets }),
     objects: wishes.objects ?? new ObjectRegistry(OBJECT_TYPES),

@@ -12,6 +12,8 @@ const TIMEOUT_MS = 20_000;
 export interface Exchange {
   readonly request: string;
   readonly lines: readonly string[];
+  /** What the program printed besides, until it was answered. */
+  readonly printed: readonly string[];
 }
 
 /**
@@ -43,6 +45,7 @@ export async function qmpDialogue(
     await lines.next();
     for (const request of ['{"execute":"qmp_capabilities"}', ...requests, '{"execute":"quit"}']) {
       const got: string[] = [];
+      const printed: string[] = [];
       if (request.startsWith("wait ")) {
         const awaited = request.slice("wait ".length);
         while (!unseen.some((line) => line.includes(awaited))) {
@@ -51,7 +54,7 @@ export async function qmpDialogue(
           got.push(value);
           unseen.push(value);
         }
-        exchanges.push({ request, lines: got.map(levelled) });
+        exchanges.push({ request, lines: got.map(levelled), printed });
         continue;
       }
       unseen = [];
@@ -59,13 +62,16 @@ export async function qmpDialogue(
       for (;;) {
         const { value } = await lines.next();
         if (value === undefined) throw new Error(`${program} ended after ${request}: ${got.join("\n")}`);
-        // What the real program prints besides (of images that it makes) is no part of the protocol.
-        if (!value.startsWith("{")) continue;
+        // What the program prints besides (of images that it makes) is no part of the protocol.
+        if (!value.startsWith("{")) {
+          printed.push(value);
+          continue;
+        }
         got.push(value);
         if (!value.includes('"event": ')) break;
         unseen.push(value);
       }
-      exchanges.push({ request, lines: got.map(levelled) });
+      exchanges.push({ request, lines: got.map(levelled), printed });
     }
   } finally {
     clearTimeout(timer);

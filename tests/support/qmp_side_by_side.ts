@@ -73,6 +73,7 @@ export function compareQmp(group: string, comparisons: readonly QmpComparison[])
         }
         for (let i = 0; i < requests.length; i++) {
           assertEquals(answer(ours!.exchanges[i]!), answer(theirs!.exchanges[i]!), requests[i]);
+          assertEquals(ours!.exchanges[i]!.printed, theirs!.exchanges[i]!.printed, requests[i]);
         }
         assertEquals(events(ours!.exchanges), events(theirs!.exchanges));
         assertEquals(ours!.state, theirs!.state);

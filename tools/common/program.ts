@@ -50,6 +50,12 @@ export class Program {
     this.#outputs.out(text);
   }
 
+  /** The same, now: what others write to standard output meanwhile comes after it. */
+  outAtOnce(text: string): void {
+    this.out(text);
+    this.flush();
+  }
+
   /** Text on standard error as it is. */
   errorText(text: string): void {
     this.#outputs.error(text);

@@ -80,6 +80,7 @@ async function serve(
       strict: program.strict,
       warn: (text) => program.error(text),
       notice: (text) => program.line(text),
+      formatting: (text) => program.outAtOnce(`${text}\n`),
     }),
   );
   let failed = false;

@@ -188,6 +188,7 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
       fdSets,
       warn,
       notice: (text) => program.line(text),
+      formatting: (text) => program.outAtOnce(`${text}\n`),
       temporary: {
         create: () => Deno.makeTempFile({ prefix: "moa-", suffix: ".qcow2" }),
         remove: (filename) => Deno.remove(filename),

@@ -46,7 +46,7 @@ export function rootNode(graph: BlockGraph, name: string): BlockNode {
 
 /** Makes an image whose backing file is open already, or is none. @throws {BlockError} */
 export async function makeImage(graph: BlockGraph, request: CreateRequest): Promise<void> {
-  await createImage(graph, { ...request, unsafe: true });
+  await createImage(graph, { ...request, unsafe: true, onFormatting: graph.formatting });
   // QEMU opens a new qcow2 image twice while it makes it; the names that people see count on.
   if (request.format === "qcow2") { for (let opened = 0; opened < 2; opened++) graph.nextName(); }
 }
