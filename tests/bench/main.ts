@@ -7,6 +7,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
+import { bootBenchmarks } from "./boots.ts";
 import { copyBenchmarks } from "./copying.ts";
 import { type Benchmark, line, measure } from "./harness.ts";
 import { guestBenchmarks } from "./guest.ts";
@@ -26,6 +27,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   monitorBenchmarks,
   machineBenchmarks,
   guestBenchmarks,
+  bootBenchmarks,
   startupBenchmarks,
 ];
 

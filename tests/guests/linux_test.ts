@@ -3,7 +3,8 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../support/programs.ts";
-import { bootLinux, IDE_MODULES, initrd, linuxPackages, shell } from "./linux.ts";
+import { Vm } from "../../mod.ts";
+import { BOOT_LIMIT_MS, bootLinux, IDE_MODULES, initrd, linuxPackages, shell } from "./linux.ts";
 
 const packages = linuxPackages();
 
@@ -13,15 +14,23 @@ const WRITER =
   "2>/dev/null; n=$((n+1)); done; sync; echo wrote $n";
 
 Deno.test({
-  name: "moa's own firmware starts Debian's i386 kernel without a loader of QEMU's",
+  name: "moa's own firmware starts Debian's i386 kernel without a loader of QEMU's, and its RAM disk arrives",
   ignore: packages === undefined,
   fn: async () => {
     const folder = await Deno.makeTempDir();
     try {
       await Deno.writeFile(`${folder}/initrd`, initrd(packages!));
-      await using vm = await bootLinux(packages!, { initrd: `${folder}/initrd` }, { bios: "built-in" });
-      assertMatch(vm.screen.text(), /Booting the kernel/);
-      assertMatch(await shell(vm, "cat /proc/cmdline"), /console=ttyS0/);
+      await using vm = await Vm.start({
+        accel: "v86",
+        bios: "built-in",
+        serial: ["script"],
+        kernel: packages!.kernel,
+        initrd: `${folder}/initrd`,
+        append: "earlyprintk=serial console=ttyS0",
+      });
+      await vm.serial.waitFor(/Linux version .*-686 /, { timeoutMs: BOOT_LIMIT_MS });
+      await vm.serial.waitFor(/Command line: earlyprintk=serial console=ttyS0/, { timeoutMs: BOOT_LIMIT_MS });
+      await vm.serial.waitFor(/RAMDISK: \[mem/, { timeoutMs: BOOT_LIMIT_MS });
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
@@ -61,7 +70,6 @@ Deno.test({
         await vm.serial.waitFor("\n");
         await vm.savevm("amid");
       }
-      const { Vm } = await import("../../mod.ts");
       await using other = await Vm.start({
         memory: 128,
         serial: ["script"],
