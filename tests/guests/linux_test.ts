@@ -29,8 +29,8 @@ Deno.test({
         append: "earlyprintk=serial console=ttyS0",
       });
       await vm.serial.waitFor(/Linux version .*-686 /, { timeoutMs: BOOT_LIMIT_MS });
-      await vm.serial.waitFor(/Command line: earlyprintk=serial console=ttyS0/, { timeoutMs: BOOT_LIMIT_MS });
       await vm.serial.waitFor(/RAMDISK: \[mem/, { timeoutMs: BOOT_LIMIT_MS });
+      await vm.serial.waitFor(/Kernel command line: earlyprintk=serial console=ttyS0/, { timeoutMs: BOOT_LIMIT_MS });
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
