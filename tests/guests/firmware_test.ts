@@ -164,3 +164,60 @@ Deno.test("the built-in firmware counts time where nothing boots", async () => {
   });
   assertEquals(machine.vm.machine.runState, "running");
 });
+
+Deno.test("the built-in firmware's screen says what it tries and that there is nothing", async () => {
+  await using machine = await boot(new Uint8Array(2 ** 20), { bios: "built-in" });
+  await machine.vm.screen.waitFor(/No bootable device\./, { timeoutMs: 60_000 });
+  const text = machine.vm.screen.text();
+  assert(text.includes("Booting from Hard Disk..."), text);
+});
+
+/** Shows the keys that are typed, then, after Return, mode 13h with a white line at the top. */
+const TYPED = `
+        xor ax, ax
+        mov ss, ax
+        mov sp, 0x7c00
+again:  mov ah, 0
+        int 0x16
+        cmp al, 13
+        je graph
+        mov ah, 0x0e
+        mov bx, 7
+        int 0x10
+        jmp again
+graph:  mov ax, 0x13
+        int 0x10
+        mov ax, 0xa000
+        mov es, ax
+        xor di, di
+        mov cx, 320
+        mov al, 15
+        rep stosb
+stand:  hlt
+        jmp stand
+`;
+
+for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+  Deno.test({
+    name: `keys by int 16h, characters by int 10h, and mode 13h, with ${firmware}`,
+    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    fn: async () => {
+      const disk = new Uint8Array(2 ** 20);
+      disk.set(bootSector(TYPED));
+      await using machine = await boot(disk, firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      const { vm } = machine;
+      await vm.screen.waitFor(/Booting from Hard Disk/, { timeoutMs: 60_000 });
+      await vm.type("Hello, moa!");
+      await vm.screen.waitFor(/Hello, moa!/, { timeoutMs: 60_000 });
+      await vm.sendKeys("ret");
+      const isWhite = () => {
+        const { width, pixels } = vm.screen.picture();
+        return vm.screen.characters === undefined && pixels.subarray(0, 3 * width).every((part) => part === 255);
+      };
+      await vm.until("a white line at the top", isWhite, { timeoutMs: 60_000 });
+      const { width, height, pixels } = vm.screen.picture();
+      assertEquals(5 * width, 8 * height);
+      assertEquals(pixels.subarray(-3 * width).every((part) => part === 0), true);
+    },
+  });
+}

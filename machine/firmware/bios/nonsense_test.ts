@@ -1,0 +1,86 @@
+/**
+ * Whatever a guest asks of the firmware, nothing is thrown, every call ends, and it still serves afterwards.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { SeededRandom } from "../../../base/random.ts";
+import { BlockBackend, BlockGraph } from "../../../block/mod.ts";
+import { testMachine } from "../../../devices/bus/testing.ts";
+import { BuiltInBios } from "./bios.ts";
+import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
+import { CALL_PORT, OWN_SERVICE } from "./rom.ts";
+
+const INTERRUPTS = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x40];
+const CALLS = 5000;
+/** Functions are few: a random one would mostly be none. */
+const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
+  0x13: [0x00, 0x02, 0x03, 0x04, 0x08, 0x15, 0x41, 0x42, 0x43, 0x44, 0x47, 0x48, 0x4b],
+  0x15: [0xe8, 0x87, 0x88, 0xc0, 0x24, 0x86],
+  0x1a: [0x00, 0x02, 0x04, 0xb1],
+};
+const AT = { dx: 24, ax: 32, number: 36 };
+const UNITS = [0, 1, 0x80, 0x81, 0xe0];
+
+for (const seed of [1, 2, 3]) {
+  Deno.test(`nonsense for the firmware's services, seed ${seed}`, async () => {
+    const random = new SeededRandom(seed);
+    const machine = testMachine();
+    await using graph = new BlockGraph({ clocks: machine.clocks, random: machine.random, trace: machine.trace });
+    await using floppy = new BlockBackend({ graph, name: "floppy" });
+    await using disk = new BlockBackend({ graph, name: "disk" });
+    await floppy.insertMedium(await graph.open({ driver: "memory", size: 1440 * 1024 }));
+    await disk.insertMedium(await graph.open({ driver: "memory", size: 2 ** 21 }));
+    const bios = new BuiltInBios(machine, {
+      lowRamBytes: 2 ** 24,
+      highRamBytes: 0,
+      bootOrder: () => "cad",
+      disks: () => [{ kind: "floppy", backend: floppy }, { kind: "disk", backend: disk }],
+      toSerial: false,
+      kernel: undefined,
+    });
+    await bios.realize(machine.isa);
+    /** Calls as the ROM does; how it ended. */
+    const call = async (frame: Uint8Array): Promise<Uint8Array | "sleeps"> => {
+      machine.memory.write(FRAME_ADDRESS, frame);
+      machine.out(CALL_PORT, 0);
+      const asked = machine.in(CALL_PORT);
+      for (let looks = 0; looks < 1000; looks++) {
+        machine.out(CALL_PORT + 1, asked);
+        const answer = machine.in(CALL_PORT + 1);
+        if (answer === 2) return "sleeps";
+        if (answer === 0) {
+          const after = new Uint8Array(FRAME_BYTES);
+          machine.memory.read(FRAME_ADDRESS, after);
+          return after;
+        }
+        // Int 15h waits up to 72 minutes.
+        machine.clock.advance(1e10);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      throw new Error(`a call never ended: ${frame.toHex()}`);
+    };
+    let sleeping = 0;
+    for (let i = 0; i < CALLS; i++) {
+      const frame = new Uint8Array(FRAME_BYTES);
+      random.fill(frame);
+      const interrupt = INTERRUPTS[random.below(INTERRUPTS.length)]!;
+      const view = new DataView(frame.buffer);
+      view.setUint16(AT.number, interrupt, true);
+      const functions = FUNCTIONS[interrupt] ?? Array.from({ length: 0x20 }, (_, index) => index);
+      frame[AT.ax + 1] = functions[random.below(functions.length)]!;
+      if (random.below(2) === 0) frame[AT.dx] = UNITS[random.below(UNITS.length)]!;
+      if (await call(frame) !== "sleeps") continue;
+      // A key or the time would end it; a reset ends all.
+      if (++sleeping % 8 === 0) await bios.reset();
+    }
+    await bios.reset();
+    const wanted = new Uint8Array(FRAME_BYTES);
+    new DataView(wanted.buffer).setUint16(AT.number, OWN_SERVICE.powerOn, true);
+    await call(wanted);
+    new DataView(wanted.buffer).setUint16(AT.number, 0x12, true);
+    const size = await call(wanted);
+    assert(size !== "sleeps");
+    assertEquals(new DataView(size.buffer).getUint16(AT.ax, true), 639);
+  });
+}
