@@ -51,10 +51,32 @@ export const IDE_MODULES: readonly string[] = [
   "drivers/ata/ata_piix",
 ];
 
+/** A virtio-blk as `/dev/vda` and so on. */
+export const VIRTIO_MODULES: readonly string[] = [
+  "drivers/virtio/virtio",
+  "drivers/virtio/virtio_ring",
+  "drivers/virtio/virtio_pci_modern_dev",
+  "drivers/virtio/virtio_pci_legacy_dev",
+  "drivers/virtio/virtio_pci",
+  "drivers/block/virtio_blk",
+];
+
+/** A CD as `/dev/sr0`, and ISO 9660 on it; {@link IDE_MODULES} come before. */
+export const CD_MODULES: readonly string[] = ["drivers/cdrom/cdrom", "drivers/scsi/sr_mod", "fs/isofs/isofs"];
+
+/** The file systems ext2, ext3 and ext4. */
+export const EXT4_MODULES: readonly string[] = [
+  "crypto/crc32c_generic",
+  "lib/crc16",
+  "fs/mbcache",
+  "fs/jbd2/jbd2",
+  "fs/ext4/ext4",
+];
+
 const FOLDER = 0o40755;
 const PROGRAM = 0o100755;
 
-/** Mounts what a shell needs, loads the modules of `/modules` in order, says "moa: up". */
+/** Mounts what a shell needs, loads the modules of `/modules` in order; a line that is echoed must not be wrapped. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -62,6 +84,7 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in /modules/*; do [ -f "$module" ] && insmod "$module"; done
 echo 1 > /proc/sys/kernel/printk
+stty columns 4096 < /dev/ttyS0
 PS1='moa# ' exec setsid cttyhack sh
 `;
 
