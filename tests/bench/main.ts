@@ -13,6 +13,7 @@ import { type Benchmark, line, measure } from "./harness.ts";
 import { guestBenchmarks } from "./guest.ts";
 import { imageBenchmarks } from "./image_io.ts";
 import { jobBenchmarks } from "./jobs.ts";
+import { linuxBenchmarks } from "./linux.ts";
 import { machineBenchmarks } from "./machine.ts";
 import { monitorBenchmarks } from "./monitor.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
@@ -28,6 +29,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   machineBenchmarks,
   guestBenchmarks,
   bootBenchmarks,
+  linuxBenchmarks,
   startupBenchmarks,
 ];
 
