@@ -71,7 +71,7 @@ async function hang(vm: Vm): Promise<void> {
   const writers = Object.values(held).map((disk) =>
     `((dd if=/bin/busybox of=/dev/${disk} bs=4k count=1 seek=24000 oflag=direct 2>/dev/null; echo done > /tmp/${disk}.done) &)`
   );
-  await shell(vm, writers.join(" "));
+  await shell(vm, writers.join("; "));
   await shell(vm, "((n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); echo $n >> /tmp/count; done) &)");
   const counts: number[] = [];
   const start = performance.now();
