@@ -34,6 +34,9 @@ export interface VmOptions {
   readonly hdd?: string;
   /** A CD in the third place, as `-cdrom`. */
   readonly cdrom?: string;
+  /** Floppies, as `-fda` and `-fdb`. */
+  readonly fda?: string;
+  readonly fdb?: string;
   /** Each as behind `-object`: `"secret,id=s0,file=passphrase"`, for drives that are encrypted. */
   readonly objects?: readonly string[];
   /** Each as behind `-chardev`, or one that the script itself plays the other end of. */
@@ -57,6 +60,8 @@ export interface VmOptions {
   readonly nodefaults?: boolean;
   /** Letters of the boot order; `cad` by default. */
   readonly boot?: string;
+  /** The order until the first reset: `-boot once=`. */
+  readonly bootOnce?: string;
   readonly name?: string;
   readonly uuid?: string;
   /** The guest's reset ends the machine (event `SHUTDOWN`), as with `-no-reboot`. */

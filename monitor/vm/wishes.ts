@@ -16,7 +16,8 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     for (const warning of warnings) warn(`warning: ${warning}`);
     return pairs;
   };
-  const { hda, hdb, hdc, hdd, cdrom } = options;
+  const { hda, hdb, hdc, hdd, cdrom, fda, fdb } = options;
+  const floppies = [fda, fdb].flatMap((file, index): DriveWish[] => file === undefined ? [] : [floppy(index, file)]);
   const disks = [hda, hdb, hdc, hdd].flatMap((file, index): DriveWish[] =>
     file === undefined ? [] : [place(index, "disk", file)]
   );
@@ -24,6 +25,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     drives: [
       ...disks,
       ...(cdrom === undefined ? [] : [place(2, "cdrom", cdrom)]),
+      ...floppies,
       ...(options.drives ?? []).map((text) => ({ origin: `-drive ${text}`, pairs: read(text) })),
     ],
     blockdevs: (options.blockdevs ?? []).map((text) => ({ origin: `-blockdev ${text}`, text })),
@@ -47,7 +49,19 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.bios === undefined ? {} : { firmware: options.bios }),
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
+    ...(options.bootOnce === undefined ? {} : { bootOnce: options.bootOnce }),
     ...(options.name === undefined ? {} : { name: options.name }),
+  };
+}
+
+function floppy(index: number, file: string): DriveWish {
+  return {
+    origin: `-fd${"ab"[index]} ${file}`,
+    pairs: [
+      { name: "if", value: "floppy" },
+      { name: "index", value: String(index) },
+      { name: "file", value: file },
+    ],
   };
 }
 

@@ -136,6 +136,44 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
   });
 
   Deno.test({
+    name: `${firmware}: a floppy boots once, then the disk; boot_set changes that`,
+    ignore,
+    fn: async () => {
+      await using temp = await TempFolder.make();
+      // Says where it was started from, and what is in the third sector of that.
+      const guest = (mark: number) => {
+        const image = new Uint8Array(1440 << 10).fill(mark, 2 * SECTOR, 3 * SECTOR);
+        image.set(bootSector(`
+          xor ax, ax
+          mov ds, ax
+          mov es, ax
+          mov [0x500], dl
+          mov ax, 0x0201
+          mov cx, 0x0003
+          mov dh, 0
+          mov bx, 0x8000
+          int 0x13
+          mov al, [0x8000]
+          mov [0x5ff], al
+          stand: hlt
+          jmp stand`));
+        return image;
+      };
+      const fda = await temp.write("floppy.img", guest(0x66));
+      await using machine = await boot(guest(0x77), { ...bios, fda, boot: "c", bootOnce: "a" });
+      const { vm } = machine;
+      await machine.untilByte(DONE, 0x66);
+      assertEquals(machine.read(0x500, 1)[0], 0x00);
+      await vm.monitor("system_reset");
+      await machine.untilByte(DONE, 0x77);
+      assertEquals(machine.read(0x500, 1)[0], 0x80);
+      assertEquals(await vm.monitor("boot_set a"), "boot device list now set to a\n");
+      await vm.monitor("system_reset");
+      await machine.untilByte(DONE, 0x66);
+    },
+  });
+
+  Deno.test({
     name: `${firmware}: a reset starts again, a stopped machine stands still`,
     ignore,
     fn: async () => {
