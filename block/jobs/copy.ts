@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { alignDown, alignUp } from "../../base/bits.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { KiB, MiB, NS_PER_S, SECTOR_BYTES } from "../../base/units.ts";
 import { copyInKernel } from "../copy_in_kernel.ts";
 import { blockStatus } from "../block_status.ts";
-import { errnoOf } from "../errors.ts";
 import type { BlockNode } from "../node.ts";
 
 /** The largest piece of data that is copied in one request. */
@@ -52,8 +52,10 @@ export async function attempt<T>(operation: "read" | "write", work: () => Promis
 export class PieceBuffers {
   readonly #free: Uint8Array[] = [];
 
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(PIECE_BYTES);
+  /** One of `bytes`, or of a piece's if that is more. */
+  take(bytes = PIECE_BYTES): Uint8Array {
+    const free = this.#free.pop();
+    return free !== undefined && free.length >= bytes ? free : new Uint8Array(Math.max(bytes, PIECE_BYTES));
   }
 
   give(buffer: Uint8Array): void {
@@ -141,14 +143,23 @@ export async function copyRange(
   how: CopyHow,
 ): Promise<void> {
   const end = Math.min(at + length, source.size);
+  const unit = how.compress === true ? packedUnit(target) : 1;
   for (let position = at; position < end;) {
     const start = position;
     const status = await attempt("read", () => blockStatus(source, start, end - start));
-    const run = Math.min(status.lengthBytes, status.zero ? end - start : PIECE_BYTES);
-    if (status.zero) await attempt("write", () => writeZeroes(target, start, run, how.unmap ?? true));
+    // A cluster is packed whole: one of which a part reads as zeroes is data.
+    const whole = start + status.lengthBytes >= end ? end - start : alignDown(status.lengthBytes, unit);
+    const isZero = status.zero && whole > 0;
+    const run = isZero ? whole : Math.min(end - start, alignUp(status.lengthBytes, unit), Math.max(PIECE_BYTES, unit));
+    if (isZero) await attempt("write", () => writeZeroes(target, start, run, how.unmap ?? true));
     else await copyData(source, target, start, run, how);
     position += run;
   }
+}
+
+/** What `target` packs as one. */
+function packedUnit(target: BlockNode): number {
+  return target.driver.limits.optimalTransferBytes ?? MAX_UNIT_BYTES;
 }
 
 /** Where the target itself says that it holds zeroes, and may have holes, they are there. */
@@ -168,7 +179,7 @@ async function copyData(
   how: CopyHow,
 ): Promise<void> {
   if (how.inKernel === true && how.compress !== true && await copyInKernel(source, at, target, at, length)) return;
-  const buffer = how.buffers.take();
+  const buffer = how.buffers.take(length);
   try {
     const data = IoVector.of(buffer.subarray(0, length));
     await attempt("read", () => source.read(at, data));
@@ -178,18 +189,11 @@ async function copyData(
   }
 }
 
-/** As far as clusters are whole, and they may be written so: else plainly. */
+/** From a cluster of the target's, whole ones, and what is left at the end of the disk. */
 async function writeCompressed(target: BlockNode, at: number, data: IoVector): Promise<void> {
-  const unit = target.driver.limits.optimalTransferBytes ?? MAX_UNIT_BYTES;
+  const unit = packedUnit(target);
   for (let done = 0; done < data.length; done += unit) {
-    const part = data.slice(done, Math.min(unit, data.length - done));
-    try {
-      await target.writeCompressed(at + done, part);
-    } catch (error) {
-      // What is allocated already cannot be packed again.
-      if (errnoOf(error) !== "EIO" && errnoOf(error) !== "EINVAL") throw error;
-      await target.write(at + done, part);
-    }
+    await target.writeCompressed(at + done, data.slice(done, Math.min(unit, data.length - done)));
   }
 }
 

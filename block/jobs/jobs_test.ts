@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { IoVector } from "../../base/io_vector.ts";
 import { nextTurn } from "../../base/turn.ts";
+import { KiB, MiB } from "../../base/units.ts";
 import { haveProgram, must } from "../../tests/support/programs.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
 import { createImage } from "../create.ts";
-import { BlockError } from "../errors.ts";
+import { BlockError, ioError } from "../errors.ts";
 import type { BlockGraph } from "../graph.ts";
 import type { BlockNode } from "../node.ts";
 import { testGraph } from "../testing.ts";
@@ -225,6 +226,65 @@ Deno.test("backup: compressed, and the real program reads it", async () => {
     return model;
   })();
   await checkOutside(temp, "target", then);
+});
+
+for (const clusterSize of [64 * KiB, 2 * MiB]) {
+  Deno.test(`backup: compressed into clusters of ${clusterSize / KiB} KiB, of which parts are data`, async () => {
+    await using temp = await TempFolder.make();
+    const sizeBytes = DISK_BYTES + 36 * KiB;
+    const model = new Uint8Array(sizeBytes);
+    await (async () => {
+      await using graph = testGraph();
+      const make = async (name: string, cluster: number) => {
+        const filename = temp.file(name);
+        await createImage(graph, { filename, format: "qcow2", size: sizeBytes, values: { cluster_size: cluster } });
+        return await graph.openImage({ filename, options: { driver: "qcow2" } });
+      };
+      const source = await make("source", 4 * KiB);
+      // Islands of data that begin and end inside clusters of the target, at its borders, and at the end of the disk.
+      for (let island = 0, at = 4 * KiB; at < sizeBytes; island++, at += (1 + island % 23) * 8 * KiB) {
+        model.fill(1 + island % 250, at, at + (1 + island % 5) * 4 * KiB);
+      }
+      model.fill(77, sizeBytes - 8 * KiB);
+      for (let at = 0; at < sizeBytes; at += 4 * KiB) {
+        if (model[at] !== 0) await source.write(at, IoVector.of(model.subarray(at, at + 4 * KiB)));
+      }
+      const target = await make("target", clusterSize);
+      const job = await startBackup(graph, { id: "j", source, target, sync: "full", compress: true });
+      await job.concluded;
+      assertEquals([job.error, await differenceOf(target, model)], [undefined, -1]);
+      await graph.release(source);
+      await graph.release(target);
+    })();
+    await checkOutside(temp, "target", model);
+  });
+}
+
+Deno.test("backup: a compressed write that fails follows the policy for the target", async () => {
+  await using temp = await TempFolder.make();
+  const model = await (async () => {
+    await using graph = testGraph();
+    await using guest = await Guest.over(graph, temp);
+    const target = await newTarget(graph, temp);
+    const { driver } = target;
+    const { writeCompressed } = driver;
+    let failures = 3;
+    driver.writeCompressed = (at, from) => {
+      if (at > 0 && failures-- > 0) return Promise.reject(ioError("write", "EIO"));
+      return writeCompressed!.call(driver, at, from);
+    };
+    const options = { id: "j", source: guest.node, target, sync: "full", compress: true, autoDismiss: false } as const;
+    const failed = await startBackup(graph, options);
+    await failed.concluded;
+    assertEquals(failed.error, "Input/output error");
+    failed.dismiss();
+    const job = await startBackup(graph, { ...options, onTargetError: "ignore" });
+    await job.concluded;
+    assertEquals([job.error, failures < 0], [undefined, true]);
+    await graph.release(target);
+    return guest.model;
+  })();
+  await checkOutside(temp, "target", model);
 });
 
 Deno.test("backup: none keeps only what the guest writes over, until it is cancelled", async () => {

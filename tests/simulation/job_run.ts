@@ -39,6 +39,7 @@ export const JOB_KINDS = [
   "mirror",
   "mirror, blocking",
   "backup",
+  "backup, compressed",
 ] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
@@ -52,6 +53,7 @@ export interface JobPlan {
 
 const MOST_TURNS = 20_000;
 const MOMENT_ONE_IN = 60;
+const GRANULARITIES = [512, 4096, 65536, undefined] as const;
 const POLICIES: readonly JobErrorPolicy[] = ["report", "ignore", "stop"];
 
 /** Runs `plan`; how many power losses were looked at. @throws {Violation} */
@@ -148,8 +150,11 @@ class JobRun {
         const target = await openLayer(graph, TARGET);
         const options = { ...common, source: top!, target, sync: "full", releaseTarget: true } as const;
         if (kind === "backup") return await startBackup(graph, options);
+        if (kind === "backup, compressed") return await startBackup(graph, { ...options, compress: true });
         const copyMode = kind === "mirror" ? "background" : "write-blocking";
-        return await startMirror(graph, { ...options, copyMode });
+        // By the seed and by nothing else, so that seeds that found something go on finding it.
+        const granularityBytes = GRANULARITIES[this.#plan.seed % GRANULARITIES.length];
+        return await startMirror(graph, { ...options, copyMode, granularityBytes, unmap: this.#plan.seed % 3 > 0 });
       }
     }
   }
@@ -252,7 +257,7 @@ class JobRun {
     if (this.#drive.node !== undefined) this.#image = imageOf(this.#drive);
     const images = [{ name: this.#image, sectors: allowedBy(this.#model) }];
     const job = this.#job;
-    if (this.#plan.kind === "backup" && job?.status === "concluded" && job.error === undefined) {
+    if (this.#plan.kind.startsWith("backup") && job?.status === "concluded" && job.error === undefined) {
       images.push({ name: TARGET, sectors: this.#then });
     }
     return { files: this.#host.afterPowerLoss(random), images };
@@ -286,7 +291,9 @@ class JobRun {
     await this.#drive[Symbol.asyncDispose]();
     await this.#graph[Symbol.asyncDispose]();
     const images = [{ name, sectors: this.#model.now }];
-    if (this.#plan.kind === "backup" && job?.error === undefined) images.push({ name: TARGET, sectors: this.#then });
+    if (this.#plan.kind.startsWith("backup") && job?.error === undefined) {
+      images.push({ name: TARGET, sectors: this.#then });
+    }
     await verifyMoment({ files: this.#host.contents(), images });
   }
 
@@ -295,7 +302,7 @@ class JobRun {
     const { kind } = this.#plan;
     const { length } = layersOf(this.#drive);
     const least = kind === "stream" || kind === "active commit" || kind.startsWith("mirror") ? 1 : 2;
-    if (kind !== "backup" && length > least && imageOf(this.#drive) === "top" && this.#wasWhole) {
+    if (!kind.startsWith("backup") && length > least && imageOf(this.#drive) === "top" && this.#wasWhole) {
       throw new Violation(`after ${kind} the chain has ${length} layers`);
     }
   }

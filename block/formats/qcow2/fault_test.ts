@@ -2,11 +2,11 @@
  * A file that fails now and then, and many requests at once: what was acknowledged is there, what failed is old or new,
  * and the image stays sound.
  */
-import { assert, assertEquals } from "@std/assert";
-import type { IoVector } from "../../../base/io_vector.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { IoVector } from "../../../base/io_vector.ts";
 import { SeededRandom } from "../../../base/random.ts";
 import { KiB } from "../../../base/units.ts";
-import { ioError } from "../../errors.ts";
+import { BlockError, ioError } from "../../errors.ts";
 import { createTestImage, fileNode, MemoryFile, openTestImage } from "./testing.ts";
 
 const SECTOR = 512;
@@ -73,12 +73,16 @@ for (const failing of [false, true]) {
           const length = Math.min(size - at, (1 + random.below(12)) * SECTOR);
           const start = at;
           const value = 1 + random.below(90);
-          const kind = random.below(7);
+          const kind = random.below(8);
           if (kind < 4) {
             attempt(start, length, value, () => image.write(start, new Uint8Array(length).fill(value)));
           } else if (kind === 4) {
             attempt(start, length, 0, () => image.node.writeZeroes(start, length, { unmap: true }));
-          } else if (kind === 5) requests.push(image.read(start, length).then(() => {}));
+          } else if (kind === 5 && start % clusterSize === 0) {
+            const whole = IoVector.of(new Uint8Array(clusterSize).fill(value));
+            attempt(start, clusterSize, value, () => image.node.writeCompressed(start, whole));
+            at = start + clusterSize - length;
+          } else if (kind <= 6) requests.push(image.read(start, length).then(() => {}));
           else requests.push(image.node.flush().catch(() => {}));
           at += length + random.below(3) * SECTOR;
         }
@@ -103,3 +107,17 @@ for (const failing of [false, true]) {
     }
   });
 }
+
+Deno.test("compressed writes take whole clusters, and what is left at the end of the disk", async () => {
+  const size = 10 * KiB;
+  const image = await openTestImage(await createTestImage({ size, cluster_size: 4096 }));
+  const write = (at: number, length: number) =>
+    image.node.writeCompressed(at, IoVector.of(new Uint8Array(length).fill(7)));
+  for (const [at, length] of [[0, 512], [512, 4096], [0, 6144], [8192, 1024], [6144, 4096]] as const) {
+    await assertRejects(() => write(at, length), BlockError, "Invalid argument");
+  }
+  assertEquals(await image.read(0, size), new Uint8Array(size));
+  await write(0, size);
+  assertEquals(await image.read(0, size), new Uint8Array(size).fill(7));
+  await image[Symbol.asyncDispose]();
+});

@@ -274,12 +274,16 @@ export class Writer {
   /**
    * Writes compressed clusters, plain where that is no shorter. All are packed at once and put into the file in the
    * order of the calls, so that the same calls give the same image.
+   *
+   * @throws {BlockError} EINVAL for parts of clusters, but for the last one of the disk
    */
   async writeCompressed(at: number, from: IoVector): Promise<void> {
     const image = this.#image;
     image.ensureWorking("write");
     if (image.isExternal) throw ioError("write", "ENOTSUP", { node: image.settings.nodeName });
     const { clusterSize } = image;
+    const isWhole = from.length % clusterSize === 0 || at + from.length === image.header.size;
+    if (at % clusterSize !== 0 || !isWhole) throw ioError("write", "EINVAL", { node: image.settings.nodeName });
     const pieces: { guest: number; plain: IoVector; packed: Promise<Uint8Array | undefined> }[] = [];
     for (let done = 0; done < from.length; done += clusterSize) {
       const plain = from.slice(done, Math.min(clusterSize, from.length - done));
@@ -309,7 +313,12 @@ export class Writer {
       const host = await image.allocator.allocateBytes(packed.length);
       image.checkOverlap(host, packed.length);
       image.file.node.debugEvent("write_compressed");
-      await image.file.writeData(host, IoVector.of(packed));
+      try {
+        await image.file.writeData(host, IoVector.of(packed));
+      } catch (error) {
+        if (!image.broken) await image.allocator.free(host, packed.length, "nobody");
+        throw error;
+      }
       const old = await setMapping(image, guest, { kind: "compressed", host, length: packed.length });
       await releaseMapping(image, old, "other");
     });
