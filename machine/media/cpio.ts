@@ -2,7 +2,7 @@
  * Archives that Linux unpacks into its first file system: cpio in the "new ASCII" form.
  *
  * The kernel takes several after one another, packed or not, each one's end padded with zeroes: a second archive adds to
- * the first. Left out: checksums, hard links.
+ * the first. Left out: checksums, hard links, block devices.
  *
  * Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
  *
@@ -13,7 +13,7 @@ import { type Folder, foldersOf, type MediaFiles, type MediaNode, mediaTree, sor
 
 const HEADER_BYTES = 110;
 const TRAILER = "TRAILER!!!";
-const TYPE = { file: 0o100000, folder: 0o040000, link: 0o120000 } as const;
+const TYPE = { file: 0o100000, folder: 0o040000, link: 0o120000, device: 0o020000 } as const;
 const NOTHING = new Uint8Array(0);
 
 interface Member {
@@ -21,6 +21,7 @@ interface Member {
   readonly mode: number;
   readonly links: number;
   readonly bytes: Uint8Array;
+  readonly device?: readonly [major: number, minor: number];
 }
 
 /**
@@ -44,10 +45,10 @@ export function buildCpio(files: MediaFiles, seconds = 0): Uint8Array {
   );
   const archive = new Uint8Array(alignUp(sizes.reduce((sum, size) => sum + size, 0), 512));
   let at = 0;
-  for (const [i, { mode, links, bytes }] of members.entries()) {
+  for (const [i, { mode, links, bytes, device = [0, 0] }] of members.entries()) {
     const name = names[i]!;
     // inode, mode, owner, group, links, date, size, device and its device (four fields), name's length, checksum
-    const numbers = [i + 1, mode, 0, 0, links, seconds, bytes.length, 0, 0, 0, 0, name.length + 1, 0];
+    const numbers = [i + 1, mode, 0, 0, links, seconds, bytes.length, 0, 0, ...device, name.length + 1, 0];
     const header = `070701${numbers.map((number) => number.toString(16).toUpperCase().padStart(8, "0")).join("")}`;
     encoder.encodeInto(header, archive.subarray(at));
     archive.set(name, at + HEADER_BYTES);
@@ -66,7 +67,10 @@ function* membersOf(root: Folder): Generator<Member> {
       const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
       if (entry.kind === "folder") paths.set(entry, path);
       else if (entry.kind === "file") yield { path, mode: TYPE.file | entry.mode, links: 1, bytes: entry.bytes };
-      else yield { path, mode: TYPE.link | 0o777, links: 1, bytes: new TextEncoder().encode(entry.target) };
+      else if (entry.kind === "device") {
+        const device = [entry.major, entry.minor] as const;
+        yield { path, mode: TYPE.device | entry.mode, links: 1, bytes: NOTHING, device };
+      } else yield { path, mode: TYPE.link | 0o777, links: 1, bytes: new TextEncoder().encode(entry.target) };
     }
   }
 }

@@ -149,6 +149,7 @@ class FatWriter {
 
   #entryOf(node: MediaNode, short: string, parent: number): Uint8Array {
     if (node.kind === "link") throw refusal(node.name, "FAT has no symbolic links");
+    if (node.kind === "device") throw refusal(node.name, "FAT has no devices");
     if (node.kind === "file") {
       const readOnly = (node.mode & 0o200) === 0 ? ATTRIBUTE.readOnly : 0;
       return this.#entry(short, ATTRIBUTE.archive | readOnly, this.#store(node.bytes, node.name), node.bytes.length);

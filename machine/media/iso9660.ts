@@ -104,7 +104,10 @@ class IsoWriter {
       throw new MachineError(`'${this.#label}' is no label of a CD: up to 32 capitals, digits and '_'`);
     }
     for (const folder of foldersOf(root)) {
-      for (const entry of folder.entries.values()) if (entry.kind === "folder") this.#parents.set(entry, folder);
+      for (const entry of folder.entries.values()) {
+        if (entry.kind === "folder") this.#parents.set(entry, folder);
+        if (entry.kind === "device") throw refusal(entry.name, "moa puts no devices on CDs");
+      }
       for (const kind of ["iso", "joliet"] as const) {
         this.#names[kind].set(folder, identifiers(sortedEntries(folder), kind));
       }

@@ -17,7 +17,7 @@ const MAX_RECORD_BYTES = 254;
 const CONTINUATION_BYTES = 28;
 /** A name in one entry. */
 const MAX_PART_BYTES = 250;
-const TYPE = { file: 0o100000, folder: 0o040000, link: 0o120000 } as const;
+const TYPE = { file: 0o100000, folder: 0o040000, link: 0o120000, device: 0o020000 } as const;
 const CONTINUES = 1;
 
 /** What an entry says; `.` and `..` have no name, and the root's `.` says that Rock Ridge is there. */

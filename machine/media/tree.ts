@@ -1,18 +1,19 @@
 /**
  * What goes on a medium: files, folders and links by path, as the builders of file systems take them.
  *
- * Left out: owners (all is root's), devices, hard links.
+ * Left out: owners (all is root's), block devices, hard links.
  *
  * @module
  */
 import { MachineError } from "../errors.ts";
 
-/** One entry by its path: bytes, text (UTF-8), a folder (which may stay empty), or a symbolic link. */
+/** One entry by its path: bytes, text (UTF-8), a folder (which may stay empty), a symbolic link, a character device. */
 export type MediaContent =
   | Uint8Array
   | string
   | { readonly folder: true; readonly mode?: number }
   | { readonly link: string }
+  | { readonly device: readonly [major: number, minor: number]; readonly mode?: number }
   | { readonly bytes: Uint8Array | string; readonly mode?: number };
 
 /** What a medium holds: `{ "ks.cfg": "...", "drivers/disk.ko": bytes }`. Folders on the way are made. */
@@ -34,6 +35,15 @@ export interface MediaLink {
   readonly target: string;
 }
 
+/** A character device of a {@link Folder}; only archives can hold one. */
+export interface MediaDevice {
+  readonly kind: "device";
+  readonly name: string;
+  readonly mode: number;
+  readonly major: number;
+  readonly minor: number;
+}
+
 /** A folder with what is in it, by name. */
 export interface Folder {
   readonly kind: "folder";
@@ -43,10 +53,11 @@ export interface Folder {
 }
 
 /** One entry of a {@link Folder}. */
-export type MediaNode = MediaFile | MediaLink | Folder;
+export type MediaNode = MediaFile | MediaLink | MediaDevice | Folder;
 
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
+const DEVICE_MODE = 0o600;
 /** The longest name that the file systems here have in common with Linux, in bytes of UTF-8. */
 const MAX_NAME_BYTES = 255;
 /** The longest target of a link; what says so on a CD has to fit into one block. */
@@ -96,6 +107,10 @@ function nodeOf(name: string, content: MediaContent): MediaNode {
       throw refusal(name, `a link leads to a path of 1 to ${MAX_TARGET_BYTES} bytes`);
     }
     return { kind: "link", name, target: content.link };
+  }
+  if ("device" in content) {
+    const [major, minor] = content.device;
+    return { kind: "device", name, mode: content.mode ?? DEVICE_MODE, major, minor };
   }
   return { kind: "file", name, mode: content.mode ?? FILE_MODE, bytes: bytesOf(content.bytes) };
 }

@@ -46,8 +46,8 @@ export function diskTestPackages(): LinuxPackages | undefined {
 /** An initial RAM disk with all drivers of disks, ext4, ISO 9660 and the writer; its path. */
 export async function diskInitrd(temp: TempFolder, packages: LinuxPackages): Promise<string> {
   const modules = [...IDE_MODULES, ...VIRTIO_MODULES, ...CD_MODULES, ...EXT4_MODULES];
-  const writer = { name: "bin/writer", mode: 0o100755, content: new TextEncoder().encode(WRITER) };
-  return await temp.write("initrd", initrd(packages, modules, [writer]));
+  const writer = { "bin/writer": { bytes: WRITER, mode: 0o755 } };
+  return await temp.write("initrd", initrd(packages, modules, writer));
 }
 
 /** What file `number` of the writer holds. */

@@ -6,8 +6,7 @@
  *
  * @module
  */
-import { Vm, type VmOptions } from "../../mod.ts";
-import { cpio, type CpioEntry } from "./cpio.ts";
+import { buildCpio, type MediaFiles, Vm, type VmOptions } from "../../mod.ts";
 
 /** What the packages hold. */
 export interface LinuxPackages {
@@ -73,9 +72,6 @@ export const EXT4_MODULES: readonly string[] = [
   "fs/ext4/ext4",
 ];
 
-const FOLDER = 0o40755;
-const PROGRAM = 0o100755;
-
 /** Mounts what a shell needs, loads the modules of `/modules` in order; a line that is echoed must not be wrapped. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -92,20 +88,21 @@ PS1='moa# ' exec setsid cttyhack sh
 export function initrd(
   { busybox, modules }: LinuxPackages,
   moduleNames: readonly string[] = [],
-  files: readonly CpioEntry[] = [],
+  files: MediaFiles = {},
 ): Uint8Array {
-  return cpio([
-    ...["bin", "dev", "proc", "sys", "mnt", "tmp", "modules"].map((name) => ({ name, mode: FOLDER })),
-    { name: "dev/console", mode: 0o20600, device: [5, 1] },
-    { name: "bin/busybox", mode: PROGRAM, content: Deno.readFileSync(busybox) },
-    { name: "init", mode: PROGRAM, content: new TextEncoder().encode(INIT) },
-    ...moduleNames.map((path, index) => ({
-      name: `modules/${String(index).padStart(2, "0")}-${path.replaceAll("/", "-")}`,
-      mode: 0o100644,
-      content: Deno.readFileSync(`${modules}/kernel/${path}.ko`),
-    })),
-    ...files,
+  const folders = ["bin", "dev", "proc", "sys", "mnt", "tmp", "modules"];
+  const loaded = moduleNames.map((path, index): [string, Uint8Array] => [
+    `modules/${String(index).padStart(2, "0")}-${path.replaceAll("/", "-")}`,
+    Deno.readFileSync(`${modules}/kernel/${path}.ko`),
   ]);
+  return buildCpio({
+    ...Object.fromEntries(folders.map((name) => [name, { folder: true }])),
+    "dev/console": { device: [5, 1] },
+    "bin/busybox": { bytes: Deno.readFileSync(busybox), mode: 0o755 },
+    "init": { bytes: INIT, mode: 0o755 },
+    ...Object.fromEntries(loaded),
+    ...files,
+  });
 }
 
 /** What a wait for the guest may take: machines vary in speed. */
