@@ -81,7 +81,9 @@ export class QmpSession {
   }
 
   #put(message: JsonObject): void {
-    this.#send(`${this.#site.writer.format(message, this.#pretty)}\n`);
+    const text = this.#site.writer.format(message, this.#pretty);
+    // As all monitors do, on every kind of channel; within strings a line's end is an escape.
+    this.#send(`${this.#pretty ? text.replaceAll("\n", "\r\n") : text}\r\n`);
   }
 
   #take(message: JsonMessage): void {

@@ -10,7 +10,7 @@ import { TempFolder } from "../support/temp.ts";
 const QEMU = "qemu-system-x86_64";
 const ENTRY = new URL("../../tools/moa.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 120_000;
 
 /** Keys, and what the output ends with before the next ones are pressed. */
 const STEPS: readonly (readonly [keys: string, end: string])[] = [
