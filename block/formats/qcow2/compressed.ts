@@ -91,16 +91,24 @@ export function pack(method: Compression, bytes: Uint8Array): Promise<Uint8Array
   });
 }
 
-/** As {@link pack}, at once. */
-export function packNow(method: Compression, bytes: Uint8Array): Uint8Array | undefined {
+/** As {@link pack}, at once, in memory of its own. */
+export function packNow(method: Compression, bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const chunkSize = bytes.length + SPARE_BYTES;
   const out = method === "zlib"
-    ? zlib().deflateRawSync(bytes, {
-      windowBits: WINDOW_BITS,
-      memLevel: MEMORY_LEVEL,
-      chunkSize: bytes.length + SPARE_BYTES,
-    })
+    ? zlib().deflateRawSync(bytes, { windowBits: WINDOW_BITS, memLevel: MEMORY_LEVEL, chunkSize })
     : zlib().zstdCompressSync(bytes, zstdOptions(bytes));
-  return out.length < bytes.length ? out : undefined;
+  const own = out.length < bytes.length ? new Uint8Array(out) : undefined;
+  // The output buffer that was asked for, and not a part of Node's pool.
+  if (out.buffer.byteLength === chunkSize) freeNow(out);
+  return own;
+}
+
+/**
+ * Gives back the memory that `bytes` lie in and that nobody else uses. That of every cluster would else wait for a
+ * collection, which comes late: little of it is on JavaScript's heap.
+ */
+export function freeNow({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** The frame tells the length of its content, as QEMU's do; that it is known beforehand also chooses the tables. */

@@ -17,15 +17,16 @@ interface Scope {
 const scope = globalThis as unknown as Scope;
 scope.onmessage = ({ data }) => {
   const { method, bytes, length } = data;
-  if (length !== undefined) return send(unpacked(data, length), undefined);
-  send(packNow(method, bytes), bytes);
+  if (length !== undefined) return send(unpacked(data, length));
+  const answer = packNow(method, bytes);
+  const memory = answer === undefined ? [bytes.buffer] : [bytes.buffer, answer.buffer];
+  scope.postMessage({ answer, request: bytes }, memory);
 };
 
 /** Sends just the answer's bytes: it may be a view of something larger. */
-function send(answer: PackAnswer, request: Uint8Array<ArrayBuffer> | undefined): void {
+function send(answer: PackAnswer): void {
   const own = answer instanceof Uint8Array ? new Uint8Array(answer) : answer;
-  const transfer = request === undefined ? [] : [request.buffer];
-  scope.postMessage({ answer: own, request }, own instanceof Uint8Array ? [...transfer, own.buffer] : transfer);
+  scope.postMessage({ answer: own, request: undefined }, own instanceof Uint8Array ? [own.buffer] : []);
 }
 
 function unpacked({ method, bytes }: PackRequest, length: number): PackAnswer {

@@ -13,7 +13,7 @@ import { IoVector } from "../../../base/io_vector.ts";
 import { DONE } from "../../done.ts";
 import { linkAtOnce, takeAtOnce, type Taken } from "./at_once.ts";
 import { Claims } from "./claims.ts";
-import { pack } from "./compressed.ts";
+import { freeNow, pack } from "./compressed.ts";
 import { hex } from "./failures.ts";
 import type { Qcow2Image } from "./image.ts";
 import { copiedRange, countInPlace, type GuestRange, isOwn, isWritten, linked, preallocated } from "./copy_on_write.ts";
@@ -299,7 +299,10 @@ export class Writer {
       for (const { guest, plain, packed } of pieces) {
         const bytes = await packed;
         if (bytes === undefined) await this.write(guest, plain);
-        else await this.#writePacked(guest, bytes);
+        else {
+          await this.#writePacked(guest, bytes);
+          if (bytes.byteLength === bytes.buffer.byteLength) freeNow(bytes);
+        }
       }
     })();
     this.#packing = work.catch(() => {});
