@@ -215,11 +215,18 @@ class Backup implements JobWork {
     const filter = this.#filter;
     this.#filter = undefined;
     this.#settleBitmap();
-    await drained([source], async () => {
-      if (filter !== undefined) await removeFilter(this.#graph, filter);
-      await job.release();
-    });
-    if (releaseTarget === true) await this.#graph.release(target);
+    try {
+      await drained([source], async () => {
+        try {
+          if (filter !== undefined) await removeFilter(this.#graph, filter);
+        } finally {
+          await job.release();
+        }
+      });
+    } finally {
+      // Closing fails where its last flush does; the target is let go all the same.
+      if (releaseTarget === true) await this.#graph.release(target);
+    }
   }
 
   #settleBitmap(): void {

@@ -167,7 +167,11 @@ export class Job implements EdgeOwner, GroupMember {
 
   /** Lets go of all nodes; those that nobody else uses are closed. */
   async release(): Promise<void> {
-    for (const edge of this.#edges.splice(0).reverse()) await this.#set.graph.detach(edge);
+    let failed: { readonly error: unknown } | undefined;
+    for (const edge of this.#edges.splice(0).reverse()) {
+      await this.#set.graph.detach(edge).catch((error) => failed ??= { error });
+    }
+    if (failed !== undefined) throw failed.error;
   }
 
   quiesce(): void {

@@ -324,6 +324,20 @@ Deno.test("filters go in and out while requests are in flight", async () => {
   assertEquals(await differenceOf(node, model), -1);
 });
 
+Deno.test("a flush through a new filter makes durable what was written before there was one", async () => {
+  await using graph = testGraph();
+  const node = await memory(graph);
+  await using drive = new BlockBackend({ graph, name: "d0" });
+  await drive.insertMedium(node);
+  let flushes = 0;
+  node.driver.flush = () => Promise.resolve(void flushes++);
+  await drive.write(0, IoVector.of(pattern(512, 1)));
+  const filter = await insertFilter(graph, node, { driver: new PassThrough("throttle", node, true) });
+  await drive.flush();
+  assertEquals(flushes, 1);
+  await removeFilter(graph, filter);
+});
+
 Deno.test("a node that its new users may not have stays where it is", async () => {
   await using graph = testGraph();
   const [from, to] = [await memory(graph), await memory(graph)];

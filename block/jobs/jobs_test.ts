@@ -158,25 +158,37 @@ Deno.test("mirror: cancelled when it is ready, the target is the disk of that mo
 });
 
 for (const sync of ["top", "none"] as const) {
-  Deno.test(`mirror: ${sync}, over what it does not copy`, async () => {
-    await using temp = await TempFolder.make();
-    await using graph = testGraph();
-    await using guest = await Guest.over(graph, temp);
-    const target = await newTarget(graph, temp);
-    const source = guest.node;
-    const targetBacking = sync === "top" ? source.backing! : source;
-    const job = await startMirror(graph, { id: "j", source, target, sync, targetBacking });
-    await ready(job);
-    assertEquals(job.progress.total < DISK_BYTES / 2, true);
-    for (let i = 0; i < 10; i++) await guest.step();
-    await job.complete();
-    await job.concluded;
-    assertEquals([job.error, guest.node === target], [undefined, true]);
-    assertEquals(chainNames(target.backing!), sync === "top" ? ["mid", "base"] : ["top", "mid", "base"]);
-    for (let i = 0; i < 10; i++) await guest.step();
-    assertEquals(await guest.difference(), -1);
-    await graph.release(target);
-  });
+  for (const copyMode of ["background", "write-blocking"] as const) {
+    Deno.test(`mirror: ${sync}, ${copyMode}, over what it does not copy`, async () => {
+      await using temp = await TempFolder.make();
+      await using graph = testGraph();
+      await using guest = await Guest.over(graph, temp);
+      const target = await newTarget(graph, temp);
+      const source = guest.node;
+      const targetBacking = sync === "top" ? source.backing! : source;
+      // Smaller than the target's clusters, in which the guest writes parts.
+      const granularityBytes = 512;
+      const job = await startMirror(graph, {
+        id: "j",
+        source,
+        target,
+        sync,
+        targetBacking,
+        copyMode,
+        granularityBytes,
+      });
+      await ready(job);
+      assertEquals(job.progress.total < DISK_BYTES / 2, true);
+      for (let i = 0; i < 10; i++) await guest.step();
+      await job.complete();
+      await job.concluded;
+      assertEquals([job.error, guest.node === target], [undefined, true]);
+      assertEquals(chainNames(target.backing!), sync === "top" ? ["mid", "base"] : ["top", "mid", "base"]);
+      for (let i = 0; i < 10; i++) await guest.step();
+      assertEquals(await guest.difference(), -1);
+      await graph.release(target);
+    });
+  }
 }
 
 for (const sync of ["full", "top"] as const) {

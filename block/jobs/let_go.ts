@@ -16,8 +16,11 @@ export async function letGo(
 ): Promise<void> {
   graph.hold(node);
   try {
-    await job.release();
-    await how.removeFilter();
+    try {
+      await job.release();
+    } finally {
+      await how.removeFilter();
+    }
     if (how.wasReadOnly) await graph.reopen(node, { readOnly: true });
   } finally {
     await graph.release(node);

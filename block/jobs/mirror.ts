@@ -111,11 +111,13 @@ class Mirror implements JobWork {
         await graph.reopen(target, { readOnly: false });
         this.#targetWasReadOnly = true;
       }
+      const wholeBytes = await this.#wholeBytes();
       this.#top = new MirrorTop({
         source,
         target,
         isImplicit: filterNodeName === undefined,
-        unitBytes: granularityBytes ?? await defaultUnit(target),
+        unitBytes: Math.max(granularityBytes ?? await defaultUnit(target), wholeBytes),
+        isWhole: wholeBytes > 0,
         isBlocking: copyMode === "write-blocking",
         isCommit: this.#isCommit,
         failed,
@@ -133,6 +135,16 @@ class Mirror implements JobWork {
       await this.clean(job);
       throw error;
     }
+  }
+
+  /**
+   * The unit of which no part may be copied alone: a cluster, where the rest of the disk is to lie below the target and
+   * does not yet, so that what surrounds a part would become zeroes. 0: there is none.
+   */
+  async #wholeBytes(): Promise<number> {
+    const { target, sync } = this.#options;
+    if (this.#isCommit || sync === "full" || target.backing !== undefined) return 0;
+    return (await target.driver.info?.())?.clusterSizeBytes ?? 0;
   }
 
   async *run(job: Job): AsyncGenerator<JobStep, void, void> {
@@ -307,12 +319,16 @@ class Mirror implements JobWork {
     const graph = this.#graph;
     graph.hold(target);
     try {
-      await job.release();
-      await this.#removeFilter();
+      try {
+        await job.release();
+      } finally {
+        await this.#removeFilter();
+      }
       if (this.#targetWasReadOnly) await graph.reopen(target, { readOnly: true });
     } finally {
-      await graph.release(target);
+      // The hold above is not the last one where the target is let go.
       if (releaseTarget === true) await graph.release(target);
+      await graph.release(target);
     }
   }
 

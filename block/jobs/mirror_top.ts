@@ -7,11 +7,13 @@
  *
  * @module
  */
+import { alignDown, alignUp } from "../../base/bits.ts";
 import type { IoVector } from "../../base/io_vector.ts";
 import { DirtyBitmap } from "../bitmap.ts";
 import type { ZeroOptions } from "../driver.ts";
 import type { BlockNode } from "../node.ts";
 import { ALL_PERMISSIONS, Permission, type PermissionPair } from "../permissions.ts";
+import { copyRange, PieceBuffers } from "./copy.ts";
 import { PassThrough } from "./pass_through.ts";
 import { RangeTurns } from "./range_turns.ts";
 
@@ -21,6 +23,8 @@ export interface MirrorTopOptions {
   readonly target: BlockNode;
   readonly isImplicit: boolean;
   readonly unitBytes: number;
+  /** Of a unit no part may be copied alone. */
+  readonly isWhole: boolean;
   /** Writes of the guest end when the target has them too. */
   readonly isBlocking: boolean;
   /** The target lies below the source: what others may see of it is no matter while the job runs. */
@@ -36,6 +40,7 @@ export class MirrorTop extends PassThrough {
   /** Who is at work where. */
   readonly turns: RangeTurns = new RangeTurns();
   readonly #options: MirrorTopOptions;
+  readonly #buffers = new PieceBuffers();
   #wake: (() => void) | undefined;
 
   constructor(options: MirrorTopOptions) {
@@ -93,10 +98,17 @@ export class MirrorTop extends PassThrough {
     write: () => Promise<void>,
     copy: (target: BlockNode) => Promise<void>,
   ): Promise<void> {
-    const turn = await this.turns.take(at, at + length);
+    const { target, isWhole, unitBytes } = this.#options;
+    const start = isWhole ? alignDown(at, unitBytes) : at;
+    const end = isWhole ? Math.min(alignUp(at + length, unitBytes), this.dirty.sizeBytes) : at + length;
+    const isPart = start < at || end > at + length;
+    const turn = await this.turns.take(start, end);
     try {
       await write();
-      await copy(this.#options.target).catch((error) => {
+      const copied = isPart
+        ? copyRange(this.below, target, start, end - start, { buffers: this.#buffers, unmap: false })
+        : copy(target);
+      await copied.catch((error) => {
         this.#mark(at, length);
         this.#options.failed(error);
       });

@@ -7,7 +7,8 @@ import { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
 import type { BlockBackend, BlockDriver, BlockNode } from "../../block/mod.ts";
 import { layersOf } from "./job_world.ts";
-import type { JobKind, JobPlan } from "./job_run.ts";
+import type { JobKind } from "./job_kinds.ts";
+import type { JobPlan } from "./job_run.ts";
 
 /** A mistake, the rule that it breaks, and a kind of job that it is made in. */
 export interface PlantedJobBug {
@@ -41,6 +42,18 @@ export const PLANTED_JOB_BUGS: readonly PlantedJobBug[] = [
     name: "active commit misses writes",
     kind: "active commit",
     rule: "the base gets what the guest writes before the guest goes over",
+    plant: passWrites,
+  },
+  {
+    name: "mirror of the top layer misses writes",
+    kind: "mirror, top",
+    rule: "what the guest writes behind the copying is copied again",
+    plant: passWrites,
+  },
+  {
+    name: "backup of what is written over comes too late",
+    kind: "backup, none",
+    rule: "what is written over is copied before",
     plant: passWrites,
   },
   {

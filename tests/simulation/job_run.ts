@@ -8,40 +8,29 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
+import { ManualClock } from "../../base/clocks.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import {
-  type BlockBackend,
-  BlockError,
-  type BlockGraph,
-  type Job,
-  type JobErrorPolicy,
-  startBackup,
-  startCommit,
-  startMirror,
-  startStream,
-} from "../../block/mod.ts";
+import { type BlockBackend, BlockError, type BlockGraph, type Job, type JobErrorPolicy } from "../../block/mod.ts";
+import type { DirtyBitmap } from "../../block/mod.ts";
 import { SimulatedHost } from "./host.ts";
-import { allowedBy, imageOf, type JobMoment, layersOf, makeChain, openLayer, plugIn } from "./job_world.ts";
-import { SECTORS, TARGET, verifyMoment } from "./job_world.ts";
+import { beginJob, bitmapModeOf, type JobKind, markAll, newBitmap, targetOf } from "./job_kinds.ts";
+import {
+  allowedBy,
+  imageOf,
+  type JobMoment,
+  layersOf,
+  makeChain,
+  plugIn,
+  SECTORS,
+  TARGET,
+  verifyMoment,
+} from "./job_world.ts";
 import { GuestModel, sectorBytes, type Values } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
 import { readValues, Violation } from "./verify.ts";
 import { openGraph } from "./world.ts";
-
-/** Every kind of job that is simulated. */
-export const JOB_KINDS = [
-  "stream",
-  "stream to base",
-  "commit",
-  "active commit",
-  "mirror",
-  "mirror, blocking",
-  "backup",
-  "backup, compressed",
-] as const;
-export type JobKind = (typeof JOB_KINDS)[number];
 
 /** Everything that a run depends on. */
 export interface JobPlan {
@@ -53,7 +42,8 @@ export interface JobPlan {
 
 const MOST_TURNS = 20_000;
 const MOMENT_ONE_IN = 60;
-const GRANULARITIES = [512, 4096, 65536, undefined] as const;
+/** A turn of the guest's, for jobs that have a speed limit. */
+const TURN_NS = 20_000_000;
 const POLICIES: readonly JobErrorPolicy[] = ["report", "ignore", "stop"];
 
 /** Runs `plan`; how many power losses were looked at. @throws {Violation} */
@@ -67,6 +57,8 @@ class JobRun {
   readonly #model = new GuestModel(SECTORS, 0);
   readonly #inFlight = new Map<Promise<void>, { readonly first: number; readonly count: number }>();
   readonly #moments: JobMoment[] = [];
+  /** The images as they were at first. */
+  #made: JobMoment["files"] = new Map();
   #host!: SimulatedHost;
   #graph!: BlockGraph;
   #drive!: BlockBackend;
@@ -78,6 +70,8 @@ class JobRun {
   /** The disk as it was when the backup began. */
   #then: Values[] = [];
   #job: Job | undefined;
+  #bitmap: DirtyBitmap | undefined;
+  readonly #clock = new ManualClock();
 
   constructor(plan: JobPlan) {
     this.#plan = plan;
@@ -87,6 +81,7 @@ class JobRun {
 
   async execute(): Promise<number> {
     const { files, values } = await makeChain(this.#plan.seed);
+    this.#made = files;
     this.#model.found(values, []);
     let points = 0;
     let left: JobMoment = { files, images: [{ name: "top", sectors: [] }] };
@@ -111,52 +106,45 @@ class JobRun {
 
   /** Power comes on: the guest's disk is plugged in, and the job begins. */
   async #start({ files, images }: JobMoment, withFaults: boolean): Promise<void> {
-    const host = this.#host = new SimulatedHost(files);
-    this.#graph = openGraph(host);
+    const target = targetOf(this.#plan.kind);
+    const isUsed = target === undefined || target === TARGET || images.some(({ name }) => name === target);
+    // What is to be seen below must not be hidden by what an earlier job has left.
+    const empty = isUsed ? [] : [[`${target}.qcow2`, this.#made.get(`${target}.qcow2`)!] as const];
+    const host = this.#host = new SimulatedHost(new Map([...files, ...empty]));
+    this.#graph = openGraph(host, this.#clock);
     this.#drive = await plugIn(this.#graph, images[0]!.name);
     const random = new SeededRandom(this.#random.uint32());
     host.scheduler = new Scheduler(random, () => {
       if (random.below(MOMENT_ONE_IN) === 0) this.#moments.push(this.#takeMoment(random));
     });
     this.#image = images[0]!.name;
-    this.#job = undefined;
-    this.#then = this.#model.now.slice();
-    const job = this.#job = await this.#begin();
-    if (job !== undefined) this.#plan.plant?.(this.#drive, job);
+    if (this.#plan.kind === "backup, incremental") {
+      this.#bitmap = newBitmap(this.#plan.seed);
+      this.#drive.node!.bitmaps.push(this.#bitmap);
+    }
+    await this.#begin();
+    if (this.#job !== undefined) this.#plan.plant?.(this.#drive, this.#job);
     if (withFaults) host.faults = { random, oneIn: 150, capacityBytes: Infinity, shortOneIn: 20 };
   }
 
-  /** Begins the job, unless what it needs is gone already. */
-  async #begin(): Promise<Job | undefined> {
-    const graph = this.#graph;
-    const [top, mid, base] = layersOf(this.#drive);
-    const [onSourceError, onTargetError] = [0, 1].map(() => POLICIES[this.#random.below(POLICIES.length)]!);
-    const common = { id: "job", autoDismiss: false, onSourceError, onTargetError, onError: onSourceError };
-    const { kind } = this.#plan;
-    switch (kind) {
-      case "stream":
-        return await startStream(graph, top!, common);
-      case "stream to base":
-        return base === undefined ? undefined : await startStream(graph, top!, { ...common, base });
-      case "commit":
-        return base === undefined ? undefined : await startCommit(graph, { ...common, overlay: top!, top: mid!, base });
-      case "active commit": {
-        const target = base ?? mid;
-        if (target === undefined) return undefined;
-        return await startMirror(graph, { ...common, source: top!, target, sync: "full", type: "commit" });
-      }
-      default: {
-        if (imageOf(this.#drive) === TARGET) return undefined;
-        const target = await openLayer(graph, TARGET);
-        const options = { ...common, source: top!, target, sync: "full", releaseTarget: true } as const;
-        if (kind === "backup") return await startBackup(graph, options);
-        if (kind === "backup, compressed") return await startBackup(graph, { ...options, compress: true });
-        const copyMode = kind === "mirror" ? "background" : "write-blocking";
-        // By the seed and by nothing else, so that seeds that found something go on finding it.
-        const granularityBytes = GRANULARITIES[this.#plan.seed % GRANULARITIES.length];
-        return await startMirror(graph, { ...options, copyMode, granularityBytes, unmap: this.#plan.seed % 3 > 0 });
-      }
-    }
+  /** Begins the job, if it can be: a moment between this and its start has no target to be looked at. */
+  async #begin(): Promise<void> {
+    const { kind, seed } = this.#plan;
+    const policy = () => POLICIES[this.#random.below(POLICIES.length)]!;
+    const policies = [policy(), policy()] as const;
+    this.#job = undefined;
+    this.#then = this.#model.now.slice();
+    this.#job = await beginJob({ graph: this.#graph, drive: this.#drive, kind, seed, policies, bitmap: this.#bitmap });
+  }
+
+  /** One incremental backup follows the other: each makes of the target what the disk was when it began. */
+  async #beginAgain(): Promise<void> {
+    const job = this.#job;
+    if (this.#plan.kind !== "backup, incremental" || (job !== undefined && job.status !== "concluded")) return;
+    // A backup that failed and that the bitmap forgot is followed by a full one.
+    if (job?.error !== undefined && bitmapModeOf(this.#plan.seed) === "always") markAll(this.#bitmap!);
+    job?.dismiss();
+    await this.#begin().catch((error) => this.#tolerate(error));
   }
 
   /** The guest's requests and what users say to the job, so many of them. */
@@ -166,6 +154,8 @@ class JobRun {
       await this.#guest();
       if (this.#random.below(3) === 0) await nextTurn();
       if (this.#random.below(6) === 0) this.#say();
+      await this.#beginAgain();
+      this.#clock.advance(TURN_NS);
     }
   }
 
@@ -208,6 +198,13 @@ class JobRun {
         const bytes = new Uint8Array(length);
         await drive.read(at, IoVector.of(bytes));
         if (life === this.#life) readValues(bytes, first, model.now.slice(first, first + count), "a read finds: ");
+      });
+    }
+    if (kind === 11 && this.#plan.seed % 4 === 1) {
+      return await this.#issue(first, count, async () => {
+        // What is discarded reads as zeroes, or as before.
+        model.begin(first, count, 0);
+        await drive.discard(at, length);
       });
     }
     const value = kind < 6 ? 0 : model.nextValue();
@@ -256,11 +253,18 @@ class JobRun {
     // While all is closed at the end, it is the one that it was.
     if (this.#drive.node !== undefined) this.#image = imageOf(this.#drive);
     const images = [{ name: this.#image, sectors: allowedBy(this.#model) }];
-    const job = this.#job;
-    if (this.#plan.kind.startsWith("backup") && job?.status === "concluded" && job.error === undefined) {
-      images.push({ name: TARGET, sectors: this.#then });
-    }
+    const backup = this.#finishedBackup;
+    if (backup !== undefined) images.push({ name: backup, sectors: this.#then });
     return { files: this.#host.afterPowerLoss(random), images };
+  }
+
+  /** The image that a backup has made, if it has. */
+  get #finishedBackup(): string | undefined {
+    const { kind } = this.#plan;
+    const job = this.#job;
+    // Without what it lies on, that of a backup of nothing but what is written over is no disk.
+    if (!kind.startsWith("backup") || kind === "backup, none") return undefined;
+    return job?.status === "concluded" && job.error === undefined ? targetOf(kind) : undefined;
   }
 
   async #losePower(): Promise<JobMoment> {
@@ -275,11 +279,14 @@ class JobRun {
 
   /** The job comes to its end, the guest rests, and all is as it has to be. */
   async #finish(): Promise<void> {
+    await this.#beginAgain();
     const job = this.#job;
     for (let turns = 0; job !== undefined && job.status !== "concluded"; turns++) {
       if (turns > MOST_TURNS) throw new Violation(`the job does not end: ${job.status}`);
       if (job.isReady) await job.complete().catch(() => {});
       await job.resume().catch(() => {});
+      if (this.#plan.kind === "backup, none" && job.status === "running") await this.#endFleecing(job);
+      this.#clock.advance(TURN_NS);
       await nextTurn();
     }
     while (this.#inFlight.size > 0) await this.#soon(Promise.all(this.#inFlight.keys()));
@@ -291,10 +298,19 @@ class JobRun {
     await this.#drive[Symbol.asyncDispose]();
     await this.#graph[Symbol.asyncDispose]();
     const images = [{ name, sectors: this.#model.now }];
-    if (this.#plan.kind.startsWith("backup") && job?.error === undefined) {
-      images.push({ name: TARGET, sectors: this.#then });
-    }
+    const backup = this.#finishedBackup;
+    if (backup !== undefined) images.push({ name: backup, sectors: this.#then });
     await verifyMoment({ files: this.#host.contents(), images });
+  }
+
+  /** While the job runs, its target over the guest's disk is the disk of the job's start. */
+  async #endFleecing(job: Job): Promise<void> {
+    while (this.#inFlight.size > 0) await this.#soon(Promise.all(this.#inFlight.keys()));
+    const target = this.#graph.nodes.find(({ name }) => name === targetOf(this.#plan.kind))!;
+    const bytes = new Uint8Array(target.size);
+    await target.read(0, IoVector.of(bytes));
+    readValues(bytes, 0, this.#then, "the target shows: ");
+    await job.cancel(true);
   }
 
   /** A job that ended well has made of the chain what it is for. */

@@ -5,7 +5,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { PLANTED_JOB_BUGS } from "./job_plants.ts";
-import { JOB_KINDS, type JobKind, type JobPlan, runJob } from "./job_run.ts";
+import { JOB_KINDS, type JobKind } from "./job_kinds.ts";
+import { type JobPlan, runJob } from "./job_run.ts";
 
 const SEEDS = 40;
 

@@ -17,6 +17,13 @@ import { openGraph } from "./world.ts";
 
 export const LAYERS = ["base", "mid", "top"] as const;
 export const TARGET = "target";
+/** Empty images over layers of the chain: what has not been copied to them is seen below. */
+export const OVER_MID = "overmid";
+export const OVER_TOP = "overtop";
+const BACKING: ReadonlyMap<string, string> = new Map([["mid", "base"], ["top", "mid"], [OVER_MID, "mid"], [
+  OVER_TOP,
+  "top",
+]]);
 export const SECTORS = 256;
 const CLUSTERS = [512, 1024, 4 * KiB, 16 * KiB];
 
@@ -26,10 +33,11 @@ export async function makeChain(seed: number): Promise<{ files: Map<string, File
   const host = new SimulatedHost();
   await using graph = openGraph(host);
   const values = new Array<number>(SECTORS).fill(0);
-  for (const [index, name] of [...LAYERS, TARGET].entries()) {
+  for (const [index, name] of [...LAYERS, TARGET, OVER_MID, OVER_TOP].entries()) {
     const filename = `${name}.qcow2`;
     const isLayer = index < LAYERS.length;
-    const below = index > 0 && isLayer ? { backingFile: `${LAYERS[index - 1]}.qcow2`, backingFormat: "qcow2" } : {};
+    const backing = BACKING.get(name);
+    const below = backing === undefined ? {} : { backingFile: `${backing}.qcow2`, backingFormat: "qcow2" };
     const created = { cluster_size: CLUSTERS[random.below(CLUSTERS.length)]! };
     await createImage(graph, { filename, format: "qcow2", size: SECTORS * SECTOR_BYTES, values: created, ...below });
     if (!isLayer) continue;
@@ -50,11 +58,12 @@ export async function makeChain(seed: number): Promise<{ files: Map<string, File
   return { files: host.contents(), values };
 }
 
-/** Opens an image under its own name, with discards passed on. */
-export function openLayer(graph: BlockGraph, name: string): Promise<BlockNode> {
+/** Opens an image under its own name, with discards passed on; over `backing`, if not over what its header says. */
+export function openLayer(graph: BlockGraph, name: string, backing?: string | null): Promise<BlockNode> {
+  const below = backing === undefined ? {} : { backing };
   return graph.openImage({
     filename: `${name}.qcow2`,
-    options: { driver: "qcow2", discard: "unmap", "node-name": name },
+    options: { driver: "qcow2", discard: "unmap", "node-name": name, ...below },
   });
 }
 

@@ -16,7 +16,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { JOB_KINDS, runJob } from "./job_run.ts";
+import { JOB_KINDS } from "./job_kinds.ts";
+import { runJob } from "./job_run.ts";
 import { bytesOfDisk, lesson } from "./lesson.ts";
 import { plantedBug } from "./plants.ts";
 import { parseReplay } from "./replay.ts";

@@ -42,8 +42,7 @@ export function geometryOf(features: Features, seed: number): Geometry {
 }
 
 /** A graph over the host's files; messages of repairs are of no interest. */
-export function openGraph(host: SimulatedHost): BlockGraph {
-  const clock = new ManualClock();
+export function openGraph(host: SimulatedHost, clock = new ManualClock()): BlockGraph {
   const clocks = { virtual: clock, realtime: clock, host: clock };
   return new BlockGraph({ clocks, random: new SeededRandom(1), drivers: host.drivers, warn: () => {} });
 }
