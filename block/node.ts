@@ -73,7 +73,7 @@ export class BlockNode {
   /** Nodes from here down to the deepest one, as it was when the driver was opened. */
   depth = 1;
   /** Grows with every write; a flush with nothing new below it is left out. */
-  writeGeneration = 0;
+  writeGeneration: number;
 
   #driver: BlockDriver;
   #detectZeroes: "off" | "on" | "unmap";
@@ -98,6 +98,8 @@ export class BlockNode {
     this.name = options.name;
     this.description = `node '${this.name}'`;
     this.kind = options.kind ?? "format";
+    // What a filter is put over may have been written and not flushed.
+    this.writeGeneration = this.kind === "filter" ? 1 : 0;
     this.plain = options.plain ?? this.kind === "filter";
     this.readOnly = options.readOnly ?? false;
     this.cacheDirect = options.cacheDirect ?? false;

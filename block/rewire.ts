@@ -103,8 +103,6 @@ export async function insertFilter(graph: BlockGraph, node: BlockNode, options: 
     filename: node.filename,
     traces: graph.traces,
   });
-  // What was written below and not flushed yet: the first flush must not be taken for one of nothing.
-  filter.writeGeneration++;
   filter.exactFilename = node.exactFilename;
   filter.fullOptions = node.fullOptions;
   graph.enter(filter);
