@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import "../base/host/preload.ts";
 import { WiringError } from "../machine/mod.ts";
 import { COMMANDS } from "./commands/mod.ts";
@@ -173,9 +173,12 @@ Deno.test("every command has a method", () => {
     "query-block": "info.block",
     "query-blockstats": "info.blockstats",
     "query-history": undefined,
+    "query-irq": "info.irq",
+    "query-lapic": "info.lapic",
     "query-mtree": "info.mtree",
     "query-name": "info.name",
     "query-pci": "info.pci",
+    "query-pic": "info.pic",
     "query-qtree": "info.qtree",
     "query-registers": "info.registers",
     "query-snapshots": "info.snapshots",
@@ -229,4 +232,23 @@ Deno.test("every command has a method", () => {
     assert(command in COMMANDS);
     if (method !== undefined && !method.startsWith("info.")) assert(onVm.has(method), `${command}: ${method}`);
   }
+});
+
+Deno.test("without a CPU info pic, lapic and irq show the board's own chips", async () => {
+  await using vm = await Vm.start({ accel: "qtest" });
+  await vm.writePort(0x20, 0x11);
+  for (const word of [0x08, 0x04, 0x13]) await vm.writePort(0x21, word);
+  await vm.writePort(0x21, 0x5a);
+  await vm.writePort(0x4d1, 0xff);
+  const text = await vm.monitor("info pic");
+  assertStringIncludes(text, "  pin 0  0x0000000000010000 dest=0 vec=0   active-hi edge  masked fixed  physical\n");
+  assertStringIncludes(text, "pic1: irr=00 imr=00 isr=00 hprio=0 irq_base=00 rr_sel=0 elcr=de fnm=0\n");
+  assertMatch(text, /pic0: irr=.. imr=5a isr=00 hprio=0 irq_base=08 rr_sel=0 elcr=00 fnm=1\n/);
+  assertStringIncludes(await vm.monitor("info lapic"), "ICR2\t 0x00000000 cpu 0 (APIC ID)\n");
+  const before = (await vm.info.irq())[1]!;
+  await vm.writePort(0x64, 0x60);
+  await vm.writePort(0x60, 0x61);
+  await vm.writePort(0x64, 0xd2);
+  await vm.writePort(0x60, 0x1c);
+  assertEquals((await vm.info.irq())[1], before + 1);
 });

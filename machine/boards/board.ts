@@ -14,7 +14,7 @@ import type {
   MemoryRegion,
   SystemBus,
 } from "../../devices/bus/mod.ts";
-import type { Accelerator } from "../cpu/mod.ts";
+import type { Accelerator, InterruptControllers } from "../cpu/mod.ts";
 import type { LinuxFiles } from "../firmware/linux.ts";
 
 /** A drive that the board's own controllers take (`-hda`, `-drive if=ide`, `-drive if=floppy`). */
@@ -95,6 +95,10 @@ export interface BuiltBoard {
   /** Interrupt line 0 to 23 as wired to the interrupt controllers, for those who play the guest. */
   watchInterrupt(line: number, changed: (level: 0 | 1) => void): () => void;
   interruptLevel(line: number): 0 | 1;
+  /** What the interrupt controllers that are in use hold now. */
+  interruptControllers(): InterruptControllers;
+  /** How many times each line has risen. */
+  interruptCounts(): readonly number[];
   /** Changes the order in which the firmware boots: `boot_set`. Says what is wrong with it. */
   setBootOrder(order: string): string | undefined;
   /** The power button. */

@@ -16,6 +16,8 @@ export class BoardInterrupts {
   readonly #levels = new Array<0 | 1>(LINE_COUNT).fill(0);
   readonly #targets: IrqLine[][] = Array.from({ length: LINE_COUNT }, () => []);
   readonly #watchers: Set<(level: 0 | 1) => void>[] = Array.from({ length: LINE_COUNT }, () => new Set());
+  /** How many times each line has risen. */
+  readonly counts: number[] = new Array(LINE_COUNT).fill(0);
   /** The drivers' ends. */
   readonly lines: readonly IrqLine[] = Array.from({ length: LINE_COUNT }, (_, index) => ({
     set: (level: 0 | 1) => this.#drive(index, level),
@@ -40,6 +42,7 @@ export class BoardInterrupts {
 
   #drive(index: number, level: 0 | 1): void {
     const changed = this.#levels[index] !== level;
+    if (changed && level === 1) this.counts[index]!++;
     this.#levels[index] = level;
     for (const target of this.#targets[index]!) target.set(level);
     if (changed) { for (const watcher of [...this.#watchers[index]!]) watcher(level); }

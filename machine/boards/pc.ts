@@ -22,6 +22,7 @@ import {
   I440fxHost,
   i8042,
   i8257,
+  type IoApic,
   ioapic,
   isaI8259,
   isaPcspk,
@@ -46,6 +47,7 @@ import { layOutLinux } from "../firmware/linux.ts";
 import type { BuiltInBios } from "../firmware/mod.ts";
 import type { Board, BoardSite, BuiltBoard } from "./board.ts";
 import { CpuDevice } from "./cpu_device.ts";
+import { boardControllers } from "./board_controllers.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { makeBuiltInBios } from "./pc_bios.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
@@ -107,7 +109,7 @@ class PcBuilder {
     await i8257.create(context, { "base": 0xc0, "page-base": 0x88, "pageh-base": -1, "dshift": 1 }).realize(isa);
     this.#connectIsa(isa);
     const pic = await this.#buildPics(isa);
-    await this.#buildIoApic(host);
+    const ioApic = await this.#buildIoApic(host);
     const { vga } = this.#site;
     if (vga !== undefined) await new Vga(context, {}, {}, vga.rom).realize(host.pci);
     const rtc = await this.#buildTimers(isa);
@@ -123,7 +125,7 @@ class PcBuilder {
     if (linux?.loader !== undefined) {
       addLinux(fwCfg, layOutLinux(linux, this.#memory.lowRamBytes, this.#site.accelerator.can), linux.loader);
     }
-    return this.#built(pic, rtc, pm, (devices) => {
+    return this.#built({ pic, ioApic }, rtc, pm, (devices) => {
       this.#fillCmos(rtc, ide, floppies);
       addDeviceFiles(fwCfg, devices, linux?.loader);
     });
@@ -183,14 +185,15 @@ class PcBuilder {
     }
   }
 
-  async #buildIoApic(host: I440fxHost): Promise<void> {
+  async #buildIoApic(host: I440fxHost): Promise<IoApic> {
     const { context, systemMemory, systemBus } = this.#site;
     const chip = ioapic.create(context);
     chip.place(host.node, "ioapic");
     await chip.realize(systemBus);
     chip.map(0, systemMemory, IOAPIC_ADDRESS);
-    if (this.#site.accelerator.can.interruptControllers === "its own") return;
+    if (this.#site.accelerator.can.interruptControllers === "its own") return chip;
     for (let line = 0; line < LINE_COUNT; line++) this.#interrupts.connect(line, chip.input(line));
+    return chip;
   }
 
   /** Progress ports, HPET, real time clock, interval timer and its speaker. */
@@ -277,14 +280,17 @@ class PcBuilder {
   }
 
   #built(
-    pic: Pic8259,
+    chips: { readonly pic: Pic8259; readonly ioApic: IoApic },
     rtc: RealTimeClock,
     pm: Piix4Pm | undefined,
     ready: BuiltBoard["ready"],
   ): BuiltBoard {
     return {
       ready,
-      acknowledgeInterrupt: () => pic.acknowledge(),
+      acknowledgeInterrupt: () => chips.pic.acknowledge(),
+      interruptControllers: () =>
+        this.#site.accelerator.cpu?.interruptControllers() ?? boardControllers(chips.pic, chips.ioApic),
+      interruptCounts: () => [...this.#interrupts.counts],
       watchInterrupt: (line, changed) => this.#interrupts.watch(line, changed),
       interruptLevel: (line) => this.#interrupts.level(line),
       setBootOrder: (order) => this.#setBootOrder(rtc, order),

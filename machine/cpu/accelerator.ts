@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../../base/clocks.ts";
 import type { AddressSpace, GuestRam, PortSpace } from "../../devices/bus/mod.ts";
+import type { InterruptControllers } from "./interrupt_controllers.ts";
 
 /** What an accelerator can do. */
 export interface AcceleratorAbilities {
@@ -79,6 +80,8 @@ export interface CpuRegisters {
 /** A look into a CPU. */
 export interface CpuView {
   registers(): CpuRegisters;
+  /** Those that it brings, where it does. */
+  interruptControllers(): InterruptControllers;
   /** The physical address that a linear one means now; `undefined` where it means none. */
   translate(linear: number): number | undefined;
 }

@@ -11,6 +11,13 @@ export type {
   MachineBus,
   SegmentRegister,
 } from "./accelerator.ts";
+export {
+  type InterruptControllers,
+  type IoApicView,
+  LOCAL_APIC_AFTER_RESET,
+  type LocalApicView,
+  type PicView,
+} from "./interrupt_controllers.ts";
 export { V86Accelerator, type V86Site } from "./v86/accelerator.ts";
 export type { InstructionClock } from "./v86/icount.ts";
 export { type AccessWidth, QtestAccelerator } from "./qtest.ts";

@@ -12,6 +12,7 @@ import * as drives from "./drives.ts";
 import * as explain from "./explain.ts";
 import * as graph from "./graph.ts";
 import * as help from "./help.ts";
+import * as interrupts from "./interrupts.ts";
 import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
@@ -71,11 +72,14 @@ export const COMMANDS = {
   "query-chardev": chardevs.infoChardev,
   "query-cpus-fast": probe.infoCpus,
   "query-history": machine.infoHistory,
+  "query-irq": interrupts.infoIrq,
+  "query-lapic": interrupts.infoLapic,
   "query-iothreads": probe.infoIothreads,
   "query-memory-size-summary": probe.infoMemorySizeSummary,
   "query-mtree": tree.infoMtree,
   "query-name": machine.infoName,
   "query-pci": tree.infoPci,
+  "query-pic": interrupts.infoPic,
   "query-qtree": tree.infoQtree,
   "query-qom-tree": objects.infoQomTree,
   "query-registers": machine.infoRegisters,

@@ -16,9 +16,9 @@ const COMMANDS = "announce_self balloon " +
   " singlestep stopcapture sync-profile" +
   " system_wakeup watchdog_action wavcapture x_colo_lost_heartbeat";
 
-const INFO = "balloon capture dirty_rate dump hotpluggable-cpus irq jit kvm lapic mem" +
+const INFO = "balloon capture dirty_rate dump hotpluggable-cpus jit kvm mem" +
   " memdev memory-devices mice migrate migrate_capabilities migrate_parameters network numa" +
-  " opcount pic profile qdm ramblock rdma replay rocker rocker-of-dpa-flows rocker-of-dpa-groups" +
+  " opcount profile qdm ramblock rdma replay rocker rocker-of-dpa-flows rocker-of-dpa-groups" +
   " rocker-ports roms sev sgx spice stats sync-profile tlb tpm usb usbhost usernet vcpu_dirty_limit virtio" +
   " virtio-queue-element virtio-queue-status virtio-status virtio-vhost-queue-status vm-generation-id vnc";
 

@@ -70,6 +70,20 @@ export class VmInfo {
     return this.#execute("query-registers", {});
   }
 
+  /** The 8259s and the I/O APIC, the CPU's own where it brings them. */
+  pic(): Answer<"query-pic"> {
+    return this.#execute("query-pic", {});
+  }
+
+  lapic(): Answer<"query-lapic"> {
+    return this.#execute("query-lapic", {});
+  }
+
+  /** How often each interrupt line has risen. */
+  irq(): Answer<"query-irq"> {
+    return this.#execute("query-irq", {});
+  }
+
   /** Trace events by name or pattern. */
   traceEvents(pattern?: string): Answer<"query-trace-events"> {
     return this.#execute("query-trace-events", { name: pattern });

@@ -18,18 +18,17 @@ import type { GuestRam } from "../../../devices/bus/mod.ts";
 import { MachineError } from "../../errors.ts";
 import type { Accelerator, AcceleratorAbilities, CpuView, MachineBus } from "../accelerator.ts";
 import { VirtualClock } from "./clock.ts";
+import { readControllers } from "./controllers.ts";
 import { Core } from "./core.ts";
 import { type InstructionClock, InstructionCounter } from "./icount.ts";
-import { At } from "./layout.ts";
 import { loadCoreModule } from "./module.ts";
+import { translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
 import { readRegisters } from "./registers.ts";
 import { loadCore, pristineControllers, resetCore, saveCore } from "./state.ts";
 
 const MAX_RAM_BYTES = 2047 * MiB;
 const MAX_FIRMWARE_BYTES = 256 * KiB;
-/** CR0.PG. */
-const PAGING = 0x8000_0000;
 /** Where the local APIC takes messages: FEE00000 to FEEFFFFF. */
 const MESSAGE_PAGE = 0xfee;
 /** Shorter rests than this are not worth a timer of the host. */
@@ -60,7 +59,8 @@ export class V86Accelerator implements Accelerator {
   readonly clock: VirtualClock;
   readonly cpu: CpuView = {
     registers: () => readRegisters(this.core),
-    translate: (linear) => this.#translate(linear),
+    interruptControllers: () => readControllers(this.core, this.clock.nowNs() / NS_PER_MS),
+    translate: (linear) => translate(this.core, linear),
   };
   readonly #module: WebAssembly.Module;
   readonly #site: V86Site;
@@ -184,13 +184,6 @@ export class V86Accelerator implements Accelerator {
   #setting(work: () => void): void {
     if (this.#counter === undefined) work();
     else this.#counter.across(work);
-  }
-
-  #translate(linear: number): number | undefined {
-    // Without paging the core's function is not to be asked.
-    if ((this.core.word(At.cr) & PAGING) === 0) return linear;
-    const physical = this.core.exports.translate_address_system_read_js(linear | 0);
-    return physical === -1 ? undefined : physical >>> 0;
   }
 
   /** A panic leaves locks held: what lies in RAM goes on in a new core, as it does through a reset of a real CPU. */

@@ -67,5 +67,44 @@ export const PIC_BYTES = 13;
 export const APIC_BYTES = 184;
 export const IOAPIC_BYTES = 208;
 
+/** Bytes of a PIC. */
+export const PicAt = {
+  /** The mask register's complement. */
+  enabled: 0,
+  vectorBase: 1,
+  isr: 2,
+  irr: 3,
+  readIsr: 8,
+  elcr: 10,
+} as const;
+
+/** Words of the local APIC. */
+export const ApicAt = {
+  id: 0,
+  divide: 4,
+  divideShift: 8,
+  initialCount: 12,
+  /** A double: virtual milliseconds. */
+  timerStartMs: 24,
+  timer: 32,
+  performance: 36,
+  lint0: 40,
+  lint1: 44,
+  error: 48,
+  taskPriority: 52,
+  commandLow: 56,
+  commandHigh: 60,
+  irr: 64,
+  isr: 96,
+  spurious: 160,
+  destinationFormat: 164,
+  logicalDestination: 168,
+  errorStatus: 172,
+  thermal: 180,
+} as const;
+
+/** Words of the I/O APIC; of the entries first all low ones, then all high ones. */
+export const IoApicAt = { low: 0, high: 96, select: 192, id: 196, requests: 200 } as const;
+
 /** EFLAGS.IF. */
 export const INTERRUPT_FLAG = 0x200;

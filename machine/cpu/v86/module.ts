@@ -49,7 +49,6 @@ export interface CoreExports {
   get_apic_addr(): number;
   get_ioapic_addr(): number;
   /** A physical address, or -1. */
-  translate_address_system_read_js(linear: number): number;
 }
 
 /** Loads and compiles the module. @throws {MachineError} where it is not to be had, or is another */
