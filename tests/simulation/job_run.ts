@@ -306,11 +306,13 @@ class JobRun {
   /** While the job runs, its target over the guest's disk is the disk of the job's start. */
   async #endFleecing(job: Job): Promise<void> {
     while (this.#inFlight.size > 0) await this.#soon(Promise.all(this.#inFlight.keys()));
+    // A user may have cancelled it meanwhile.
+    if (job.status !== "running" || job.isCancelled) return;
     const target = this.#graph.nodes.find(({ name }) => name === targetOf(this.#plan.kind))!;
     const bytes = new Uint8Array(target.size);
     await target.read(0, IoVector.of(bytes));
     readValues(bytes, 0, this.#then, "the target shows: ");
-    await job.cancel(true);
+    await job.cancel(true).catch(() => {});
   }
 
   /** A job that ended well has made of the chain what it is for. */
