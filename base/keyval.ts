@@ -247,10 +247,18 @@ export function parseUnsigned(value: string, name: string): bigint {
 
 /** Reads a number of the newer rules, -2^63 to 2^63-1. @throws {OptionError} it is none. */
 export function parseInteger(value: string, name: string): bigint {
+  const number = integerIn(value);
+  if (number === undefined) throw new OptionError(`Parameter '${name}' expects integer`);
+  return number;
+}
+
+/** Whether {@link parseInteger} takes `value`. */
+export function isInteger(value: string): boolean {
+  return integerIn(value) !== undefined;
+}
+
+function integerIn(value: string): bigint | undefined {
   const scanned = scanInteger(value);
   const number = scanned === undefined ? undefined : scanned.negative ? -scanned.magnitude : scanned.magnitude;
-  if (number === undefined || BigInt.asIntN(64, number) !== number) {
-    throw new OptionError(`Parameter '${name}' expects integer`);
-  }
-  return number;
+  return number === undefined || BigInt.asIntN(64, number) !== number ? undefined : number;
 }

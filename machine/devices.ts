@@ -102,6 +102,18 @@ function checkBootIndex(machine: Machine, wanted: unknown): void {
   }
 }
 
+/**
+ * Changes where in the order of booting a device stands, with its parts that have a `bootindex`: the built-in firmware
+ * heeds it at the next boot. The file for firmware in an image keeps the order with which the machine was started.
+ *
+ * @throws PropertyError where another device, or this one, has that place
+ */
+export function setBootIndex(machine: Machine, parts: readonly Device[], wanted: number): void {
+  if (wanted !== (wanted | 0)) throw new PropertyError("Parameter 'bootindex' expects int32_t");
+  checkBootIndex(machine, wanted);
+  for (const part of parts) Object.assign(part.properties, { bootindex: wanted });
+}
+
 /** The drive that a property names, if no device has it. */
 function freeDrive(machine: Machine, name: string): NamedDrive | undefined {
   const backend = machine.backends.find(name);

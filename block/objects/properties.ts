@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseInteger } from "../../base/keyval.ts";
+import { isInteger, parseBool, parseInteger } from "../../base/keyval.ts";
 import { isTree, optionError, type OptionTree, type OptionValue } from "../options/tree.ts";
 import type { ObjectType, PropertyRow, PropertyValue } from "./types.ts";
 
@@ -38,6 +38,14 @@ export function checkProperty(row: PropertyRow, name: string, value: OptionValue
     throw optionError(`Parameter '${name}' does not accept value '${text}'`, name);
   }
   return text;
+}
+
+/** What a user has typed for a property, by its type. @throws {BlockError} where it is none of it */
+export function valueOfText(row: PropertyRow, name: string, text: string): OptionValue {
+  if (row.type === "bool") return parseBool(text, name);
+  if (row.type !== "int") return text;
+  if (!isInteger(text)) throw optionError(`Parameter '${name}' expects int64`, name);
+  return Number(parseInteger(text, name));
 }
 
 /** A string, or nothing. */

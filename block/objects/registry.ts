@@ -15,7 +15,7 @@ import { parseJson } from "../options/json.ts";
 import { isTree, optionError, type OptionTree, type OptionValue } from "../options/tree.ts";
 import type { ThrottleGroupObject, ThrottleGroupSource } from "../throttling/groups.ts";
 import { iothreadType } from "./iothread.ts";
-import { checkProperties, checkProperty, stringOf } from "./properties.ts";
+import { checkProperties, checkProperty, stringOf, valueOfText } from "./properties.ts";
 import { Secret, secretType } from "./secret.ts";
 import { ThrottleGroupHolder, throttleGroupType } from "./throttle_group.ts";
 import { type ObjectType, QEMU_OBJECT_TYPES, type UserObject } from "./types.ts";
@@ -149,11 +149,16 @@ export class ObjectRegistry implements SecretSource, ThrottleGroupSource {
     this.#objects.delete(id);
   }
 
-  /** Changes a property of an object. @throws {BlockError} in QEMU's words */
-  set(id: string, property: string, value: OptionValue): void {
+  /**
+   * Changes a property of an object; with `asText` a string is the value as a user types it.
+   *
+   * @throws {BlockError} in QEMU's words
+   */
+  set(id: string, property: string, value: OptionValue, asText = false): void {
     const object = this.#objects.get(id)!;
     const row = OBJECT_TYPES.find(({ name }) => name === object.type)!.properties[property]!;
-    object.set(property, checkProperty(row, property, value, true));
+    const typed = asText && typeof value === "string" ? valueOfText(row, property, value) : value;
+    object.set(property, checkProperty(row, property, typed, true));
   }
 
   throttleGroup(id: string): ThrottleGroupObject | undefined {

@@ -86,7 +86,7 @@ export const qomSet = command({
   summary: "Changes an object's property; with -j the value is JSON.",
   arguments: { json: arg.flag("j"), path: arg.string(), property: arg.string(), value: arg.rest() },
   run(context, { json = false, path, property, value }): void {
-    setProperty(objectAt(rootOf(context), path), property, json ? jsonOf(value) : value);
+    setProperty(objectAt(rootOf(context), path), property, json ? jsonOf(value) : value, !json);
   },
   hmp: {
     names: "qom-set",

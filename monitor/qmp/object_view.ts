@@ -3,16 +3,17 @@
  * (devices and what holds them).
  *
  * A device shows its declared properties; memory regions, interrupt lines and the properties of the board itself are
- * not in the tree, and no property of a realized device can be changed.
+ * not in the tree. Of a realized device's properties only `bootindex` can be changed.
  *
  * Source: qapi/qom.json; the texts are QEMU 7.2's.
  *
  * @module
  */
 import { type JsonValue } from "../../base/json/mod.ts";
+import { isInteger, parseInteger } from "../../base/keyval.ts";
 import { type BlockGraph, OBJECT_TYPES, optionValue, type UserObject } from "../../block/mod.ts";
 import { Device, type ObjectNode } from "../../devices/bus/mod.ts";
-import type { ChardevSet, Machine } from "../../machine/mod.ts";
+import { type ChardevSet, type Machine, setBootIndex } from "../../machine/mod.ts";
 import { deviceNotFound, MonitorError } from "../errors.ts";
 
 /** A property by name and type. */
@@ -29,7 +30,8 @@ export interface ObjectView {
   /** Besides `type` and children. */
   readonly properties: readonly PropertyView[];
   get(property: string): JsonValue | undefined;
-  set(property: string, value: JsonValue): void;
+  /** `asText`: a string is the value as a user types it. */
+  set(property: string, value: JsonValue, asText: boolean): void;
 }
 
 const NO_CHILDREN: ReadonlyMap<string, ObjectView> = new Map();
@@ -46,7 +48,7 @@ export function objectRoot(graph: BlockGraph, machine: Machine | undefined, char
     // Without a machine there is no such container before it holds something.
     ...(machine === undefined
       ? (made.length === 0 ? [] : [objects])
-      : [objects, ["machine", machineObject(machine.objects.machine)] as const]),
+      : [objects, ["machine", machineObject(machine, machine.objects.machine)] as const]),
     [
       "chardevs",
       container("container", chardevs.list.map((device) => [device.label, container(`chardev-${device.kind}`, [])])),
@@ -60,13 +62,15 @@ function userObject(graph: BlockGraph, object: UserObject): ObjectView {
     children: NO_CHILDREN,
     properties: OBJECT_TYPES.find(({ name }) => name === object.type)!.listed,
     get: (name) => object.get(name),
-    set: (name, value) => graph.objects.set(object.id, name, optionValue(value)),
+    set: (name, value, asText) => graph.objects.set(object.id, name, optionValue(value), asText),
   };
 }
 
-function machineObject(node: ObjectNode): ObjectView {
+function machineObject(machine: Machine, node: ObjectNode): ObjectView {
   const { value, typeName } = node;
-  const children = new Map(node.children.map((child): [string, ObjectView] => [child.name, machineObject(child)]));
+  const children = new Map(
+    node.children.map((child): [string, ObjectView] => [child.name, machineObject(machine, child)]),
+  );
   if (!(value instanceof Device)) return { ...container(typeName, []), children };
   const table = value.type.properties;
   const flags: Readonly<Record<string, JsonValue>> = {
@@ -86,11 +90,48 @@ function machineObject(node: ObjectNode): ObjectView {
       if (property === undefined) return flags[name];
       return plain(value.properties[name]) ?? property.print(value.properties[name]).replace(/^"(.*)"$/, "$1");
     },
-    set(name) {
-      const id = value.id === undefined ? "" : ` on device '${value.id}'`;
-      throw new MonitorError(`Attempt to set property '${name}'${id} (type '${typeName}') after it was realized`);
+    set(name, wanted, asText) {
+      if (name !== "realized" && Object.hasOwn(flags, name)) throw notWritable(typeName, name);
+      // What a device passes on to a part of itself is that part's to take or refuse.
+      const parts = node.children.map((child) => child.value)
+        .filter((part) => part instanceof Device)
+        .filter((part) => Object.hasOwn(part.type.properties, name));
+      if (name === "bootindex") {
+        return setBootIndex(machine, [value, ...parts], integerOf(name, wanted, asText));
+      }
+      if (table[name]?.isDrive === true) throw driveRefusal(machine, wanted);
+      const owner = parts[0] ?? value;
+      const device = owner.id === undefined ? "anonymous device" : `device '${owner.id}'`;
+      const text = `Attempt to set property '${name}' on ${device} (type '${owner.type.name}') after it was realized`;
+      throw new MonitorError(text);
     },
   };
+}
+
+/** @throws {MonitorError} in QEMU's words */
+function integerOf(name: string, value: JsonValue, asText: boolean): number {
+  if (asText && typeof value === "string") {
+    if (!isInteger(value)) throw new MonitorError(`Parameter '${name}' expects int64`);
+    return Number(parseInteger(value, name));
+  }
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    throw new MonitorError(`Invalid parameter type for '${name}', expected: integer`);
+  }
+  return value;
+}
+
+/** QEMU takes the name of a node there. */
+function driveRefusal(machine: Machine, wanted: JsonValue): MonitorError {
+  if (typeof wanted !== "string") return new MonitorError("Invalid parameter type for 'drive', expected: string");
+  return new MonitorError(
+    machine.graph.find(wanted) === undefined
+      ? `Cannot find device='' nor node-name='${wanted}'`
+      : `not available in moa: a realized device keeps its drive ('${wanted}' can be its medium where it has a tray)`,
+  );
+}
+
+function notWritable(typeName: string, name: string): MonitorError {
+  return new MonitorError(`Property '${typeName}.${name}' is not writable`);
 }
 
 /** A value that JSON has. */
@@ -149,10 +190,10 @@ export function getProperty(object: ObjectView, name: string): JsonValue {
 }
 
 /** @throws {MonitorError} where there is no such property, or it takes no such value now */
-export function setProperty(object: ObjectView, name: string, value: JsonValue): void {
-  if (name === "type") throw new MonitorError(`Property '${object.typeName}.type' is not writable`);
+export function setProperty(object: ObjectView, name: string, value: JsonValue, asText = false): void {
+  if (name === "type") throw notWritable(object.typeName, name);
   if (!object.properties.some((row) => row.name === name)) {
     throw new MonitorError(`Property '${object.typeName}.${name}' not found`);
   }
-  object.set(name, value);
+  object.set(name, value, asText);
 }

@@ -88,6 +88,12 @@ export const KNOWN: readonly KnownDifference[] = [
     line: 'qemu-io ide0-hd0 "write -c 0 512"',
     why: "a compressed write that is no whole cluster is done",
   },
+  {
+    file: "objects.txt",
+    line: "qom-list /objects",
+    why: "the board's memory is no object of its own, and objects are told in order of making",
+  },
+  { file: "objects.txt", line: "qom-list /machine/peripheral", why: "devices are told in order of making" },
 ];
 
 /** Lists of commands: moa's are QEMU's without those of subjects that moa does not have. */
