@@ -131,4 +131,9 @@ export const FOUND: readonly [what: string, replay: string][] = [
     "write_through:1172xvi:w9s0dl,write:1m0ypu2:1bmrr9m,delete:9lgmua:1xojif0," +
     "write:1nnucqz:mw2mtd,reopen:428c98:40x7nl,bitmap:1n4ngeq:1gvcpt7",
   ],
+  [
+    "a snapshot for which shared clusters have no references left changes nothing",
+    "seed=270 clusterBytes=2048 refcountBits=2 lazyRefcounts=true compression=zstd bitmaps=true snapshots=true resize=true preallocation=falloc discard=unmap overlapCheck=all faults=short point=14 steps=" +
+    "compress:1ogeuwn:ieff3a,bitmap:ux6m3e:19gje3d,compress:zim09d:kni2ky,snapshot:3izpw2:12g75ho",
+  ],
 ];

@@ -69,26 +69,33 @@ export async function createSnapshot(
   return snapshotInfo(snapshot);
 }
 
-/** Where refcounts are narrow, one that is at its limit already is found before anything is changed. */
+/**
+ * Where refcounts are narrow, one that would go beyond its limit is found before anything is changed. Compressed clusters
+ * share host clusters: each of them is a reference of its own.
+ */
 async function ensureRoomForReferences(image: Qcow2Image, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const { refcounts, clusterSize } = image;
   if (refcounts.max > 0xffff) return;
+  const added = new Map<number, number>();
+  const add = async (host: number, length: number) => {
+    for (let cluster = Math.floor(host / clusterSize); cluster * clusterSize < host + length; cluster++) {
+      const more = (added.get(cluster) ?? 0) + 1;
+      added.set(cluster, more);
+      if (await image.allocator.refcount(cluster) + more > refcounts.max) throw ioError("write", "EINVAL");
+    }
+  };
   const l1 = new L1Table(0, bytes);
   for (let index = 0; index < l1.length; index++) {
     const offset = l1.l2Offset(index);
     if (offset === 0 || offset % clusterSize !== 0) continue;
-    await refuseAtLimit(image, Math.floor(offset / clusterSize));
+    await add(offset, 1);
     const view = new DataView((await image.file.readBytes(offset, clusterSize)).buffer);
     for (let entry = 0; entry < image.l2Entries; entry++) {
       const mapping = image.entries.decode(view, entry);
       if (mapping.kind === "unallocated" || mapping.host === 0) continue;
-      await refuseAtLimit(image, Math.floor(mapping.host / clusterSize));
+      await add(mapping.host, mapping.kind === "compressed" ? mapping.length : 1);
     }
   }
-}
-
-async function refuseAtLimit(image: Qcow2Image, cluster: number): Promise<void> {
-  if (await image.allocator.refcount(cluster) >= image.refcounts.max) throw ioError("write", "EINVAL");
 }
 
 function nextId(snapshots: readonly Snapshot[]): string {
