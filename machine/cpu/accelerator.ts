@@ -48,7 +48,7 @@ export interface SegmentRegister {
   readonly selector: number;
   readonly base: number;
   readonly limit: number;
-  /** As in the descriptor's second word: access rights from bit 8, B at 22, G at 23. */
+  /** As in the descriptor's second word: access rights from bit 8, limit's upper bits from 16, B at 22, G at 23. */
   readonly flags: number;
 }
 

@@ -11,6 +11,33 @@ import type { CpuRegisters } from "../../machine/mod.ts";
 const FLAGS = [[0x400, "D"], [0x800, "O"], [0x80, "S"], [0x40, "Z"], [0x10, "A"], [0x4, "P"], [0x1, "C"]] as const;
 const ORDER = ["ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR"] as const;
 
+/** CR0.PE. */
+const PROTECTED = 1;
+const PRESENT = 0x8000;
+const NOT_SYSTEM = 0x1000;
+const CODE = 0x800;
+const BIG = 0x40_0000;
+/** What LDT and TR can hold, by type. */
+const SYSTEM_TYPES: Readonly<Record<number, string>> = {
+  1: "TSS16-avl",
+  2: "LDT",
+  3: "TSS16-busy",
+  9: "TSS32-avl",
+  11: "TSS32-busy",
+};
+
+/** What a segment is in protected mode: ` DPL=0 DS16 [-WA]`. */
+function descriptorText(flags: number): string {
+  if ((flags & PRESENT) === 0) return "";
+  const level = ` DPL=${flags >> 13 & 3} `;
+  if ((flags & NOT_SYSTEM) === 0) return `${level}${SYSTEM_TYPES[flags >> 8 & 0xf] ?? "Reserved"}`;
+  const isCode = (flags & CODE) !== 0;
+  const size = (flags & BIG) === 0 ? "16" : isCode ? "32" : "  ";
+  const letter = (bit: number, name: string) => (flags & bit) === 0 ? "-" : name;
+  const rights = letter(0x400, isCode ? "C" : "E") + letter(0x200, isCode ? "R" : "W") + letter(0x100, "A");
+  return `${level}${isCode ? "CS" : "DS"}${size} [${rights}]`;
+}
+
 /** What `info registers` prints. */
 export function registersText(registers: CpuRegisters): string {
   const { general, eip, eflags, cpl, halted, segments, gdt, idt, control, debug } = registers;
@@ -20,7 +47,9 @@ export function registersText(registers: CpuRegisters): string {
   out += `EIP=${hex(eip, 8)} EFL=${hex(eflags, 8)} [${letters}] CPL=${cpl} II=0 A20=1 SMM=0 HLT=${halted ? 1 : 0}\n`;
   for (const name of ORDER) {
     const { selector, base, limit, flags } = segments.find((segment) => segment.name === name)!;
-    out += `${name.padEnd(3)}=${hex(selector, 4)} ${hex(base, 8)} ${hex(limit, 8)} ${hex(flags, 8)}\n`;
+    out += `${name.padEnd(3)}=${hex(selector, 4)} ${hex(base, 8)} ${hex(limit, 8)} ${hex(flags, 8)}${
+      (control[0]! & PROTECTED) === 0 ? "" : descriptorText(flags)
+    }\n`;
   }
   out += `GDT=     ${hex(gdt.base, 8)} ${hex(gdt.limit, 8)}\nIDT=     ${hex(idt.base, 8)} ${hex(idt.limit, 8)}\n`;
   out += [0, 2, 3, 4].map((index) => `CR${index}=${hex(control[index]!, 8)}`).join(" ") + "\n";

@@ -159,6 +159,16 @@ ESI=01020304 EDI=05060708 EBP=090a0b0c ESP=00006f00
 EIP=00007cc8 EFL=00000086 [--S--P-] CPL=0 II=0 A20=1 SMM=0 HLT=1
 `;
 
+/** CS is apart: the core does not keep whether it was accessed. */
+const SEGMENTS = `ES =0000 00000000 ffffffff 00cf9300 DPL=0 DS   [-WA]
+SS =0000 00000000 0000ffff 00009300 DPL=0 DS16 [-WA]
+DS =0000 00000000 0000ffff 00009300 DPL=0 DS16 [-WA]
+FS =0000 00000000 0000ffff 00009300 DPL=0 DS16 [-WA]
+GS =0000 00000000 0000ffff 00009300 DPL=0 DS16 [-WA]
+LDT=0000 00000000 0000ffff 00008200 DPL=0 LDT
+TR =0000 00000000 0000ffff 00008b00 DPL=0 TSS32-busy
+`;
+
 /** Without the inputs that nobody has set. */
 function setPins(text: string): string {
   return text.split("\n").filter((line) => !line.includes("0x0000000000010000 dest=0 vec=0 ")).join("\n");
@@ -179,6 +189,9 @@ Deno.test("info pic, lapic and irq, registers, and x through page tables show a 
   assertMatch(await vm.monitor("info irq"), /^IRQ statistics for ioapic:\n 0: \d+\n[^]*for isa-i8259:\n 0: \d+\n/);
   const registers = await vm.monitor("info registers");
   assertEquals(registers.split("\n").slice(2, 5).join("\n") + "\n", GENERAL);
+  const segments = registers.split("\n").filter((line) => /^(?!CS)(..|LDT|TR) ?=/.test(line));
+  assertEquals(segments.join("\n") + "\n", SEGMENTS);
+  assertMatch(registers, /^CS =0000 00000000 0000ffff 00009[ab]00 DPL=0 CS16 \[-R[-A]\]$/m);
   assertMatch(registers, /GDT= {5}00007d73 0000000f\n/);
   assertMatch(registers, /CR3=00010000/);
   assertEquals(await vm.monitor("p/x $eip"), "0x7cc8\n");

@@ -20,7 +20,7 @@ import type { Accelerator, AcceleratorAbilities, CpuView, MachineBus } from "../
 import { VirtualClock } from "./clock.ts";
 import { readControllers } from "./controllers.ts";
 import { Core } from "./core.ts";
-import { type InstructionClock, InstructionCounter } from "./icount.ts";
+import { type InstructionClock, InstructionCounter, SleptTime } from "./icount.ts";
 import { loadCoreModule } from "./module.ts";
 import { translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
@@ -65,6 +65,8 @@ export class V86Accelerator implements Accelerator {
   readonly #module: WebAssembly.Module;
   readonly #site: V86Site;
   readonly #counter: InstructionCounter | undefined;
+  /** With a counter: instructions stand still in a sleep. */
+  readonly #slept: SleptTime;
   #core: Core | undefined;
   #pristine: Uint8Array = new Uint8Array(0);
   #firmware = new Uint8Array(0);
@@ -83,7 +85,11 @@ export class V86Accelerator implements Accelerator {
     this.#counter = icount === undefined
       ? undefined
       : new InstructionCounter(icount, () => this.#core?.instructions ?? 0);
-    this.clock = new VirtualClock(this.#counter === undefined ? () => realtime.nowNs() : () => this.#counter!.nowNs());
+    this.#slept = new SleptTime(() => realtime.nowNs());
+    const counter = this.#counter;
+    this.clock = new VirtualClock(
+      counter === undefined ? () => realtime.nowNs() : () => counter.nowNs() + this.#slept.totalNs,
+    );
     this.clock.onEarlier = () => this.kick();
   }
 
@@ -206,16 +212,20 @@ export class V86Accelerator implements Accelerator {
   }
 
   #schedule(): void {
-    this.#sleep?.cancel();
-    this.#sleep = undefined;
+    this.#endSleep();
     this.#next ??= setImmediate(() => this.#turn());
   }
 
   #unschedule(): void {
-    this.#sleep?.cancel();
-    this.#sleep = undefined;
+    this.#endSleep();
     if (this.#next !== undefined) clearImmediate(this.#next);
     this.#next = undefined;
+  }
+
+  #endSleep(): void {
+    this.#slept.end();
+    this.#sleep?.cancel();
+    this.#sleep = undefined;
   }
 
   /** One slice of the CPU. */
@@ -253,15 +263,17 @@ export class V86Accelerator implements Accelerator {
       else return;
       return this.#schedule();
     }
-    if (restNs < SHORTEST_SLEEP_NS) return this.#schedule();
+    if (restNs < SHORTEST_SLEEP_NS) {
+      if (this.#counter !== undefined) this.clock.skip(Math.max(0, restNs));
+      return this.#schedule();
+    }
     const { realtime } = this.#site;
-    const sleptFromNs = realtime.nowNs();
-    const wake = (durationNs: number) => {
-      // Instructions stood still meanwhile.
-      if (this.#counter !== undefined) this.clock.skip(durationNs);
+    this.#slept.begin(restNs);
+    if (!Number.isFinite(restNs)) return;
+    this.#sleep = realtime.setTimer(realtime.nowNs() + restNs, () => {
+      this.#slept.endWhole();
       this.#schedule();
-    };
-    if (Number.isFinite(restNs)) this.#sleep = realtime.setTimer(sleptFromNs + restNs, () => wake(restNs));
+    });
   }
 
   /**

@@ -49,3 +49,40 @@ export class InstructionCounter {
     return this.total * this.#nsPerInstruction;
   }
 }
+
+/** Time of the host that a guest has slept through: it counts as well, also while it goes on. */
+export class SleptTime {
+  readonly #realtimeNs: () => number;
+  #totalNs = 0;
+  #fromNs: number | undefined;
+  #longestNs = 0;
+
+  constructor(realtimeNs: () => number) {
+    this.#realtimeNs = realtimeNs;
+  }
+
+  get totalNs(): number {
+    if (this.#fromNs === undefined) return this.#totalNs;
+    const nowNs = this.#realtimeNs() - this.#fromNs;
+    return this.#totalNs + Math.max(0, Math.min(nowNs, this.#longestNs));
+  }
+
+  /** The guest sleeps from now on, `longestNs` at most. */
+  begin(longestNs: number): void {
+    this.end();
+    this.#fromNs = this.#realtimeNs();
+    this.#longestNs = longestNs;
+  }
+
+  /** It is awake. */
+  end(): void {
+    this.#totalNs = this.totalNs;
+    this.#fromNs = undefined;
+  }
+
+  /** It has slept as long as it wanted, whatever the host's clock says. */
+  endWhole(): void {
+    if (this.#fromNs !== undefined) this.#totalNs += this.#longestNs;
+    this.#fromNs = undefined;
+  }
+}

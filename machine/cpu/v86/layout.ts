@@ -99,7 +99,7 @@ export const ApicAt = {
   spurious: 160,
   destinationFormat: 164,
   logicalDestination: 168,
-  errorStatus: 172,
+  errorStatus: 176,
   thermal: 180,
 } as const;
 

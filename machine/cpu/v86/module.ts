@@ -48,7 +48,6 @@ export interface CoreExports {
   get_pic_addr_slave(): number;
   get_apic_addr(): number;
   get_ioapic_addr(): number;
-  /** A physical address, or -1. */
 }
 
 /** Loads and compiles the module. @throws {MachineError} where it is not to be had, or is another */

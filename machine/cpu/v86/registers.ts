@@ -20,8 +20,11 @@ export function readRegisters(core: Core): CpuRegisters {
   const is32 = core.bytes[At.is32] !== 0;
   const segments: SegmentRegister[] = SEGMENTS.map((name, index) => {
     const limit = word(At.segmentLimits, index);
-    const granular = limit > 0xf_ffff ? FOUR_KIB_UNITS : 0;
-    const flags = core.bytes[At.segmentAccess + index]! << 8 | granular | (is32 && index < 6 ? BIG : 0);
+    const granular = limit > 0xf_ffff;
+    // The core keeps the size of code alone; whoever has more than 64 KiB of data addresses them by 32 bits.
+    const big = name === "CS" ? is32 : index < 6 && limit > 0xffff;
+    const flags = core.bytes[At.segmentAccess + index]! << 8 | (granular ? FOUR_KIB_UNITS : 0) | (big ? BIG : 0) |
+      (granular ? limit >>> 12 : limit) & 0xf_0000;
     const selector = state.getUint16(At.selectors + 2 * index, true);
     return { name, selector, base: word(At.segmentBases, index), limit, flags };
   });

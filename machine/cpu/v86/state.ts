@@ -15,6 +15,9 @@ import { APIC_BYTES, At, CPU_END, CPU_START, IOAPIC_BYTES, PIC_BYTES } from "./l
 
 const STATE_VERSION = 1;
 const VERSION_BYTES = 4;
+const RESET_LIMIT = 0xffff;
+/** Of ES CS SS DS FS GS TR LDTR: present, and data, code, a busy 32-bit task, a local table. */
+const RESET_ACCESS = [0x93, 0x9b, 0x93, 0x93, 0x93, 0x93, 0x8b, 0x82] as const;
 
 interface Part {
   readonly at: number;
@@ -62,7 +65,21 @@ export function pristineControllers(core: Core): Uint8Array {
 export function resetCore(core: Core, pristine: Uint8Array): void {
   copyIn(core, controllers(core), pristine);
   core.exports.reset_cpu();
+  setDescriptors(core);
   core.exports.full_clear_tlb();
+}
+
+/**
+ * Limits and access rights as a reset leaves them, which the core's own reset does not set: [SDM] volume 3, table 9-1.
+ */
+function setDescriptors({ bytes }: Core): void {
+  const state = new DataView(bytes.buffer);
+  for (const [index, access] of RESET_ACCESS.entries()) {
+    bytes[At.segmentAccess + index] = access;
+    state.setUint32(At.segmentLimits + 4 * index, RESET_LIMIT, true);
+  }
+  state.setUint32(At.gdtrLimit, RESET_LIMIT, true);
+  state.setUint32(At.idtrLimit, RESET_LIMIT, true);
 }
 
 /** All of the CPU's state. */
