@@ -17,6 +17,7 @@ import {
   PropertyError,
   type PropertyValues,
 } from "../bus/mod.ts";
+import { applyPolicies, DRIVE_PROPERTIES, settleBlockSizes } from "../drive/mod.ts";
 import { type DriveKind, driveKindFor, type FloppyFormat, formatIn } from "./geometry.ts";
 import { SECTOR_BYTES } from "./registers.ts";
 
@@ -28,17 +29,7 @@ const FURTHEST_CYLINDER = 80;
 
 const PROPERTIES = {
   "unit": prop.uint32(ANY_UNIT),
-  "drive": prop.drive<BlockBackend>(),
-  "backend_defaults": prop.onOffAuto(),
-  "logical_block_size": prop.blockSize(),
-  "physical_block_size": prop.blockSize(),
-  "min_io_size": prop.size32(0),
-  "opt_io_size": prop.size32(0),
-  "discard_granularity": prop.size32(0xffff_ffff),
-  "write-cache": prop.onOffAuto(),
-  "share-rw": prop.bool(false),
-  "account-invalid": prop.onOffAuto(),
-  "account-failed": prop.onOffAuto(),
+  ...DRIVE_PROPERTIES,
   "drive-type": prop.choice("FdcDriveType", DRIVE_TYPES, "auto", {
     description: "FDC drive type, 144/288/120/none/auto",
   }),
@@ -129,7 +120,7 @@ export class FloppyDrive extends Device<typeof PROPERTIES, FloppyDriveState> {
       Permission.consistentRead | (backend.readOnly ? 0 : Permission.write),
       REMOVABLE_SHARED | (properties["share-rw"] ? Permission.write : 0),
     );
-    if (properties["write-cache"] !== "auto") backend.writeCacheEnabled = properties["write-cache"] === "on";
+    applyPolicies(properties, backend);
     backend.setDevice({
       path: this.path,
       id: this.id ?? "",
@@ -172,11 +163,7 @@ export class FloppyDrive extends Device<typeof PROPERTIES, FloppyDriveState> {
 
   #settleBlockSizes(): void {
     const { properties } = this;
-    properties.logical_block_size ||= SECTOR_BYTES;
-    properties.physical_block_size ||= SECTOR_BYTES;
-    if (properties.logical_block_size > properties.physical_block_size) {
-      throw new PropertyError("logical_block_size > physical_block_size not supported");
-    }
+    settleBlockSizes(properties);
     if (properties.logical_block_size !== SECTOR_BYTES || properties.physical_block_size !== SECTOR_BYTES) {
       throw new PropertyError("Physical and logical block size must be 512 for floppy");
     }

@@ -14,7 +14,7 @@ import { errnoOf } from "../../block/mod.ts";
 import { ATA_COMMANDS } from "./ata_commands.ts";
 import type { DriveBackend } from "./backend.ts";
 import { Drive, type DriveHost, type DriveState, GuestError, type PioPhase, type Work } from "./drive.ts";
-import type { Geometry } from "./geometry.ts";
+import type { Geometry } from "../drive/mod.ts";
 import { type DiskIdentity, identifyDisk, MAX_MULTIPLE, setDiskSize } from "./identify.ts";
 import { DeviceBit, ErrorBit, READY, Status } from "./registers.ts";
 import { initialSmart, type SmartState } from "./smart.ts";

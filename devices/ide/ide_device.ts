@@ -6,30 +6,22 @@
  * @module
  */
 import { assert } from "../../base/assert.ts";
-import { IoVector } from "../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../base/units.ts";
-import {
-  type BlockBackend,
-  BlockError,
-  DEVICE_SHARED,
-  type DeviceHooks,
-  Permission,
-  REMOVABLE_SHARED,
-} from "../../block/mod.ts";
+import { type BlockBackend, DEVICE_SHARED, type DeviceHooks, Permission, REMOVABLE_SHARED } from "../../block/mod.ts";
 import { Device, type DeviceType, PropertyError, type PropertyTable } from "../bus/mod.ts";
+import { applyPolicies, firstSector } from "../drive/mod.ts";
 import { EmptyBackend } from "./backend.ts";
 import { CdDrive } from "./cd.ts";
 import { Disk } from "./disk.ts";
 import type { Drive } from "./drive.ts";
 import { IdeBus } from "./ide_bus.ts";
 import {
-  applyPolicies,
   CD_PROPERTIES,
   type CommonValues,
   HD_PROPERTIES,
   type HdValues,
-  settleBlockSizes,
   settleGeometry,
+  settleIdeBlockSizes,
 } from "./ide_properties.ts";
 
 const VERSION = "2.5+";
@@ -59,7 +51,7 @@ abstract class IdeDevice<Table extends PropertyTable> extends Device<Table> {
     const unit = bus.claim(this, values.unit);
     values.unit = unit;
     const backend = values.drive;
-    settleBlockSizes(values);
+    settleIdeBlockSizes(values);
     const drive = await this.makeDrive(backend, unit);
     if (backend !== undefined) {
       applyPolicies(values, backend);
@@ -160,19 +152,6 @@ export class IdeCdDrive extends IdeDevice<typeof CD_PROPERTIES> {
       resized() {},
     };
   }
-}
-
-/** The sector with the partition table; zeroes where it cannot be read. */
-export async function firstSector(backend: BlockBackend): Promise<Uint8Array> {
-  const sector = new Uint8Array(SECTOR_BYTES);
-  if (backend.sizeBytes < SECTOR_BYTES) return sector;
-  try {
-    await backend.read(0, IoVector.of(sector), { account: false });
-  } catch (error) {
-    if (!(error instanceof BlockError)) throw error;
-    sector.fill(0);
-  }
-  return sector;
 }
 
 /** The type `ide-hd`. */

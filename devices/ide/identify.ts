@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Geometry } from "./geometry.ts";
+import type { Geometry } from "../drive/mod.ts";
 
 /** What a disk says of itself. */
 export interface DiskIdentity {

@@ -13,9 +13,8 @@ export { CdDrive } from "./cd.ts";
 export { Channel, type ChannelOptions, type ChannelState } from "./channel.ts";
 export { Disk, type DiskDescription } from "./disk.ts";
 export { type DmaBuffer, type DmaMaster, Drive, type DriveHost, type DriveRequest } from "./drive.ts";
-export { guessGeometry } from "./geometry.ts";
 export { IdeBus } from "./ide_bus.ts";
-export { firstSector, ideCd, IdeCdDrive, IdeHardDisk, ideHd } from "./ide_device.ts";
+export { ideCd, IdeCdDrive, IdeHardDisk, ideHd } from "./ide_device.ts";
 export { Piix3Ide, piix3Ide } from "./piix3_ide.ts";
 export { Status } from "./registers.ts";
 

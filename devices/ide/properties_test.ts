@@ -6,7 +6,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { PropertyError } from "../bus/mod.ts";
 import type { IdeBus } from "./ide_bus.ts";
-import { guessGeometry } from "./geometry.ts";
+import { guessGeometry } from "../drive/mod.ts";
 import { ideCd, ideHd } from "./ide_device.ts";
 import type { Medium } from "./testing/ata_dialogues.ts";
 import { Rig } from "./testing/rig.ts";

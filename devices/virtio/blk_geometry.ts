@@ -5,8 +5,10 @@
  */
 import { SECTOR_BYTES } from "../../base/units.ts";
 import type { BlockBackend } from "../../block/mod.ts";
-import { firstSector, guessGeometry } from "../ide/mod.ts";
-import { type BlkValues, checkGeometry } from "./blk_properties.ts";
+import { checkGeometry, firstSector, guessGeometry } from "../drive/mod.ts";
+import type { BlkValues } from "./blk_properties.ts";
+
+const MAX_HEADS = 255;
 
 /** As asked for, or guessed from the disk. @throws PropertyError in QEMU's words */
 export async function settleGeometry(values: BlkValues, backend: BlockBackend): Promise<void> {
@@ -17,5 +19,5 @@ export async function settleGeometry(values: BlkValues, backend: BlockBackend): 
     values.heads = geometry.heads;
     values.secs = geometry.sectors;
   }
-  checkGeometry(values);
+  checkGeometry(values, MAX_HEADS);
 }

@@ -5,31 +5,16 @@
  */
 import type { BlockBackend } from "../../block/mod.ts";
 import { prop, PropertyError, type PropertyTable, type PropertyValues } from "../bus/mod.ts";
+import { DRIVE_PROPERTIES, ERROR_PROPERTIES, GEOMETRY_PROPERTIES, settleBlockSizes } from "../drive/mod.ts";
 import { bit, BlkFeature, Feature, MAX_QUEUE_ENTRIES, MAX_QUEUES } from "./features.ts";
 
 const onOff = { description: "on/off" } as const;
 
 /** In the order in which `info qtree` lists them. */
 export const BLK_PROPERTIES = {
-  "drive": prop.drive<BlockBackend>(),
-  "backend_defaults": prop.onOffAuto(),
-  "logical_block_size": prop.blockSize(),
-  "physical_block_size": prop.blockSize(),
-  "min_io_size": prop.size32(0),
-  "opt_io_size": prop.size32(0),
-  "discard_granularity": prop.size32(0xffff_ffff),
-  "write-cache": prop.onOffAuto(),
-  "share-rw": prop.bool(false),
-  "account-invalid": prop.onOffAuto(),
-  "account-failed": prop.onOffAuto(),
-  "rerror": prop.blockdevOnError(),
-  "werror": prop.blockdevOnError(),
-  "cyls": prop.uint32(0),
-  "heads": prop.uint32(0),
-  "secs": prop.uint32(0),
-  "lcyls": prop.uint32(0),
-  "lheads": prop.uint32(0),
-  "lsecs": prop.uint32(0),
+  ...DRIVE_PROPERTIES,
+  ...ERROR_PROPERTIES,
+  ...GEOMETRY_PROPERTIES,
   "serial": prop.str(),
   "config-wce": prop.bool(true, onOff),
   "scsi": prop.bool(false, onOff),
@@ -59,14 +44,9 @@ export const BLK_PROPERTIES = {
 
 export type BlkValues = PropertyValues<typeof BLK_PROPERTIES>;
 
-const SECTOR = 512;
 const UNSET_QUEUES = 0xffff;
 const UNSET_GRANULARITY = 0xffff_ffff;
 const MAX_REQUEST_SECTORS = 0x3f_ffff;
-/** The field that tells it to guests has 16 bits. */
-const MAX_MIN_IO_BLOCKS = 65535;
-const MAX_GEOMETRY = [["cyls", 65535], ["heads", 255], ["secs", 255]] as const;
-
 /** What can be checked before the drive is looked at. @throws PropertyError in QEMU's words */
 export function checkBlkProperties(values: BlkValues): void {
   if (values["num-queues"] === UNSET_QUEUES) values["num-queues"] = 1;
@@ -91,26 +71,11 @@ export function checkIoThread(values: BlkValues, backend: BlockBackend): void {
 }
 
 /** Settles block sizes. @throws PropertyError in QEMU's words */
-export function settleBlockSizes(values: BlkValues): void {
-  values.physical_block_size ||= SECTOR;
-  values.logical_block_size ||= SECTOR;
-  const { logical_block_size: logical, physical_block_size: physical, discard_granularity: granularity } = values;
-  if (logical > physical) throw new PropertyError("logical_block_size > physical_block_size not supported");
-  for (const name of ["min_io_size", "opt_io_size"] as const) {
-    if (values[name] % logical !== 0) throw new PropertyError(`${name} must be a multiple of logical_block_size`);
-  }
-  if (values.min_io_size / logical > MAX_MIN_IO_BLOCKS) {
-    throw new PropertyError("min_io_size must not exceed 65535 logical blocks");
-  }
+export function settleBlkBlockSizes(values: BlkValues): void {
+  settleBlockSizes(values);
+  const { logical_block_size: logical, discard_granularity: granularity } = values;
   if (granularity !== UNSET_GRANULARITY && granularity % logical !== 0) {
     throw new PropertyError("discard_granularity must be a multiple of logical_block_size");
-  }
-}
-
-/** @throws PropertyError in QEMU's words */
-export function checkGeometry(values: BlkValues): void {
-  for (const [name, most] of MAX_GEOMETRY) {
-    if (values[name] < 1 || values[name] > most) throw new PropertyError(`${name} must be between 1 and ${most}`);
   }
 }
 
@@ -170,14 +135,4 @@ export function blkFeatures(
     [Feature.RingReset, values.queue_reset],
   ];
   return offered.reduce((set, [feature, wanted]) => wanted ? set | bit(feature) : set, 0n);
-}
-
-/** Hands write cache, error policies and accounting to the backend; "auto" leaves what the drive has. */
-export function applyPolicies(values: BlkValues, backend: BlockBackend): void {
-  if (values["write-cache"] !== "auto") backend.writeCacheEnabled = values["write-cache"] === "on";
-  if (values.werror !== "auto") backend.werror = values.werror;
-  // ENOSPC does not happen on reads: what is left of "enospc" is to report.
-  if (values.rerror !== "auto") backend.rerror = values.rerror === "enospc" ? "report" : values.rerror;
-  if (values["account-failed"] !== "auto") backend.stats.accountFailed = values["account-failed"] === "on";
-  if (values["account-invalid"] !== "auto") backend.stats.accountInvalid = values["account-invalid"] === "on";
 }

@@ -23,17 +23,17 @@ import {
 } from "../../block/mod.ts";
 import { type DeviceContext, type DeviceOptions, type DeviceType, PropertyError } from "../bus/mod.ts";
 import type { PropertyValues } from "../bus/mod.ts";
+import { applyPolicies } from "../drive/mod.ts";
 import { BlkBatch } from "./blk_batch.ts";
 import { blkConfig, WRITEBACK_OFFSET } from "./blk_config.ts";
 import {
-  applyPolicies,
   BLK_PROPERTIES,
   blkFeatures,
   type BlkValues,
   checkBlkProperties,
   checkIoThread,
   checkLimits,
-  settleBlockSizes,
+  settleBlkBlockSizes,
 } from "./blk_properties.ts";
 import { settleGeometry } from "./blk_geometry.ts";
 import { BlkRequest, BlkStatus, BlkType } from "./blk_request.ts";
@@ -114,7 +114,7 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     if (!backend.isInserted) throw new PropertyError("Device needs media, but drive is empty");
     checkBlkProperties(values);
     checkIoThread(values, backend);
-    settleBlockSizes(values);
+    settleBlkBlockSizes(values);
     await this.#claim(values, backend);
     await settleGeometry(values, backend);
     checkLimits(values);

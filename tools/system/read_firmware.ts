@@ -6,26 +6,13 @@
  * @module
  */
 import { QemuOpts } from "../../base/keyval.ts";
-import { bytes, struct, u32, u8 } from "../../base/struct.ts";
+import { ACPI_HEADER_BYTES, AcpiHeader } from "../../devices/chipset/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
-const HEADER_BYTES = 36;
 /** A table's length is a number of 16 bits where it comes from here. */
 const MAX_TABLE_BYTES = 0xffff;
 const MAX_NAME_CHARACTERS = 55;
-
-const Header = struct("little", HEADER_BYTES, {
-  signature: bytes(4),
-  length: u32,
-  revision: u8,
-  checksum: u8,
-  oemId: bytes(6),
-  oemTableId: bytes(8),
-  oemRevision: u32,
-  creatorId: bytes(4),
-  creatorRevision: u32,
-});
 
 const TABLE_OPTIONS = {
   sig: "string",
@@ -47,25 +34,25 @@ export function readAcpiTable(text: string, origin: string, settings: Settings):
     throw new CommandLineError("'-acpitable' requires one of 'data' or 'file'");
   }
   const content = readFiles((data ?? file)!.split(":"));
-  if (file !== undefined && content.length < HEADER_BYTES) {
+  if (file !== undefined && content.length < ACPI_HEADER_BYTES) {
     throw new CommandLineError(
-      `ACPI table claiming to have header is too short, available: ${content.length}, expected: ${HEADER_BYTES}`,
+      `ACPI table claiming to have header is too short, available: ${content.length}, expected: ${ACPI_HEADER_BYTES}`,
     );
   }
-  const body = file === undefined ? content : content.subarray(HEADER_BYTES);
-  const lengthBytes = HEADER_BYTES + body.length;
+  const body = file === undefined ? content : content.subarray(ACPI_HEADER_BYTES);
+  const lengthBytes = ACPI_HEADER_BYTES + body.length;
   if (lengthBytes > MAX_TABLE_BYTES) {
     throw new CommandLineError(
       `ACPI table with header too large, requested: ${lengthBytes}, max: ${MAX_TABLE_BYTES}`,
     );
   }
-  const header = file === undefined ? NEW_HEADER : Header.decode(content);
+  const header = file === undefined ? NEW_HEADER : AcpiHeader.decode(content);
   const changed = Object.keys(TABLE_OPTIONS).some((name) => name !== "data" && name !== "file" && options.has(name));
   if (file === undefined && !changed) {
     settings.notes.push({ text: "warning: ACPI table: no headers are specified", origin });
   }
   const table = new Uint8Array(lengthBytes);
-  Header.encode({
+  AcpiHeader.encode({
     signature: characters(options.get("sig"), header.signature),
     length: lengthBytes,
     revision: (options.getNumber("rev") ?? header.revision) & 0xff,
@@ -76,12 +63,12 @@ export function readAcpiTable(text: string, origin: string, settings: Settings):
     creatorId: characters(options.get("asl_compiler_id"), header.creatorId),
     creatorRevision: (options.getNumber("asl_compiler_rev") ?? header.creatorRevision) >>> 0,
   }, table);
-  table.set(body, HEADER_BYTES);
-  table[Header.offsetOf.checksum] = -table.reduce((sum, byte) => sum + byte, 0) & 0xff;
+  table.set(body, ACPI_HEADER_BYTES);
+  table[AcpiHeader.offsetOf.checksum] = -table.reduce((sum, byte) => sum + byte, 0) & 0xff;
   settings.acpiTables.push(table);
 }
 
-const NEW_HEADER: ReturnType<typeof Header.decode> = {
+const NEW_HEADER: ReturnType<typeof AcpiHeader.decode> = {
   signature: new TextEncoder().encode("QEMU"),
   length: 0,
   revision: 1,

@@ -9,13 +9,15 @@
 import { bytes, struct, u16, u32, u8 } from "../../../base/struct.ts";
 import { joined, littleEndian } from "./aml_encoding.ts";
 
-const HEADER_BYTES = 36;
+/** Bytes of it. */
+export const ACPI_HEADER_BYTES = 36;
 /** Where the checksum is in a table. */
 export const CHECKSUM_OFFSET = 9;
 /** Names that guests know QEMU's tables by; some drivers look for them. */
 const OEM = { id: "BOCHS ", table: "BXPC    ", creator: "BXPC" };
 
-const Header = struct("little", HEADER_BYTES, {
+/** What every table begins with. */
+export const AcpiHeader = struct("little", ACPI_HEADER_BYTES, {
   signature: bytes(4),
   length: u32,
   revision: u8,
@@ -33,9 +35,9 @@ function ascii(text: string): Uint8Array {
 
 /** A table with its header. */
 export function table(signature: string, revision: number, content: Uint8Array): Uint8Array {
-  const header = Header.toBytes({
+  const header = AcpiHeader.toBytes({
     signature: ascii(signature),
-    length: HEADER_BYTES + content.length,
+    length: ACPI_HEADER_BYTES + content.length,
     revision,
     checksum: 0,
     oemId: ascii(OEM.id),
@@ -97,8 +99,8 @@ const FadtContent = struct("little", 80, {
 });
 
 /** Offsets of the addresses in a FADT. */
-export const FADT_FACS_OFFSET: number = HEADER_BYTES + FadtContent.offsetOf.facs;
-export const FADT_DSDT_OFFSET: number = HEADER_BYTES + FadtContent.offsetOf.dsdt;
+export const FADT_FACS_OFFSET: number = ACPI_HEADER_BYTES + FadtContent.offsetOf.facs;
+export const FADT_DSDT_OFFSET: number = ACPI_HEADER_BYTES + FadtContent.offsetOf.dsdt;
 
 const FadtFlag = { Wbinvd: 1 << 0, C1: 1 << 2, NoSleepButton: 1 << 5, RtcWakesS4: 1 << 7, PlatformClock: 1 << 15 };
 const NO_C_STATE_US = 0xfff;
@@ -202,7 +204,7 @@ export function rsdt(offsets: readonly number[]): Uint8Array {
 }
 
 /** Where the first entry of a root table is. */
-export const RSDT_ENTRIES_OFFSET = HEADER_BYTES;
+export const RSDT_ENTRIES_OFFSET = ACPI_HEADER_BYTES;
 /** Where the root table's address is in the pointer. */
 export const RSDP_ADDRESS_OFFSET = 16;
 export const RSDP_CHECKSUM_OFFSET = 8;

@@ -2,30 +2,17 @@
 import { bool, empty, extend, int, oneOf, optional, size, str, struct, union } from "../../schema/qapi/types.ts";
 import { blockdevDriver } from "./block.ts";
 import { blockdevRef } from "./blockdev.ts";
+import { cipherAlgorithm, cipherMode, hashAlgorithm, ivGenerator } from "./images.ts";
 
 const preallocation = optional(oneOf("off", "metadata", "falloc", "full"));
-const hash = oneOf("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160");
 
 const luksMembers = {
   "key-secret": optional(str),
-  "cipher-alg": optional(oneOf(
-    "aes-128",
-    "aes-192",
-    "aes-256",
-    "des",
-    "3des",
-    "cast5-128",
-    "serpent-128",
-    "serpent-192",
-    "serpent-256",
-    "twofish-128",
-    "twofish-192",
-    "twofish-256",
-  )),
-  "cipher-mode": optional(oneOf("ecb", "cbc", "xts", "ctr")),
-  "ivgen-alg": optional(oneOf("plain", "plain64", "essiv")),
-  "ivgen-hash-alg": optional(hash),
-  "hash-alg": optional(hash),
+  "cipher-alg": optional(cipherAlgorithm),
+  "cipher-mode": optional(cipherMode),
+  "ivgen-alg": optional(ivGenerator),
+  "ivgen-hash-alg": optional(hashAlgorithm),
+  "hash-alg": optional(hashAlgorithm),
   "iter-time": optional(int),
 };
 

@@ -24,27 +24,35 @@ export const snapshotInfo = struct({
   icount: optional(int),
 });
 
-const hash = oneOf("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160");
+/** QCryptoHashAlgorithm. */
+export const hashAlgorithm = oneOf("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160");
+
+/** QCryptoCipherAlgorithm. */
+export const cipherAlgorithm = oneOf(
+  "aes-128",
+  "aes-192",
+  "aes-256",
+  "des",
+  "3des",
+  "cast5-128",
+  "serpent-128",
+  "serpent-192",
+  "serpent-256",
+  "twofish-128",
+  "twofish-192",
+  "twofish-256",
+);
+/** QCryptoCipherMode. */
+export const cipherMode = oneOf("ecb", "cbc", "xts", "ctr");
+/** QCryptoIVGenAlgorithm. */
+export const ivGenerator = oneOf("plain", "plain64", "essiv");
 
 const luksInfo = struct({
-  "cipher-alg": oneOf(
-    "aes-128",
-    "aes-192",
-    "aes-256",
-    "des",
-    "3des",
-    "cast5-128",
-    "serpent-128",
-    "serpent-192",
-    "serpent-256",
-    "twofish-128",
-    "twofish-192",
-    "twofish-256",
-  ),
-  "cipher-mode": oneOf("ecb", "cbc", "xts", "ctr"),
-  "ivgen-alg": oneOf("plain", "plain64", "essiv"),
-  "ivgen-hash-alg": optional(hash),
-  "hash-alg": hash,
+  "cipher-alg": cipherAlgorithm,
+  "cipher-mode": cipherMode,
+  "ivgen-alg": ivGenerator,
+  "ivgen-hash-alg": optional(hashAlgorithm),
+  "hash-alg": hashAlgorithm,
   "payload-offset": int,
   "master-key-iters": int,
   uuid: str,

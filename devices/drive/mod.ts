@@ -1,0 +1,8 @@
+/**
+ * What devices with a drive have in common, whatever bus they are on.
+ *
+ * @module
+ */
+export { firstSector } from "./first_sector.ts";
+export { type Geometry, guessGeometry, translationFor } from "./geometry.ts";
+export * from "./properties.ts";
