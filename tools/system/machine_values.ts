@@ -95,7 +95,7 @@ export function readBoot(text: string, settings: Settings): void {
   if (menu !== undefined) settings.bootMenu = switched(menu, "boot.menu");
   const strict = values.get("strict");
   if (strict !== undefined && switched(strict, "boot.strict")) {
-    settings.notes.push({ text: "warning: -boot strict=on: there is no firmware yet that would keep to it" });
+    settings.notes.push({ text: "warning: -boot strict=on has no effect: the firmware is not told" });
   }
   for (const name of ["splash-time", "reboot-timeout"]) {
     const value = values.get(name);
@@ -104,7 +104,7 @@ export function readBoot(text: string, settings: Settings): void {
     if (name === "reboot-timeout") settings.rebootTimeoutMs = number;
   }
   if (values.has("splash") || values.has("splash-time")) {
-    settings.notes.push({ text: "warning: -boot splash: there is no display that could show it" });
+    settings.notes.push({ text: "warning: -boot splash has no effect: the firmware is not told" });
   }
   for (const name of ["order", "once"] as const) {
     const order = values.get(name);
