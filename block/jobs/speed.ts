@@ -28,10 +28,11 @@ export class SpeedLimit {
     return this.#bytesPerSecond;
   }
 
-  /** Takes over a new limit; what was waited for under the old one is forgotten. */
+  /** Takes over a new limit. Who goes faster begins at once; a lower one does not end the wait that is owed. */
   set bytesPerSecond(value: number) {
+    const isLower = value !== 0 && value <= this.#bytesPerSecond;
     this.#bytesPerSecond = value;
-    this.#nextNs = this.#clock.nowNs();
+    if (!isLower) this.#nextNs = this.#clock.nowNs();
   }
 
   /** Says that `bytes` were done. */
