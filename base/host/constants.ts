@@ -12,6 +12,7 @@ export const O_RDONLY = 0o0;
 export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
+export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_DSYNC = 0o10000;
@@ -34,6 +35,12 @@ export const F_OFD_SETLK = 37;
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
+
+export const EFD_CLOEXEC = 0o2000000;
+export const POLLIN = 0x01;
+export const POLLOUT = 0x04;
+export const POLLHUP = 0x10;
+export const TCSANOW = 0;
 
 export const FALLOC_FL_KEEP_SIZE = 0x01;
 export const FALLOC_FL_PUNCH_HOLE = 0x02;

@@ -1,42 +1,14 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ManualClock } from "../../base/clocks.ts";
 import { OptionError } from "../../base/option_error.ts";
-import type { CharEvent, CharFrontend } from "../../devices/bus/mod.ts";
 import { ChardevError } from "./errors.ts";
 import { type ChardevWish, parseChardev, parseShortForm } from "./options.ts";
 import { ChardevSet } from "./set.ts";
 import { RingChardev, ScriptChardev } from "./simple.ts";
 import { SocketChardev } from "./socket.ts";
 import { TelnetInput } from "./telnet.ts";
-
-/** A frontend that keeps what it hears; it has room for `room` bytes more. */
-class Ear implements CharFrontend {
-  readonly events: CharEvent[] = [];
-  text = "";
-  space = Infinity;
-  #changed: () => void = () => {};
-
-  room(): number {
-    return this.space;
-  }
-
-  receive(bytes: Uint8Array): void {
-    assert(bytes.length <= this.space);
-    this.space -= bytes.length;
-    this.text += new TextDecoder().decode(bytes);
-    this.#changed();
-  }
-
-  event(event: CharEvent): void {
-    this.events.push(event);
-    this.#changed();
-  }
-
-  /** Resolves when `holds`. */
-  async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise<void>((resolve) => this.#changed = resolve);
-  }
-}
+import { Ear } from "./testing.ts";
+import { UdpChardev } from "./udp.ts";
 
 function newSet(more: { notes?: string[]; clock?: ManualClock } = {}): ChardevSet {
   const silent = { writeSync: (bytes: Uint8Array) => bytes.length };
@@ -279,6 +251,46 @@ Deno.test("a server that waits is there when its first client is", async () => {
   client.close();
 });
 
+Deno.test("abstract names of sockets, as long as they are and filled up", async () => {
+  await using set = newSet();
+  for (const [tight, told] of [["on", ",abstract=on,tight=on"], ["off", ",abstract=on"]]) {
+    const place = `socket,path=moa-test-${Deno.pid},abstract=on,tight=${tight}`;
+    const server = await set.add(`server-${tight}`, wish(`${place},server=on,wait=off`));
+    assertEquals(server.filename, `disconnected:unix:moa-test-${Deno.pid}${told},server=on`);
+    const ear = new Ear();
+    using _here = server.connect(ear);
+    using there = (await set.add(`client-${tight}`, wish(place))).connect(new Ear());
+    there.write(bytes("hello"));
+    await ear.until(() => ear.text === "hello");
+  }
+});
+
+Deno.test("datagrams go to one address and come from there", async () => {
+  await using set = newSet();
+  const one = await set.add("one", wish("udp,host=127.0.0.1,port=1"));
+  assert(one instanceof UdpChardev);
+  const two = await set.add("two", wish(`udp,host=127.0.0.1,port=${one.localPort},localaddr=127.0.0.1`));
+  assert(two instanceof UdpChardev);
+  const back = await set.change("one", wish(`udp,host=127.0.0.1,port=${two.localPort},localport=${one.localPort}`));
+  assertEquals([back.filename, back.isOpen], ["udp", true]);
+  const [heardOne, heardTwo] = [new Ear(), new Ear()];
+  using portOne = back.connect(heardOne);
+  using portTwo = two.connect(heardTwo);
+  const stranger = await set.add("stranger", wish(`udp,host=127.0.0.1,port=${two.localPort}`));
+  using strangerPort = stranger.connect(new Ear());
+  strangerPort.write(bytes("who am I"));
+  await strangerPort.flushed();
+  heardOne.space = 3;
+  portOne.write(bytes("ping"));
+  await heardTwo.until(() => heardTwo.text !== "");
+  portTwo.write(bytes("pong"));
+  await heardOne.until(() => heardOne.text === "pon");
+  heardOne.space = 5;
+  portOne.acceptInput();
+  await heardOne.until(() => heardOne.text === "pong");
+  assertEquals(heardTwo.text, "ping");
+});
+
 Deno.test("telnet commands are no input; a break is told", () => {
   let breaks = 0;
   const input = new TelnetInput(() => breaks++);
@@ -323,12 +335,22 @@ const REFUSED: readonly [text: string, message: string][] = [
   ["ringbuf,id=a,size=100", "size of ringbuf chardev must be power of two"],
   ["serial,id=a", "chardev: serial/tty: no device path given"],
   ["udp,id=a", "chardev: udp: remote port not specified"],
+  ["udp,id=a,port=", "chardev: udp: remote port not specified"],
+  ["udp,id=a,port=abc", "address resolution failed for localhost:abc: Servname not supported for ai_socktype"],
+  ["udp,id=a,port=5,localport=abc", "address resolution failed for :abc: Servname not supported for ai_socktype"],
+  [
+    "udp,id=a,port=5,host=1.2.3.4,localaddr=::1",
+    "address resolution failed for ::1:0: Address family for hostname not supported",
+  ],
+  ["udp,id=a,host=127.0.0.1,port=5,localaddr=1.2.3.4", "Failed to bind socket: Cannot assign requested address"],
+  ["socket,id=a,path=nothere,abstract=on", "Failed to connect to 'nothere': Connection refused"],
+  [`socket,id=a,path=${"x".repeat(108)},abstract=on`, `UNIX socket path '${"x".repeat(108)}' is too long`],
+  [`socket,id=a,path=${"x".repeat(108)},server=on`, `UNIX socket path '${"x".repeat(108)}' is too long`],
   ["parallel,id=a", "chardev: parallel: no device path given"],
   ["mux,id=a", "chardev: mux: no chardev given"],
   ["null,id=a,logfile=/nonexistent/x", "Could not create '/nonexistent/x': No such file or directory"],
   ["stdio,id=a,signal=maybe", "Parameter 'signal' expects 'on' or 'off'"],
-  ["pty,id=a", "there is no 'pty' chardev in moa: a pseudo terminal needs calls that Deno has not; use socket or pipe"],
-  ["socket,id=a,path=/x,server=on,websocket=on", "there are no websockets in moa: use telnet=on or a plain socket"],
+  ["socket,id=a,path=/x,server=on,tn3270=on", "there is no 3270 terminal in moa"],
 ];
 
 Deno.test("options that are refused, in QEMU's words or by name", async () => {
@@ -353,6 +375,9 @@ const REFUSED_SHORT: readonly [text: string, message: string, preceding?: string
   ["telnet:127.0.0.1", "parse error: telnet:127.0.0.1"],
   ["vc:foo", "parse error: vc:foo"],
   ["unix:", "Unable to parse FD number "],
+  ["udp:5555", "parse error: udp:5555"],
+  ["udp:127.0.0.1:5@a", "parse error: udp:127.0.0.1:5@a"],
+  ["udp::5@", "parse error: udp::5@"],
   ["con:", "'console' is not a valid char driver name"],
   ["websocket:127.0.0.1:1", "Websocket client is not implemented"],
   ["tcp:127.0.0.1:1,server,foo", "parse error: tcp:127.0.0.1:1,server,foo", "Invalid parameter 'foo'"],
@@ -371,5 +396,38 @@ Deno.test("short forms", () => {
   assertEquals(socket("tcp:[::1]:4444,server").address, { transport: "tcp", hostname: "::1", port: "4444" });
   assertEquals([socket("tcp::4444,server").wait, socket("tcp::4444,server,nowait").wait], [true, false]);
   assertEquals([socket("telnet::4444,server").telnet, socket("unix:s").server], [true, false]);
+  const udp = (text: string) => {
+    const { device } = parseShortForm(text);
+    assert(device.kind === "udp");
+    const { remote, local } = device.udp;
+    return [remote.hostname, remote.port, local?.hostname, local?.port];
+  };
+  assertEquals(udp("udp::4555"), ["localhost", "4555", undefined, undefined]);
+  assertEquals(udp("udp::4555@:4556"), ["localhost", "4555", "", "4556"]);
+  assertEquals(udp("udp:remote:1@local:2,foo"), ["remote", "1", "local", "2"]);
   assertEquals(parseShortForm("mon:stdio"), { device: { kind: "stdio", signal: false }, mux: true });
+});
+
+Deno.test("a browser's end of a socket", async () => {
+  await using set = newSet();
+  const device = await set.add("w", wish("socket,host=127.0.0.1,port=0,server=on,wait=off,websocket=on"));
+  const place = /^disconnected:websocket:(127.0.0.1:\d+),server=on$/.exec(device.filename)?.[1];
+  const ear = new Ear();
+  using port = device.connect(ear);
+  const socket = new WebSocket(`ws://${place}/`, "binary");
+  socket.binaryType = "arraybuffer";
+  const answer = new Promise<string>((resolve, reject) => {
+    socket.onmessage = ({ data }) => resolve(new TextDecoder().decode(data));
+    socket.onerror = reject;
+  });
+  await new Promise((resolve) => socket.onopen = resolve);
+  socket.send(bytes("hello"));
+  await ear.until(() => ear.text === "hello");
+  assert(device.filename.startsWith(`websocket:${place},server=on <-> 127.0.0.1:`));
+  port.write(bytes("answer"));
+  assertEquals(await answer, "answer");
+  const closed = new Promise((resolve) => socket.onclose = resolve);
+  socket.close();
+  await closed;
+  await ear.until(() => ear.events.includes("closed"));
 });

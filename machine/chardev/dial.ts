@@ -32,6 +32,8 @@ export interface Listener {
 }
 
 const READ_BYTES = 32 * 1024;
+/** What struct sockaddr_un has room for. */
+const MAX_PATH_BYTES = 108;
 
 /** A connection of Deno's as a line. */
 function denoLine(connection: Deno.Conn): Line {
@@ -59,11 +61,9 @@ function denoLine(connection: Deno.Conn): Line {
 export async function listen(address: SocketAddress): Promise<Listener> {
   if (address.transport === "fd") return await inheritedListener(address.descriptor);
   if (address.transport === "unix") {
-    removeStale(address.path);
-    return denoListener(
-      await opening(address, "bind", () => Deno.listen({ transport: "unix", path: address.path })),
-      address,
-    );
+    const path = unixPath(address);
+    if (address.abstract === undefined) removeStale(path);
+    return denoListener(await opening(address, "bind", () => Deno.listen({ transport: "unix", path })), address);
   }
   const first = portNumber(address);
   const last = Math.max(first, address.to ?? first);
@@ -98,9 +98,20 @@ function denoListener(listener: Deno.Listener, address: SocketAddress): Listener
       if (closed) return;
       closed = true;
       listener.close();
-      if (address.transport === "unix") removeStale(address.path);
+      if (address.transport === "unix" && address.abstract === undefined) removeStale(address.path);
     },
   };
+}
+
+/** As the system has it: an abstract name begins with a zero byte. @throws {ChardevError} where it is too long */
+function unixPath({ path, abstract }: SocketAddress & { transport: "unix" }): string {
+  const room = abstract === undefined ? MAX_PATH_BYTES : MAX_PATH_BYTES - 1;
+  if (new TextEncoder().encode(path).length > MAX_PATH_BYTES - 1) {
+    const hint = `Path must be less than ${room} bytes`;
+    throw new ChardevError(`UNIX socket path '${path}' is too long`, { hint });
+  }
+  if (abstract === undefined) return path;
+  return abstract.tight ? `\0${path}` : `\0${path}`.padEnd(MAX_PATH_BYTES, "\0");
 }
 
 /** A socket that an earlier run left is replaced; any other file stays. */
@@ -117,8 +128,10 @@ export async function connect(address: SocketAddress): Promise<Line> {
   switch (address.transport) {
     case "fd":
       return await inheritedLine(address.descriptor);
-    case "unix":
-      return denoLine(await opening(address, "connect", () => Deno.connect({ transport: "unix", path: address.path })));
+    case "unix": {
+      const path = unixPath(address);
+      return denoLine(await opening(address, "connect", () => Deno.connect({ transport: "unix", path })));
+    }
     case "tcp": {
       const port = portNumber(address);
       if (address.hostname === "") throw unresolved(address, "Name or service not known");
@@ -135,13 +148,30 @@ async function opening<T>(address: SocketAddress, verb: "bind" | "connect", open
   }
 }
 
+/** What a host's name stands for. @throws {ChardevError} */
+export async function numericAddress(
+  address: SocketAddress & { transport: "tcp" },
+): Promise<{ readonly address: string; readonly family: number }> {
+  const { lookup } = await import("node:dns/promises");
+  try {
+    return await lookup(address.hostname);
+  } catch (error) {
+    throw unresolved(address, "Name or service not known", error);
+  }
+}
+
 /** Ports above 65535 go around, as in QEMU. */
-function portNumber(address: SocketAddress & { transport: "tcp" }): number {
+export function portNumber(address: SocketAddress & { transport: "tcp" }): number {
   if (!/^\d{1,9}$/.test(address.port)) throw unresolved(address, "Servname not supported for ai_socktype");
   return Number(address.port) % 0x10000;
 }
 
-function unresolved(address: SocketAddress & { transport: "tcp" }, reason: string, cause?: unknown): ChardevError {
+/** A name that means nothing. */
+export function unresolved(
+  address: SocketAddress & { transport: "tcp" },
+  reason: string,
+  cause?: unknown,
+): ChardevError {
   return new ChardevError(`address resolution failed for ${address.hostname}:${address.port}: ${reason}`, { cause });
 }
 

@@ -18,8 +18,10 @@ export {
   parseShortForm,
   type SocketRequest,
 } from "./options.ts";
+export { PtyChardev } from "./pty.ts";
 export { ChardevSet, type ChardevSite } from "./set.ts";
 export { RingChardev, ScriptChardev, type ScriptPeer } from "./simple.ts";
 export { SocketChardev, type SocketWish } from "./socket.ts";
 export { type StandardStreams, StdioChardev } from "./stdio.ts";
+export { UdpChardev, type UdpWish } from "./udp.ts";
 export { VcChardev } from "./vc.ts";

@@ -9,15 +9,17 @@ import { badIdentifier, isIdentifier, OptionError, QemuOpts } from "../../base/k
 import type { SocketAddress } from "./addresses.ts";
 import { ChardevError } from "./errors.ts";
 import type { SocketWish } from "./socket.ts";
+import type { UdpWish } from "./udp.ts";
 
 /** What a device is to be. */
 export type ChardevKind =
-  | { readonly kind: "null" | "vc" }
+  | { readonly kind: "null" | "vc" | "pty" }
   | { readonly kind: "stdio"; readonly signal: boolean }
   | { readonly kind: "ringbuf" | "memory"; readonly sizeBytes: number }
   | { readonly kind: "file"; readonly filename: string; readonly append: boolean; readonly input?: string }
   | { readonly kind: "pipe"; readonly path: string }
   | { readonly kind: "socket"; readonly socket: SocketWish }
+  | { readonly kind: "udp"; readonly udp: UdpWish }
   | { readonly kind: "mux"; readonly base: string };
 
 /** A device, its log, and whether several frontends share it. */
@@ -28,12 +30,12 @@ export interface ChardevWish {
 }
 
 /** The kinds that moa has, as `-chardev help` lists them. */
-export const CHARDEV_KINDS = ["file", "memory", "mux", "null", "pipe", "ringbuf", "socket", "stdio", "vc"] as const;
+export const CHARDEV_KINDS = [
+  ...["file", "memory", "mux", "null", "pipe", "pty", "ringbuf", "socket", "stdio", "udp", "vc"] as const,
+];
 
 /** Kinds that QEMU has and moa has not, and why. */
 const ABSENT: Readonly<Record<string, string>> = {
-  pty: "a pseudo terminal needs calls that Deno has not; use socket or pipe",
-  udp: "use socket",
   serial: "the host's serial ports cannot be set up from here",
   tty: "the host's serial ports cannot be set up from here",
   parallel: "the host's parallel ports cannot be reached from here",
@@ -52,7 +54,6 @@ const NEEDS: Readonly<Record<string, readonly [option: string, message: string]>
   tty: ["path", "chardev: serial/tty: no device path given"],
   parallel: ["path", "chardev: parallel: no device path given"],
   parport: ["path", "chardev: parallel: no device path given"],
-  udp: ["port", "chardev: udp: remote port not specified"],
 };
 
 /** That `kind` is not here; QEMU's words where it has no such kind either. */
@@ -123,6 +124,7 @@ function deviceOf(opts: QemuOpts): ChardevKind {
   switch (kind) {
     case "null":
     case "vc":
+    case "pty":
       return { kind };
     case "stdio":
       return { kind, signal: opts.getBool("signal") ?? true };
@@ -142,7 +144,18 @@ function deviceOf(opts: QemuOpts): ChardevKind {
     }
     case "socket":
       return { kind, socket: socketOf(opts) };
+    case "udp":
+      return { kind, udp: udpOf(opts) };
   }
+}
+
+function udpOf(opts: QemuOpts): UdpWish {
+  const port = opts.get("port") ?? "";
+  if (port === "") throw new ChardevError("chardev: udp: remote port not specified");
+  const remote = { transport: "tcp", hostname: opts.get("host") || "localhost", port } as const;
+  if (!opts.has("localaddr") && !opts.has("localport")) return { remote };
+  const [hostname, own] = [opts.get("localaddr") ?? "", opts.get("localport") || "0"];
+  return { remote, local: { transport: "tcp", hostname, port: own } };
 }
 
 function socketOf(opts: QemuOpts): SocketWish {
@@ -168,7 +181,6 @@ function socketOf(opts: QemuOpts): SocketWish {
 export interface SocketRequest extends Omit<SocketWish, "wait"> {
   readonly wait: boolean | undefined;
   readonly tn3270: boolean;
-  readonly websocket: boolean;
 }
 
 /** What goes together. @throws {ChardevError} */
@@ -181,15 +193,16 @@ export function checkSocket(request: SocketRequest): SocketWish {
   if (!server && request.wait !== undefined) {
     throw new ChardevError("'wait' option is incompatible with socket in client connect mode");
   }
-  if (request.websocket) throw new ChardevError("there are no websockets in moa: use telnet=on or a plain socket");
   if (request.tn3270) throw new ChardevError("there is no 3270 terminal in moa");
-  return { address, server, telnet, reconnectSeconds, wait: server && (request.wait ?? true) };
+  const { websocket } = request;
+  return { address, server, telnet, websocket, reconnectSeconds, wait: server && (request.wait ?? true) };
 }
 
 function addressOf(opts: QemuOpts, place: string | undefined): SocketAddress {
   if (place === "path") {
-    if (opts.getBool("abstract")) throw new ChardevError("there are no abstract sockets in moa");
-    return { transport: "unix", path: opts.get("path")! };
+    const path = opts.get("path")!;
+    if (!(opts.getBool("abstract") ?? false)) return { transport: "unix", path };
+    return { transport: "unix", path, abstract: { tight: opts.getBool("tight") ?? true } };
   }
   if (place === "host" || opts.has("port")) {
     const to = opts.getNumber("to");
@@ -256,7 +269,7 @@ function pairsText(text: string): string {
     case "websocket":
       return `socket,${hostAndPort(rest, text)}${prefix === "tcp" ? "" : `,${prefix}=on`}`;
     case "udp":
-      return "udp,port=0";
+      return udpText(rest, text);
     case "con":
       return "console";
     case "vc":
@@ -267,6 +280,16 @@ function pairsText(text: string): string {
   if (/^\/dev\/(parport|ppi)/.test(text)) return "parallel,path=x";
   if (text.startsWith("/dev/")) return "serial,path=x";
   throw new ChardevError(`parse error: ${text}`, { preceding: [`'${text}' is not a valid char driver`] });
+}
+
+/** `HOST:PORT@LOCALADDR:LOCALPORT`; what follows is not looked at. */
+function udpText(rest: string, text: string): string {
+  const match = /^([^:]{0,64}):([^@,]{1,32})(?:@([^:]{0,64}):([^,]{1,32}))?/s.exec(rest);
+  if (match === null || rest[match[0].length] === "@") throw new ChardevError(`parse error: ${text}`);
+  const [, host = "", port = "", localaddr, localport] = match;
+  return `udp,host=${host},port=${port}${
+    localport === undefined ? "" : `,localaddr=${localaddr},localport=${localport}`
+  }`;
 }
 
 function hostAndPort(rest: string, text: string): string {

@@ -9,9 +9,11 @@ import { ChardevError } from "./errors.ts";
 import { FileChardev, openLog, PipeChardev } from "./files.ts";
 import { MuxChardev } from "./mux.ts";
 import type { ChardevKind, ChardevWish } from "./options.ts";
+import { PtyChardev } from "./pty.ts";
 import { NullChardev, RingChardev } from "./simple.ts";
 import { SocketChardev } from "./socket.ts";
 import { type StandardStreams, StdioChardev } from "./stdio.ts";
+import { UdpChardev } from "./udp.ts";
 import { VcChardev } from "./vc.ts";
 
 /** What character devices need of the program. */
@@ -73,6 +75,11 @@ export class ChardevSet implements AsyncDisposable {
     return this.put(this.#mux(id, base));
   }
 
+  /** Of a device just made, or of the one below it: the pseudo terminal that users have to be told of. */
+  terminalOf(id: string): PtyChardev | undefined {
+    return [this.find(id), this.find(`${id}-base`)].find((device) => device instanceof PtyChardev);
+  }
+
   /** Takes in a device that was made elsewhere, such as one that a script plays. */
   put<Device extends CharBackend>(device: Device): Device {
     if (this.#devices.has(device.label)) throw new ChardevError(`Chardev with id '${device.label}' already exists`);
@@ -128,6 +135,10 @@ export class ChardevSet implements AsyncDisposable {
         return new FileChardev(id, device.filename, device);
       case "pipe":
         return new PipeChardev(id, device.path);
+      case "pty":
+        return new PtyChardev(id, clock);
+      case "udp":
+        return UdpChardev.open(id, device.udp);
       case "socket":
         return SocketChardev.open(id, device.socket, { clock, note });
       case "stdio":

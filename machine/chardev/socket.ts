@@ -3,7 +3,7 @@
  *
  * While somebody is there, others wait in the kernel's queue.
  *
- * Left out, and refused by who reads the options: TLS, websockets, udp, abstract names.
+ * Left out, and refused by who reads the options: TLS, 3270 terminals.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { addressText, type SocketAddress } from "./addresses.ts";
 import { CharBackend } from "./backend.ts";
 import { connect, type Line, listen, type Listener } from "./dial.ts";
 import { OutputQueue } from "./output_queue.ts";
+import { acceptWebsocket } from "./websocket.ts";
 import { TELNET_GREETING, TelnetInput, telnetOutput } from "./telnet.ts";
 
 /** A socket as it is wanted. */
@@ -22,6 +23,8 @@ export interface SocketWish {
   /** The program does not go on before the first client is there. */
   readonly wait: boolean;
   readonly telnet: boolean;
+  /** Of a server: clients are web browsers. */
+  readonly websocket: boolean;
   /** A client that lost its server tries again after so long; 0 for never. */
   readonly reconnectSeconds: number;
 }
@@ -47,6 +50,8 @@ export class SocketChardev extends CharBackend {
   readonly #site: SocketSite;
   readonly #listener: Listener | undefined;
   #client: Client | undefined;
+  /** Its handshake is not through yet. */
+  #greeting: Line | undefined;
   #retry: Timer | undefined;
   #came: () => void = () => {};
   #serving: Promise<void> = Promise.resolve();
@@ -82,8 +87,9 @@ export class SocketChardev extends CharBackend {
   }
 
   override get filename(): string {
-    const { address, server, telnet } = this.#wish;
-    const place = addressText(this.#listener?.address ?? address, telnet ? "telnet" : "tcp");
+    const { address, server, telnet, websocket } = this.#wish;
+    const protocol = telnet ? "telnet" : websocket ? "websocket" : "tcp";
+    const place = addressText(this.#listener?.address ?? address, protocol);
     const text = `${place}${server ? ",server=on" : ""}`;
     if (this.#client === undefined) return `disconnected:${text}`;
     const { peer } = this.#client.line;
@@ -101,10 +107,20 @@ export class SocketChardev extends CharBackend {
 
   async #acceptAll(): Promise<void> {
     for (;;) {
-      const line = await this.#listener!.accept();
-      if (line === undefined) return;
-      await this.#serve(line);
+      const plain = await this.#listener!.accept();
+      if (plain === undefined) return;
+      const line = this.#wish.websocket ? await this.#shakeHands(plain) : plain;
+      if (line !== undefined) await this.#serve(line);
     }
+  }
+
+  /** A client that says nothing is cut with the device. */
+  async #shakeHands(plain: Line): Promise<Line | undefined> {
+    if (this.isDisposed) return void plain.close();
+    this.#greeting = plain;
+    const line = await acceptWebsocket(plain);
+    this.#greeting = undefined;
+    return line;
   }
 
   async #keepConnected(): Promise<void> {
@@ -176,6 +192,7 @@ export class SocketChardev extends CharBackend {
   protected override async close(): Promise<void> {
     this.#listener?.close();
     this.#retry?.cancel();
+    this.#greeting?.close();
     this.hangUp();
     this.#came();
     await this.#serving;

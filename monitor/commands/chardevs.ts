@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { parseChardev } from "../../machine/mod.ts";
+import { parseChardev, type PtyChardev } from "../../machine/mod.ts";
 import { chardevInfos, ringNamed } from "../qmp/commands/chardevs.ts";
 import { arg } from "../schema/arguments.ts";
-import { command } from "../schema/command.ts";
+import { command, type HmpOutput } from "../schema/command.ts";
 
 export const infoChardev = command({
   name: "query-chardev",
@@ -26,25 +26,31 @@ export const infoChardev = command({
   },
 });
 
+function printTerminal(output: HmpOutput, terminal: PtyChardev | undefined): void {
+  if (terminal !== undefined) output.print(`${terminal.announcement}\n`);
+}
+
 export const chardevAdd = command({
   name: "chardev-add",
   summary: "Makes a character device, as -chardev does.",
   arguments: { args: arg.string() },
-  async run({ chardevs }, { args }): Promise<void> {
+  async run({ chardevs }, { args }): Promise<PtyChardev | undefined> {
     const { id, wish } = parseChardev(args);
     await chardevs.add(id, wish);
+    return chardevs.terminalOf(id);
   },
-  hmp: { names: "chardev-add", parameters: "args", help: "add chardev" },
+  hmp: { names: "chardev-add", parameters: "args", help: "add chardev", print: printTerminal },
 });
 
 export const chardevChange = command({
   name: "chardev-change",
   summary: "Puts another character device in the place of one, under its frontend.",
   arguments: { id: arg.string(), args: arg.string() },
-  async run({ chardevs }, { id, args }): Promise<void> {
+  async run({ chardevs }, { id, args }): Promise<PtyChardev | undefined> {
     await chardevs.change(id, parseChardev(`${args},id=${id}`).wish);
+    return chardevs.terminalOf(id);
   },
-  hmp: { names: "chardev-change", parameters: "id args", help: "change chardev" },
+  hmp: { names: "chardev-change", parameters: "id args", help: "change chardev", print: printTerminal },
 });
 
 export const chardevRemove = command({

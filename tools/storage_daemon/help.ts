@@ -18,8 +18,8 @@ QEMU storage daemon
   --blockdev [driver=]<driver>[,node-name=<N>][,<option>=<value>...]
                          opens a node, as -blockdev of a machine does
 
-  --chardev <options>    makes a character device: null, stdio, file, pipe,
-                         socket, ringbuf
+  --chardev <options>    makes a character device: null, stdio, file, pipe, pty,
+                         socket, udp, ringbuf
 
   --daemonize            goes into the background once all is open
 

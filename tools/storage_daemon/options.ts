@@ -84,6 +84,8 @@ async function addChardev(text: string, origin: string, { program, host }: Daemo
     throw new CommandLineError(`attempt to add duplicate property '${id}' to object (type 'container')`, origin);
   }
   await host.chardevs.add(id, wish);
+  const terminal = host.chardevs.terminalOf(id);
+  if (terminal !== undefined) program.outAtOnce(`${terminal.announcement}\n`);
 }
 
 /** A tree's member that must be text. */

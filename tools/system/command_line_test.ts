@@ -67,6 +67,7 @@ Deno.test("character devices and monitors on them", () => {
       server: true,
       wait: false,
       telnet: false,
+      websocket: false,
       reconnectSeconds: 0,
     },
   });

@@ -242,6 +242,8 @@ async function openChardevs(settings: Settings, program: Program, site: RunSite)
   for (const { id, wish, origin, failed } of ordered) {
     try {
       await chardevs.add(id, wish);
+      const terminal = chardevs.terminalOf(id);
+      if (terminal !== undefined) program.outAtOnce(`${terminal.announcement}\n`);
     } catch (error) {
       throw error instanceof ChardevError ? new CommandLineError(error.message, origin, failed ?? error.hint) : error;
     }

@@ -7,14 +7,17 @@
  */
 import {
   absentKind,
+  type CharBackend,
   CHARDEV_KINDS,
   ChardevError,
   type ChardevKind,
   type ChardevSet,
   type ChardevWish,
   checkSocket,
+  PtyChardev,
   RingChardev,
   type SocketAddress,
+  type UdpWish,
 } from "../../../machine/mod.ts";
 import { deviceNotFound, MonitorError } from "../../errors.ts";
 import { empty, type Infer, int, list, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
@@ -37,7 +40,9 @@ function wishOf(backend: Backend): ChardevWish {
 function kindOf(backend: Backend): ChardevKind {
   switch (backend.type) {
     case "null":
-      return { kind: "null" };
+    case "pty":
+    case "vc":
+      return { kind: backend.type };
     case "stdio":
       return { kind: "stdio", signal: backend.data.signal ?? true };
     case "ringbuf":
@@ -53,6 +58,8 @@ function kindOf(backend: Backend): ChardevKind {
       return { kind: "mux", base: backend.data.chardev };
     case "socket":
       return { kind: "socket", socket: socketOf(backend.data) };
+    case "udp":
+      return { kind: "udp", udp: udpOf(backend.data) };
     default:
       throw absentKind(backend.type);
   }
@@ -72,11 +79,22 @@ function socketOf(data: SocketData) {
   });
 }
 
+function udpOf({ remote, local }: Extract<Backend, { type: "udp" }>["data"]): UdpWish {
+  const inetOf = (address: Infer<typeof legacyAddress>) => {
+    if (address.type !== "inet") throw new ChardevError("socket type unsupported for datagram");
+    return { transport: "tcp", hostname: address.data.host, port: address.data.port } as const;
+  };
+  return { remote: inetOf(remote), ...(local === undefined ? {} : { local: inetOf(local) }) };
+}
+
 function addressOf(address: Infer<typeof legacyAddress>): SocketAddress {
   switch (address.type) {
     case "unix":
-      if (address.data.abstract) throw new ChardevError("there are no abstract sockets in moa");
-      return { transport: "unix", path: address.data.path };
+      return {
+        transport: "unix",
+        path: address.data.path,
+        ...(address.data.abstract ? { abstract: { tight: address.data.tight ?? true } } : {}),
+      };
     case "inet": {
       const { host, port, to } = address.data;
       return { transport: "tcp", hostname: host, port, ...(to === undefined ? {} : { to }) };
@@ -89,10 +107,11 @@ function addressOf(address: Infer<typeof legacyAddress>): SocketAddress {
   }
 }
 
-/** QEMU says before which device could not be made. */
-async function added(id: string, work: () => Promise<unknown>): Promise<void> {
+/** What is answered; QEMU says before an error which device could not be made. */
+async function added(id: string, work: () => Promise<CharBackend>): Promise<{ readonly pty?: string }> {
   try {
-    await work();
+    const device = await work();
+    return device instanceof PtyChardev ? { pty: device.path } : {};
   } catch (error) {
     if (!(error instanceof ChardevError)) throw error;
     const whole = /^Chardev |^Mux device /.test(error.message);
@@ -114,8 +133,7 @@ export const chardevAdd = qmpCommand({
   data: struct({ id: str, backend: chardevBackend }),
   returns: struct({ pty: optional(str) }),
   async run({ chardevs }, { id, backend }) {
-    await added(id, async () => await chardevs.add(id, withoutWait(wishOf(backend))));
-    return {};
+    return await added(id, () => chardevs.add(id, withoutWait(wishOf(backend))));
   },
 });
 
@@ -125,8 +143,7 @@ export const chardevChange = qmpCommand({
   data: struct({ id: str, backend: chardevBackend }),
   returns: struct({ pty: optional(str) }),
   async run({ chardevs }, { id, backend }) {
-    await added(id, async () => await chardevs.change(id, withoutWait(wishOf(backend))));
-    return {};
+    return await added(id, () => chardevs.change(id, withoutWait(wishOf(backend))));
   },
 });
 
