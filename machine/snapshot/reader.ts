@@ -1,6 +1,6 @@
 /**
- * Reads a machine's state back: twice, first to check all of it, then to take it up. What is refused is refused in the
- * first pass, before anything has changed.
+ * Reads a machine's state back: first all of it, to check it, then RAM once more, into its place. What is refused is
+ * refused in the first pass, before anything has changed.
  *
  * @module
  */
@@ -14,18 +14,22 @@ import {
   Kind,
   MAGIC,
   PAGE_BYTES,
+  PAGE_MAP_BYTES,
   QEMU_MAGIC,
-  RAM_CHUNK_BYTES,
-  type Section,
+  REGION_BYTES,
   SectionHeader,
   sectionProblem,
 } from "./format.ts";
+import { StateInput, type StateSource } from "./input.ts";
 import { decodeState } from "./state_text.ts";
 
-/** Where a state comes from; offsets count from its beginning. */
-export interface StateSource {
-  readonly sizeBytes: number;
-  read(at: number, into: IoVector): Promise<void>;
+/** Where the pages of a region lie. */
+interface SavedRegion {
+  /** In RAM. */
+  readonly address: number;
+  /** In the state. */
+  readonly at: number;
+  readonly map: Uint8Array;
 }
 
 /** A state that was checked: what the second pass needs. */
@@ -33,6 +37,8 @@ export interface CheckedState {
   readonly virtualNs: number;
   readonly devices: readonly { readonly device: Device; readonly saved: SavedDevice }[];
   readonly cpu: Uint8Array;
+  /** By ascending address. */
+  readonly ram: readonly SavedRegion[];
 }
 
 /**
@@ -42,53 +48,85 @@ export interface CheckedState {
  * @throws {MachineError} saying what does not fit; nothing has changed
  */
 export async function checkMachineState(machine: Machine, source: StateSource, tag: string): Promise<CheckedState> {
-  await checkHeader(source, tag);
+  const input = new StateInput(source);
+  try {
+    return await checkAll(machine, input, tag);
+  } finally {
+    await input.end();
+  }
+}
+
+async function checkAll(machine: Machine, input: StateInput, tag: string): Promise<CheckedState> {
+  await checkHeader(input, tag);
   let about: { virtualNs: number } | undefined;
   let cpu: Uint8Array | undefined;
   const found = new Map<Device, SavedDevice>();
-  let ramEnd = 0;
-  for await (const { kind, address, payload } of sections(source, tag)) {
+  const ram: SavedRegion[] = [];
+  for await (const { kind, address, at, payload } of sections(input, tag)) {
     if (kind === Kind.machine) about = checkMachine(machine, decode(payload, tag), tag);
     else if (kind === Kind.device) {
       const { device, saved } = checkDevice(machine, decode(payload, tag), tag);
       found.set(device, saved);
-    } else if (kind === Kind.cpu) cpu = payload;
-    else if (kind === Kind.ram) ramEnd = checkRam(machine, address, payload, ramEnd, tag);
+    } else if (kind === Kind.cpu) cpu = payload.slice();
+    else if (kind === Kind.ram) ram.push(checkRegion(machine, { kind, address, at, payload }, ram.at(-1), tag));
     else if (kind !== Kind.end) throw refusal(tag, `an unknown section of kind ${kind}`);
   }
   if (about === undefined || cpu === undefined) throw refusal(tag, "sections are missing");
   for (const device of machine.devices) {
     if (!found.has(device)) throw refusal(tag, `it has no state for ${device.type.name} at ${device.path}`);
   }
-  return { virtualNs: about.virtualNs, devices: [...found].map(([device, saved]) => ({ device, saved })), cpu };
+  return { virtualNs: about.virtualNs, devices: [...found].map(([device, saved]) => ({ device, saved })), cpu, ram };
 }
 
-/** Takes up RAM from a state that was checked. */
-export async function loadRam(machine: Machine, source: StateSource, tag: string): Promise<void> {
-  let position = 0;
-  for await (const { kind, address, payload } of sections(source, tag, Kind.ram)) {
-    if (kind !== Kind.ram) continue;
-    clear(machine, position, address);
-    machine.ram.write(address, payload);
-    machine.ram.changed(address, payload.length);
-    position = address + payload.length;
-  }
-  clear(machine, position, machine.ramBytes);
-}
-
-/** Zeroes RAM from `from` to `to`, leaving alone what is zero: memory that nobody touched stays unallocated. */
-function clear(machine: Machine, from: number, to: number): void {
-  for (let at = from; at < to; at += RAM_CHUNK_BYTES) {
-    const bytes = machine.ram.slice(at, Math.min(RAM_CHUNK_BYTES, to - at));
-    if (isZero(bytes)) continue;
-    bytes.fill(0);
-    machine.ram.changed(at, bytes.length);
+/** Takes up RAM from a state that was checked: pages go from the source to where they belong. */
+export async function loadRam(machine: Machine, source: StateSource, saved: readonly SavedRegion[]): Promise<void> {
+  const { ram } = machine;
+  const regions = saved.values();
+  let next = regions.next().value;
+  for (let address = 0; address < ram.sizeBytes; address += REGION_BYTES) {
+    // The view is taken anew for each region: meanwhile the accelerator may move its memory.
+    const bytes = ram.slice(address, Math.min(REGION_BYTES, ram.sizeBytes - address));
+    if (next?.address !== address) {
+      if (!clear(bytes)) continue;
+    } else {
+      await source.read(next.at, IoVector.from(savedPages(bytes, next.map)));
+      next = regions.next().value;
+    }
+    ram.changed(address, bytes.length);
   }
 }
 
-async function checkHeader(source: StateSource, tag: string): Promise<void> {
-  if (source.sizeBytes < Header.sizeBytes) throw refusal(tag, "it is too short");
-  const { magic, version } = Header.decode(await readBytes(source, 0, Header.sizeBytes));
+/** Runs of pages in `region` that `map` has; the others are cleared. */
+function savedPages(region: Uint8Array, map: Uint8Array): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  let runStart = -1;
+  for (let at = 0; at < region.length; at += PAGE_BYTES) {
+    if (hasPage(map, at / PAGE_BYTES)) {
+      if (runStart < 0) runStart = at;
+      continue;
+    }
+    if (runStart >= 0) runs.push(region.subarray(runStart, at));
+    runStart = -1;
+    clear(region.subarray(at, at + PAGE_BYTES));
+  }
+  if (runStart >= 0) runs.push(region.subarray(runStart));
+  return runs;
+}
+
+function hasPage(map: Uint8Array, page: number): boolean {
+  return (map[page >>> 3]! >>> (page & 7) & 1) !== 0;
+}
+
+/** Zeroes `bytes`, leaving alone what is zero: memory that nobody touched stays unallocated. False where nothing changed. */
+function clear(bytes: Uint8Array): boolean {
+  if (isZero(bytes)) return false;
+  bytes.fill(0);
+  return true;
+}
+
+async function checkHeader(input: StateInput, tag: string): Promise<void> {
+  if (input.leftBytes < Header.sizeBytes) throw refusal(tag, "it is too short");
+  const { magic, version } = Header.decode(await input.take(Header.sizeBytes));
   if (magic === QEMU_MAGIC) {
     throw new MachineError(`Snapshot '${tag}' holds a VM state of QEMU's own, which only QEMU can load`);
   }
@@ -96,31 +134,32 @@ async function checkHeader(source: StateSource, tag: string): Promise<void> {
   if (version !== FORMAT_VERSION) throw refusal(tag, `it has version ${version}, known is ${FORMAT_VERSION}`);
 }
 
-/** All sections in order, checked by their sums; those of other kinds than `wanted` come without payload. */
-async function* sections(source: StateSource, tag: string, wanted?: number): AsyncIterableIterator<Section> {
-  let at: number = Header.sizeBytes;
+/** A section as it is read. */
+interface Section {
+  readonly kind: number;
+  readonly address: number;
+  /** Where its payload lies. */
+  readonly at: number;
+  /** A view until the next section is asked for. */
+  readonly payload: Uint8Array;
+}
+
+/** All sections in order, checked by their sums. */
+async function* sections(input: StateInput, tag: string): AsyncIterableIterator<Section> {
   while (true) {
-    if (at + SectionHeader.sizeBytes > source.sizeBytes) throw refusal(tag, "it ends too early");
-    const head = await readBytes(source, at, SectionHeader.sizeBytes);
+    if (input.leftBytes < SectionHeader.sizeBytes) throw refusal(tag, "it ends too early");
+    const head = (await input.take(SectionHeader.sizeBytes)).slice();
     const problem = sectionProblem(head);
     if (problem !== undefined) throw refusal(tag, problem);
     const { kind, lengthBytes, address } = SectionHeader.decode(head);
-    at += SectionHeader.sizeBytes;
-    if (at + lengthBytes > source.sizeBytes) throw refusal(tag, "it ends too early");
-    const skip = wanted !== undefined && kind !== wanted;
-    const payload = skip ? new Uint8Array(0) : await readBytes(source, at, lengthBytes);
-    const damage = skip ? undefined : sectionProblem(head, payload);
+    if (input.leftBytes < lengthBytes) throw refusal(tag, "it ends too early");
+    const at = input.position;
+    const payload = await input.take(lengthBytes);
+    const damage = sectionProblem(head, payload);
     if (damage !== undefined) throw refusal(tag, damage);
-    yield { kind, address, payload };
+    yield { kind, address, at, payload };
     if (kind === Kind.end) return;
-    at += lengthBytes;
   }
-}
-
-async function readBytes(source: StateSource, at: number, lengthBytes: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(lengthBytes);
-  if (lengthBytes > 0) await source.read(at, IoVector.of(bytes));
-  return bytes;
 }
 
 function decode(payload: Uint8Array, tag: string): unknown {
@@ -158,12 +197,26 @@ function checkDevice(machine: Machine, value: unknown, tag: string): { device: D
   return { device, saved: value.saved };
 }
 
-function checkRam(machine: Machine, address: number, payload: Uint8Array, ramEnd: number, tag: string): number {
-  const end = address + payload.length;
-  if (address < ramEnd || address % PAGE_BYTES !== 0 || end > machine.ramBytes) {
-    throw refusal(tag, "its RAM does not fit");
+function checkRegion(machine: Machine, section: Section, before: SavedRegion | undefined, tag: string): SavedRegion {
+  const { address, at, payload } = section;
+  const map = payload.slice(0, PAGE_MAP_BYTES);
+  const follows = before === undefined || address > before.address;
+  const regionBytes = Math.min(REGION_BYTES, machine.ramBytes - address);
+  const fits = follows && address % REGION_BYTES === 0 && regionBytes > 0 &&
+    payload.length === PAGE_MAP_BYTES + pagesBytes(map, regionBytes);
+  if (!fits) throw refusal(tag, "its RAM does not fit");
+  return { address, at: at + PAGE_MAP_BYTES, map };
+}
+
+/** How long the pages that `map` has are together; NaN where there is one behind the end of the region. */
+function pagesBytes(map: Uint8Array, regionBytes: number): number {
+  let sum = 0;
+  for (let page = 0; page < 8 * map.length; page++) {
+    if (!hasPage(map, page)) continue;
+    const leftBytes = regionBytes - page * PAGE_BYTES;
+    sum += leftBytes > 0 ? Math.min(PAGE_BYTES, leftBytes) : NaN;
   }
-  return end;
+  return sum;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

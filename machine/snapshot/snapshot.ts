@@ -12,7 +12,8 @@ import { NS_PER_S } from "../../base/units.ts";
 import { MachineError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
 import { type CapableDisk, capableDisks, findSnapshot, type SnapshotScope, vmStateDisk } from "./disks.ts";
-import { checkMachineState, loadRam, type StateSource } from "./reader.ts";
+import type { StateSource } from "./input.ts";
+import { checkMachineState, loadRam } from "./reader.ts";
 import { writeMachineState } from "./writer.ts";
 
 /** What a snapshot without a tag is called, by the host's time: `vm-20260131235959`. */
@@ -88,7 +89,7 @@ export function loadSnapshot(machine: Machine, tag: string, scope?: SnapshotScop
     for (const disk of disks) await settled(disk, () => disk.store.apply(findSnapshot(disk, tag)!.id));
     await machine.resetForLoad();
     machine.accelerator.clock?.restore(checked.virtualNs);
-    await loadRam(machine, source, tag);
+    await loadRam(machine, source, checked.ram);
     for (const { device, saved } of checked.devices) device.load(saved);
     machine.accelerator.load(checked.cpu);
   });

@@ -1,102 +1,81 @@
 /**
- * Writes a machine's state: devices first, then RAM page by page, never more than a chunk of it in memory.
+ * Writes a machine's state: devices first, then RAM region by region, never more than a few of them in memory twice.
+ *
+ * Pages are copied, though a region could be written from where it lies: a script may play the guest meanwhile, and what
+ * is written must be what was summed. Copies within the processor's cache cost next to nothing.
  *
  * @module
  */
-import { IoVector, isZero } from "../../base/io_vector.ts";
+import { isZero } from "../../base/io_vector.ts";
 import type { Machine } from "../machine.ts";
-import { FORMAT_VERSION, Header, Kind, MAGIC, PAGE_BYTES, RAM_CHUNK_BYTES, sectionHead } from "./format.ts";
+import {
+  FORMAT_VERSION,
+  Header,
+  Kind,
+  MAGIC,
+  MAX_RAM_SECTION_BYTES,
+  PAGE_BYTES,
+  PAGE_MAP_BYTES,
+  putSectionHead,
+  REGION_BYTES,
+  SectionHeader,
+} from "./format.ts";
+import { StateOutput, type StateSink } from "./output.ts";
 import { encodeState } from "./state_text.ts";
-
-/** Where a state goes; offsets count from its beginning. */
-export interface StateSink {
-  write(at: number, from: IoVector): Promise<void>;
-}
 
 /** Writes the state of `machine`, which stands still; returns how many bytes that took. */
 export async function writeMachineState(machine: Machine, sink: StateSink): Promise<number> {
-  const writer = new StateWriter(sink);
-  await writer.raw(Header.toBytes({ magic: MAGIC, version: FORMAT_VERSION, reserved: 0 }));
-  await writer.section(
-    Kind.machine,
-    encodeState({
-      board: machine.board.name,
-      ramBytes: machine.ramBytes,
-      virtualNs: machine.clocks.virtual.nowNs(),
-      accelerator: machine.accelerator.name,
-    }),
-  );
+  const output = new StateOutput(sink);
+  try {
+    await writeAll(machine, output);
+  } finally {
+    await output.end();
+  }
+  return output.position;
+}
+
+async function writeAll(machine: Machine, output: StateOutput): Promise<void> {
+  await output.append(Header.toBytes({ magic: MAGIC, version: FORMAT_VERSION, reserved: 0 }));
+  const about = {
+    board: machine.board.name,
+    ramBytes: machine.ramBytes,
+    virtualNs: machine.clocks.virtual.nowNs(),
+    accelerator: machine.accelerator.name,
+  };
+  await writeSection(output, Kind.machine, encodeState(about));
   for (const device of machine.devices) {
     const record = { type: device.type.name, path: device.path, saved: device.save() };
-    await writer.section(Kind.device, encodeState(record));
+    await writeSection(output, Kind.device, encodeState(record));
   }
-  await writer.section(Kind.cpu, machine.accelerator.save());
-  await writeRam(machine, writer);
-  await writer.section(Kind.end, new Uint8Array(0));
-  await writer.finish();
-  return writer.position;
+  await writeSection(output, Kind.cpu, machine.accelerator.save());
+  for (let address = 0; address < machine.ramBytes; address += REGION_BYTES) {
+    // The view is taken anew for each region: while one is written, the accelerator may move its memory.
+    const region = machine.ram.slice(address, Math.min(REGION_BYTES, machine.ramBytes - address));
+    const length = fillRamSection(output.room(MAX_RAM_SECTION_BYTES), address, region);
+    if (length > 0) await output.put(length);
+  }
+  await writeSection(output, Kind.end, new Uint8Array(0));
 }
 
-async function writeRam(machine: Machine, writer: StateWriter): Promise<void> {
-  const { ram } = machine;
-  for (let at = 0; at < ram.sizeBytes; at += RAM_CHUNK_BYTES) {
-    const length = Math.min(RAM_CHUNK_BYTES, ram.sizeBytes - at);
-    // The view is taken anew for each chunk: while one is written, the accelerator may move its memory.
-    if (isZero(ram.slice(at, length))) continue;
-    const chunk = ram.slice(at, length).slice();
-    for (const { start, end } of runsOfPages(chunk)) {
-      // A copy: a script may play the guest meanwhile, and what is written must be what was summed.
-      await writer.section(Kind.ram, chunk.slice(start, end), at + start);
-    }
-  }
+async function writeSection(output: StateOutput, kind: number, payload: Uint8Array): Promise<void> {
+  const head = new Uint8Array(SectionHeader.sizeBytes);
+  putSectionHead(head, kind, 0, payload);
+  await output.append(head);
+  await output.append(payload);
 }
 
-/** The runs of pages in `chunk` that are not all zero. */
-function runsOfPages(chunk: Uint8Array): { start: number; end: number }[] {
-  const runs: { start: number; end: number }[] = [];
-  for (let start = 0; start < chunk.length; start += PAGE_BYTES) {
-    const end = Math.min(start + PAGE_BYTES, chunk.length);
-    if (isZero(chunk.subarray(start, end))) continue;
-    const last = runs.at(-1);
-    if (last?.end === start) last.end = end;
-    else runs.push({ start, end });
+/** Makes the section of `region` in `into`; its length, 0 where the region is all zero and needs none. */
+function fillRamSection(into: Uint8Array, address: number, region: Uint8Array): number {
+  if (isZero(region)) return 0;
+  const map = into.subarray(SectionHeader.sizeBytes, SectionHeader.sizeBytes + PAGE_MAP_BYTES).fill(0);
+  let end = SectionHeader.sizeBytes + PAGE_MAP_BYTES;
+  for (let at = 0; at < region.length; at += PAGE_BYTES) {
+    const page = region.subarray(at, at + PAGE_BYTES);
+    if (isZero(page)) continue;
+    map[at / PAGE_BYTES >>> 3]! |= 1 << (at / PAGE_BYTES & 7);
+    into.set(page, end);
+    end += page.length;
   }
-  return runs;
-}
-
-/** Gathers small sections into one write. */
-class StateWriter {
-  readonly #sink: StateSink;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  #written = 0;
-
-  constructor(sink: StateSink) {
-    this.#sink = sink;
-  }
-
-  get position(): number {
-    return this.#written + this.#pendingBytes;
-  }
-
-  async section(kind: number, payload: Uint8Array, address = 0): Promise<void> {
-    await this.raw(sectionHead(kind, address, payload));
-    await this.raw(payload);
-  }
-
-  async raw(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= RAM_CHUNK_BYTES) await this.finish();
-  }
-
-  async finish(): Promise<void> {
-    if (this.#pendingBytes === 0) return;
-    const data = IoVector.from(this.#pending);
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    await this.#sink.write(this.#written, data);
-    this.#written += data.length;
-  }
+  putSectionHead(into, Kind.ram, address, into.subarray(SectionHeader.sizeBytes, end));
+  return end;
 }

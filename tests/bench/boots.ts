@@ -1,6 +1,5 @@
 /**
- * Guests on the CPU, against the real program with its own translator: how soon a boot sector and a shell are reached,
- * how long a state takes to save and to load.
+ * Guests on the CPU, against the real program with its own translator: how soon a boot sector and a shell are reached.
  *
  * The kernel is that of `MOA_GUESTS` (see tests/guests); without it its row is absent.
  *
@@ -11,13 +10,9 @@ import { Vm } from "../../mod.ts";
 import { initrd, linuxPackages } from "../guests/linux.ts";
 import { bootSector } from "../guests/booted.ts";
 import type { Benchmark } from "./harness.ts";
-import { run } from "./qemu.ts";
 
 const PROMPT = "moa# ";
 const LIMIT_MS = 180_000;
-const STATE_RAM_MIB = 384;
-/** Of that much memory each page has its own content. */
-const STATE_USED_BYTES = 64 * MiB;
 
 /** Benchmarks of booting and of states in `directory`. */
 export function bootBenchmarks(directory: string): Benchmark[] {
@@ -31,8 +26,6 @@ export function bootBenchmarks(directory: string): Benchmark[] {
       ours: () => toBootSector(`${directory}/boot.raw`),
     },
     ...kernelBenchmarks(directory),
-    state(directory, "savevm", (vm) => vm.savevm("a")),
-    state(directory, "loadvm", (vm) => vm.loadvm("a")),
   ];
 }
 
@@ -92,28 +85,4 @@ async function qemuToPrompt(args: readonly string[]): Promise<number> {
   }
   child.kill("SIGKILL");
   return (performance.now() - start) / 1000;
-}
-
-/** A state of much RAM, a sixth of it in use. */
-function state(directory: string, name: string, work: (vm: Vm) => Promise<unknown>): Benchmark {
-  const disk = `${directory}/state.qcow2`;
-  return {
-    name: `${name}, ${STATE_RAM_MIB} MiB of RAM`,
-    unit: "s",
-    target: 1.5,
-    lessIsBetter: true,
-    prepare: async () => void await run("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"),
-    ours: async () => {
-      await using vm = await Vm.start({ accel: "v86", memory: STATE_RAM_MIB, paused: true, hda: disk });
-      const page = new Uint32Array(1024);
-      for (let at = 0; at < STATE_USED_BYTES; at += 4096) {
-        page.fill(at + 1);
-        vm.machine.memory.write(MiB + at, new Uint8Array(page.buffer));
-      }
-      await vm.savevm("a");
-      const start = performance.now();
-      await work(vm);
-      return (performance.now() - start) / 1000;
-    },
-  };
 }

@@ -18,6 +18,7 @@ import { machineBenchmarks } from "./machine.ts";
 import { monitorBenchmarks } from "./monitor.ts";
 import { qcow2Benchmarks } from "./qcow2.ts";
 import { startupBenchmarks } from "./startup.ts";
+import { stateBenchmarks } from "./states.ts";
 
 /** Every file of benchmarks: a function from the folder for its images to its rows. */
 const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
@@ -29,6 +30,7 @@ const GROUPS: readonly ((directory: string) => Benchmark[])[] = [
   machineBenchmarks,
   guestBenchmarks,
   bootBenchmarks,
+  stateBenchmarks,
   linuxBenchmarks,
   startupBenchmarks,
 ];

@@ -52,14 +52,23 @@ async function readThroughL2(image: Qcow2Image, l2: number, offset: number, into
   const view = new DataView(entries.buffer);
   for (let done = 0; done < into.length;) {
     const inCluster = (offset + done) % clusterSize;
-    const mapping = image.entries.decode(view, Math.floor((offset % clusterSize + done) / clusterSize));
+    const index = Math.floor((offset % clusterSize + done) / clusterSize);
+    const mapping = image.entries.decode(view, index);
     // Of subclusters that differ, one after the other.
     const unit = mapping.kind === "mixed" ? image.subclusterSize : clusterSize;
-    const length = Math.min(unit - inCluster % unit, into.length - done);
-    const part = into.slice(done, length);
+    let length = unit - inCluster % unit;
     if (mapping.kind === "compressed") throw formatError("VM state of a snapshot is compressed", "EIO");
     const isData = mapping.kind === "data" ||
       (mapping.kind === "mixed" && (mapping.data & 2 ** Math.floor(inCluster / unit)) !== 0);
+    if (mapping.kind === "data") {
+      // Clusters that lie side by side are read as one.
+      for (let next = index + 1; next < count; next++, length += clusterSize) {
+        const following = image.entries.decode(view, next);
+        if (following.kind !== "data" || following.host !== mapping.host + (next - index) * clusterSize) break;
+      }
+    }
+    length = Math.min(length, into.length - done);
+    const part = into.slice(done, length);
     if (isData) await readUnaligned(image.data, mapping.host + inCluster, offset + done, part);
     else part.fill(0);
     done += length;
