@@ -139,7 +139,10 @@ export class Pit8254 extends IsaDevice<typeof PROPERTIES, PitState> {
     }
     const nowNs = this.#nowNs;
     this.#irq.set(counter.output(atNs));
-    let changeNs = counter.nextChangeNs(nowNs - atNs > LONGEST_LAG_NS ? nowNs : atNs);
+    const fromNs = nowNs - atNs > LONGEST_LAG_NS ? nowNs : atNs;
+    // What is passed over ends in an edge too: a strobe (mode 4) has none after it that would make up for its own.
+    if (fromNs !== atNs) this.#irq.set(counter.output(fromNs));
+    let changeNs = counter.nextChangeNs(fromNs);
     if (changeNs !== undefined && changeNs <= nowNs) {
       this.#irq.set(counter.output(changeNs));
       changeNs = counter.nextChangeNs(changeNs);
