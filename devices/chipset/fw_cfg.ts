@@ -107,6 +107,11 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
     return this.#files.some((file) => file.name === name);
   }
 
+  /** What a file holds now; `undefined` where there is none of this name. */
+  file(name: string): Uint8Array | undefined {
+    return this.#files.find((file) => file.name === name)?.content();
+  }
+
   /** What the guest reads under `key`. */
   item(key: number): Uint8Array {
     if (key === FwCfgKey.FileDirectory) return this.#directory();

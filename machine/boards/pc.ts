@@ -79,6 +79,7 @@ class PcBuilder {
   readonly #interrupts = new BoardInterrupts();
   readonly #memory: PcMemory;
   readonly #cpu: CpuDevice;
+  readonly #fwCfg: FwCfg;
   /** Moa's own firmware, where there is a CPU and no other one for it. */
   readonly #bios: BuiltInBios | undefined;
   #bootOrder: string;
@@ -86,8 +87,12 @@ class PcBuilder {
   constructor(site: BoardSite) {
     this.#site = site;
     this.#bootOrder = site.bootOrder;
+    this.#fwCfg = fwCfgIo.create(site.context);
     if (site.firmware === undefined && site.accelerator.can.runsCode) {
-      this.#bios = makeBuiltInBios(site, () => this.#bootOrder);
+      this.#bios = makeBuiltInBios(site, {
+        bootOrder: () => this.#bootOrder,
+        files: (name) => this.#fwCfg.file(name),
+      });
     }
     this.#memory = buildPcMemory(site, this.#bios?.image ?? site.firmware);
     const { systemMemory, accelerator, addAddressSpace } = site;
@@ -96,9 +101,9 @@ class PcBuilder {
 
   async build(): Promise<BuiltBoard> {
     const { context, systemBus } = this.#site;
+    const fwCfg = this.#fwCfg;
     await this.#cpu.realize();
     await kvmvapic.create(context).realize(systemBus);
-    const fwCfg = fwCfgIo.create(context);
     fwCfg.place(context.objects.machine, "fw_cfg");
     await fwCfg.realize(systemBus);
     const host = await this.#buildHost();

@@ -7,7 +7,7 @@ import { BlockBackend } from "../../block/mod.ts";
 import { Device } from "../../devices/bus/mod.ts";
 import { splitRam } from "../../devices/chipset/mod.ts";
 import { layOutLinux } from "../firmware/linux.ts";
-import { BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
+import { type BiosSite, BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
 import type { BoardSite } from "./board.ts";
 import { bootIndex } from "./boot_paths.ts";
 
@@ -20,8 +20,11 @@ const KINDS: Readonly<Record<string, FirmwareDisk["kind"]>> = {
   "virtio-blk-pci-transitional": "disk",
 };
 
-/** Makes it; the order in which it boots and what is plugged in are asked for at each start. */
-export function makeBuiltInBios(site: BoardSite, bootOrder: () => string): BuiltInBios {
+/** Makes it; the order in which it boots, what is plugged in and the files of fw_cfg are asked for at each start. */
+export function makeBuiltInBios(
+  site: BoardSite,
+  { bootOrder, files }: Pick<BiosSite, "bootOrder" | "files">,
+): BuiltInBios {
   const { context, ram, firmwareItems, accelerator } = site;
   const { linux } = firmwareItems;
   const sizes = splitRam(ram.sizeBytes);
@@ -31,6 +34,7 @@ export function makeBuiltInBios(site: BoardSite, bootOrder: () => string): Built
     ...sizes,
     kernel: linux === undefined ? undefined : layOutLinux(linux, sizes.lowRamBytes, accelerator.can),
     bootOrder,
+    files,
     disks: () => firmwareDisks(devices()),
     toSerial: firmwareItems.noGraphic ?? false,
   });

@@ -1,7 +1,7 @@
 /**
  * The built-in firmware: a ROM that hands calls to the host, and the device behind its two ports that serves them.
  *
- * So a machine starts where no SeaBIOS is installed. It is small: no menus, no ACPI tables, no option ROMs.
+ * So a machine starts where no SeaBIOS is installed. It is small: no menus, no option ROMs.
  *
  * A call in flight when the machine stops has been served by then, and is given back when the guest asks again; a call
  * that sleeps is kept by its registers alone.
@@ -24,6 +24,8 @@ import { PciService } from "./pci.ts";
 import { assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
 import type { FirmwareSite, Service } from "./site.ts";
 import { SystemService } from "./system.ts";
+import { loadTables } from "./table_loader.ts";
+import { TableMemory } from "./table_memory.ts";
 import { VideoService } from "./video.ts";
 
 const PROPERTIES = {};
@@ -163,7 +165,8 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
   const video = new VideoService(site);
   const disks = new DiskService(site);
   const keyboard = new KeyboardService(site);
-  const system = new SystemService(site);
+  const room = new TableMemory(site.memory, site.lowRamBytes);
+  const system = new SystemService(site, room);
   const pci = new PciService(site);
   const boot = new BootService(site, disks, video);
   const powerOn: Service = () => {
@@ -172,6 +175,11 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     keyboard.powerOn();
     video.setMode(3);
     video.print("moa's built-in firmware\r\n\r\n");
+    pci.withOpenSegment(() => {
+      room.clear();
+      const problem = loadTables(site.files, room, site.memory);
+      if (problem !== undefined) video.print(`No ACPI tables: ${problem}\r\n\r\n`);
+    });
   };
   return new Map<number, Service>([
     [0x10, (call) => video.call(call)],

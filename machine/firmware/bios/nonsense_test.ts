@@ -38,6 +38,7 @@ for (const seed of [1, 2, 3]) {
       disks: () => [{ kind: "floppy", backend: floppy }, { kind: "disk", backend: disk }],
       toSerial: false,
       kernel: undefined,
+      files: () => undefined,
     });
     await bios.realize(machine.isa);
     /** Calls as the ROM does; how it ended. */

@@ -26,6 +26,10 @@ const LEVEL_TRIGGERED = 0x0c;
 const VENDOR_INTEL = 0x8086;
 const DEVICE = { piix3: 0x7000, piix3Ide: 0x7010, piix4Power: 0x7113 } as const;
 const POWER_PORTS = 0x600;
+/** The host bridge's register for F0000 to FFFFF: what of it is RAM. */
+const PAM0 = 0x59;
+const PAM0_READ = 0x10;
+const PAM0_WRITE = 0x20;
 const PORTS_AND_MEMORY_AND_MASTER = 0x0007;
 const ERROR = { unsupported: 0x81, badVendor: 0x83, notFound: 0x86, badRegister: 0x87 } as const;
 
@@ -67,6 +71,13 @@ export class PciService {
       this.#write(place, 0x04, 2, this.#read(place, 0x04, 2) | PORTS_AND_MEMORY_AND_MASTER);
     }
     this.#site.ports.writeValue(EDGE_LEVEL, 1, LEVEL_TRIGGERED);
+  }
+
+  /** Lets the F segment be written to while `work` goes on. */
+  withOpenSegment(work: () => void): void {
+    this.#write(0, PAM0, 1, PAM0_READ | PAM0_WRITE);
+    work();
+    this.#write(0, PAM0, 1, PAM0_READ);
   }
 
   /** Int 1Ah, functions B1xxh. */

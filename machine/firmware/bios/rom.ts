@@ -22,6 +22,8 @@ export const CALL_PORT = 0x5f0;
 export const OWN_SERVICE = { powerOn: 0x100, key: 0x109 } as const;
 /** Where the code lies. */
 export const ROM_SEGMENT = 0xf000;
+/** What of the ROM is free for tables lies before this: the code begins here. */
+export const CODE_OFFSET = 0x8000;
 /** The size of the ROM. */
 export const ROM_BYTES = 0x10000;
 
@@ -219,8 +221,7 @@ export function assembleBios(): BiosRom {
   ]);
   const rows = [...hardware, ...SERVED.map((number) => [number, `int${number}`])];
   const vectors = `vectors:\n${rows.map(([number, label]) => ` dw ${number}, ${label}\n`).join("")} dw 0xffff\n`;
-  const start = 0x8000;
-  const { bytes, symbols } = assemble(`${SOURCE}${entries}${vectors}${TABLES}`, start, {
+  const { bytes, symbols } = assemble(`${SOURCE}${entries}${vectors}${TABLES}`, CODE_OFFSET, {
     SEGMENT: ROM_SEGMENT,
     PORT: CALL_PORT,
     POWER_ON: OWN_SERVICE.powerOn,
@@ -230,8 +231,8 @@ export function assembleBios(): BiosRom {
     TICKS_PER_DAY: 0x1800b0,
   });
   const image = new Uint8Array(ROM_BYTES);
-  image.set(bytes, start);
-  image.set(assemble(`jmp ${ROM_SEGMENT}:${start}`).bytes, 0xfff0);
+  image.set(bytes, CODE_OFFSET);
+  image.set(assemble(`jmp ${ROM_SEGMENT}:${CODE_OFFSET}`).bytes, 0xfff0);
   // The date and the model stand where programs have looked for them since the first PC.
   new TextEncoder().encodeInto("11/29/26", image.subarray(0xfff5));
   image[0xfffe] = 0xfc;

@@ -28,6 +28,8 @@ export interface FirmwareSite {
   readonly kernel: LinuxImage | undefined;
   /** Found anew at each start. */
   readonly disks: () => readonly FirmwareDisk[];
+  /** What fw_cfg has under a name. */
+  readonly files: (name: string) => Uint8Array | undefined;
   /** What the firmware writes goes to the first serial port too: there is no other display. */
   readonly toSerial: boolean;
   /** Where in the ROM the machine's table is, and where to stand still. */
@@ -73,3 +75,9 @@ export const BDA = {
 } as const;
 /** The last KiB of low memory is the firmware's own. */
 export const LOW_MEMORY_KIB = 639;
+
+/** What the firmware keeps there for itself. */
+export const EXTENDED_AREA = {
+  /** Four bytes: where RAM below 4 GiB ends for everybody else. */
+  ramEnd: LOW_MEMORY_KIB * 1024 + 0x10,
+} as const;

@@ -13,6 +13,7 @@ import { KiB, MiB } from "../../../base/units.ts";
 import { type FirmwareCall, linear } from "./call.ts";
 import { ROM_BYTES, ROM_SEGMENT } from "./rom.ts";
 import { BDA, type FirmwareSite, LOW_MEMORY_KIB } from "./site.ts";
+import type { TableMemory } from "./table_memory.ts";
 
 const SMAP = 0x534d4150;
 const UNSUPPORTED = 0x86;
@@ -39,9 +40,11 @@ interface MemoryRun {
 /** The services. */
 export class SystemService {
   readonly #site: FirmwareSite;
+  readonly #room: TableMemory;
 
-  constructor(site: FirmwareSite) {
+  constructor(site: FirmwareSite, room: TableMemory) {
     this.#site = site;
+    this.#room = room;
   }
 
   /** Fills the data area with what was found. */
@@ -130,7 +133,7 @@ export class SystemService {
       case 0x87:
         return this.#moveBlock(call);
       case 0x88:
-        call.ax = Math.min(0xffff, this.#site.lowRamBytes / KiB - 1024);
+        call.ax = Math.min(0xffff, Math.floor(this.#room.ramEnd / KiB) - 1024);
         return;
       case 0x90:
       case 0x91:
@@ -239,11 +242,13 @@ export class SystemService {
   #runs(): MemoryRun[] {
     const { lowRamBytes, highRamBytes } = this.#site;
     const low = LOW_MEMORY_KIB * KiB;
+    const end = this.#room.ramEnd;
     const runs: MemoryRun[] = [
       { start: 0, bytes: low, type: 1 },
       { start: low, bytes: KiB, type: 2 },
       { start: ROM_SEGMENT * 16, bytes: ROM_BYTES, type: 2 },
-      { start: MiB, bytes: lowRamBytes - MiB, type: 1 },
+      { start: MiB, bytes: end - MiB, type: 1 },
+      ...end < lowRamBytes ? [{ start: end, bytes: lowRamBytes - end, type: 2 } as const] : [],
       { start: FOUR_GIB - 256 * KiB, bytes: 256 * KiB, type: 2 },
     ];
     return highRamBytes > 0 ? [...runs, { start: FOUR_GIB, bytes: highRamBytes, type: 1 }] : runs;
@@ -251,9 +256,9 @@ export class SystemService {
 
   /** Function E801h: KiB from 1 to 16 MiB, and 64-KiB pieces above. */
   #memorySizes(call: FirmwareCall): void {
-    const { lowRamBytes } = this.#site;
-    const between = Math.min(lowRamBytes, 16 * MiB) / KiB - 1024;
-    const above = Math.max(0, lowRamBytes - 16 * MiB) / (64 * KiB);
+    const end = this.#room.ramEnd;
+    const between = Math.floor(Math.min(end, 16 * MiB) / KiB) - 1024;
+    const above = Math.floor(Math.max(0, end - 16 * MiB) / (64 * KiB));
     call.ax = call.cx = between;
     call.bx = call.dx = above;
   }

@@ -1,0 +1,67 @@
+/**
+ * Where the firmware puts tables for operating systems: below its code in the F segment, and at the end of RAM.
+ *
+ * How much of RAM they have taken stands in the extended BIOS data area, so that a snapshot keeps it.
+ *
+ * @module
+ */
+import { KiB, MiB } from "../../../base/units.ts";
+import type { AddressSpace } from "../../../devices/bus/mod.ts";
+import { CODE_OFFSET, ROM_SEGMENT } from "./rom.ts";
+import { EXTENDED_AREA } from "./site.ts";
+
+/** No more than this of RAM: a kernel's initial RAM disk is laid out below. */
+const HIGH_BYTES = 160 * KiB;
+/** Where tables are looked for they begin at such multiples. */
+const PARAGRAPH = 16;
+const FIRST = ROM_SEGMENT * 16;
+
+/** Where something goes: `"low"` is the F segment, where operating systems look for what points to the rest. */
+export type TableZone = "low" | "high";
+
+/** The two zones. */
+export class TableMemory {
+  readonly #memory: AddressSpace;
+  readonly #ramBytes: number;
+  #lowEnd = FIRST;
+
+  /** @param ramBytes where RAM below 4 GiB ends */
+  constructor(memory: AddressSpace, ramBytes: number) {
+    this.#memory = memory;
+    this.#ramBytes = ramBytes;
+  }
+
+  /** All is free, as at power on. */
+  clear(): void {
+    this.#lowEnd = FIRST;
+    this.#memory.writeValue(EXTENDED_AREA.ramEnd, 4, this.#ramBytes);
+  }
+
+  /** Where RAM ends for everybody else. */
+  get ramEnd(): number {
+    const end = this.#memory.readValue(EXTENDED_AREA.ramEnd, 4);
+    return end > MiB && end < this.#ramBytes ? end : this.#ramBytes;
+  }
+
+  /** Takes `bytes` bytes at a multiple of `alignment`, a power of two; `undefined` where there is no room for them. */
+  take(zone: TableZone, bytes: number, alignment: number): number | undefined {
+    const unit = Math.max(alignment, PARAGRAPH);
+    if (zone === "low") {
+      const at = Math.ceil(this.#lowEnd / unit) * unit;
+      if (at + bytes > FIRST + CODE_OFFSET) return undefined;
+      this.#lowEnd = at + bytes;
+      return at;
+    }
+    const at = Math.floor((this.ramEnd - bytes) / unit) * unit;
+    if (at < Math.max(2 * MiB, this.#ramBytes - HIGH_BYTES)) return undefined;
+    this.#memory.writeValue(EXTENDED_AREA.ramEnd, 4, at);
+    return at;
+  }
+
+  /** Puts a table of one piece into the F segment; where it is. */
+  place(table: Uint8Array): number | undefined {
+    const at = this.take("low", table.length, PARAGRAPH);
+    if (at !== undefined) this.#memory.write(at, table);
+    return at;
+  }
+}
