@@ -9,7 +9,20 @@ import { assert, assertEquals } from "@std/assert";
 import { SeededRandom } from "../../base/random.ts";
 import { haveProgram } from "../../tests/support/programs.ts";
 import { picture } from "./picture.ts";
-import { type Access, BYTES_MODE, PLANAR_MODE, play, setPalette, TEXT_MODE, vgaMachine } from "./testing.ts";
+import {
+  type Access,
+  BYTES_MODE,
+  EGA_MODE,
+  FOUR_COLOUR_MODE,
+  MONO_TEXT_MODE,
+  PLANAR_MODE,
+  play,
+  setPalette,
+  TEXT_MODE,
+  TWO_COLOUR_MODE,
+  vgaMachine,
+  WIDE_TEXT_MODE,
+} from "./testing.ts";
 
 const QEMU = "qemu-system-x86_64";
 const ignore = !haveProgram(QEMU);
@@ -53,6 +66,45 @@ const CASES: Record<string, Case> = {
     accesses: [...TEXT_MODE, ...setPalette(), ...font(), ...text()],
     memory: [0xb8000, 256],
   },
+  // QEMU draws neither blinking, panning nor underlines, and begins with the cursor shown.
+  "text of 40 columns, its cursor": {
+    accesses: [
+      ...WIDE_TEXT_MODE,
+      ...setPalette(),
+      ...font(),
+      ...text(),
+      ...crtc([10, 13], [11, 14], [14, 0], [15, 45]),
+    ],
+  },
+  "monochrome text": {
+    accesses: [...MONO_TEXT_MODE, ...setPalette(), ...font(), ...run(0xb0000, 4000, (i) => (i & 1) === 0 ? i >> 1 : i)],
+  },
+  "text whose lower part is memory's beginning, a cursor in both": {
+    accesses: [
+      ...TEXT_MODE,
+      ...setPalette(),
+      ...font(),
+      ...text(),
+      ...crtc([13, 80], [24, 100], [7, 15], [9, 15], [10, 13], [11, 14], [14, 0], [15, 85]),
+    ],
+  },
+  "CGA, four colours": { accesses: [...FOUR_COLOUR_MODE, ...setPalette(), ...noise()] },
+  "CGA, two colours, split": {
+    accesses: [...TWO_COLOUR_MODE, ...setPalette(), ...noise(), ...crtc([24, 51], [7, 15], [9, 0x81])],
+  },
+  "EGA": { accesses: [...EGA_MODE, ...setPalette(), ...planes()] },
+  "four colours out of four planes, one of them off, every line thrice and split": {
+    accesses: [
+      ...EGA_MODE,
+      ...[...Array(16).keys()].flatMap((plane) => [
+        ...[out(0x3c4, 2), out(0x3c5, plane)],
+        ...run(0xa0000 + 97 * plane, 700, (i) => i * (2 * plane + 3)),
+      ]),
+      ...setPalette(),
+      ...[out(0x3ce, 5), out(0x3cf, 0x20)],
+      ...crtc([9, 2], [0x17, 0xe1], [24, 77], [7, 15]),
+    ],
+  },
   "planar graphics": { accesses: [...PLANAR_MODE, ...setPalette(), ...planes()], memory: [0xa0000, 512] },
   "bytes": {
     accesses: [...BYTES_MODE, ...setPalette(), ...run(0xa0000, 4000, (i) => i * 7)],
@@ -91,6 +143,17 @@ function run(start: number, count: number, value: (i: number) => number): Access
   return Array.from({ length: count }, (_, i) => store(start + i, value(i) & 0xff));
 }
 
+/** CRTC registers. */
+function crtc(...pairs: (readonly [index: number, value: number])[]): Access[] {
+  return pairs.flatMap(([index, value]) => [out(0x3d4, index), out(0x3d5, value)]);
+}
+
+/** CGA's memory full of nothing in particular. */
+function noise(): Access[] {
+  const random = new SeededRandom(3);
+  return run(0xb8000, 0x4000, () => random.uint32());
+}
+
 /** Glyphs in plane 2, written as a BIOS does. */
 function font(): Access[] {
   const open = [[0x3c4, 2], [0x3c5, 4], [0x3c4, 4], [0x3c5, 6], [0x3ce, 4], [0x3cf, 2], [0x3ce, 5], [0x3cf, 0]];
@@ -100,7 +163,7 @@ function font(): Access[] {
   return [...both, ...glyphs, ...[...close, [0x3ce, 6], [0x3cf, 0x0e]].map(([at, value]) => out(at!, value!))];
 }
 
-/** Every character with every look. The cursor is off: QEMU's blinks. */
+/** Every character with every look, without a cursor. */
 function text(): Access[] {
   return [...run(0xb8000, 4000, (i) => (i & 1) === 0 ? i >> 1 : (i * 11) >> 1), out(0x3d4, 0x0a), out(0x3d5, 0x20)];
 }

@@ -1,8 +1,10 @@
 /**
  * What a VGA shows, as RGB pixels, and the characters of its text modes.
  *
- * Nothing is kept between two pictures: each is made from registers and memory as they are. The cursor of text modes is
- * always shown where it is on. Left out: blinking, underlining of monochrome modes, horizontal panning.
+ * Nothing is kept between two pictures: each is made from registers and memory as they are, as QEMU's screendump shows
+ * them. That draws no blinking and no underlined characters, and moves nothing by single pixels or lines (horizontal
+ * panning, preset row scan). The cursor of text modes is shown where it is on; QEMU's is in its first screendump, and
+ * comes and goes with those that are a quarter of a second apart.
  *
  * Source: [IBM VGA] "Display Support", "CRTC Registers", "Attribute Controller Registers".
  *
@@ -46,6 +48,8 @@ const BLANK_WIDTH = 640;
 const BLANK_HEIGHT = 480;
 /** More pixels than this are a mode that makes no sense. */
 const MAX_PIXELS = 2 ** 26;
+/** And of characters: on its way from one mode to another a card may seem to have more. */
+const MAX_CELLS = 160 * 100;
 
 /** The picture. */
 export function picture(card: Card): Picture {
@@ -60,17 +64,19 @@ export function picture(card: Card): Picture {
 export function textScreen(card: Card): TextScreen | undefined {
   if (!card.registers.isVisible || card.dispi.mode !== undefined) return undefined;
   if ((card.registers.state.graphics[6]! & 1) !== 0) return undefined;
-  const { columns, rows, start, lineBytes, cursor } = textGeometry(card);
+  const { columns, rows, rowStart, cursorAt } = textGeometry(card);
+  let cursor: TextScreen["cursor"];
   const lines: string[] = [];
   for (let row = 0; row < rows; row++) {
     let line = "";
     for (let column = 0; column < columns; column++) {
-      line += cp437(card.memory[start + row * lineBytes + 4 * column] ?? 0x20);
+      const at = rowStart(row) + 4 * column;
+      line += cp437(card.memory[at] ?? 0x20);
+      if (at === cursorAt) cursor ??= { column, row };
     }
     lines.push(line.trimEnd());
   }
-  const isOn = cursor.first <= cursor.last && cursor.row < rows && cursor.column < columns;
-  return { columns, rows, lines, cursor: isOn ? { column: cursor.column, row: cursor.row } : undefined };
+  return { columns, rows, lines, cursor };
 }
 
 /** As {@link textScreen}, with the attributes. */
@@ -78,11 +84,11 @@ export function textCells(card: Card): TextCells | undefined {
   const screen = textScreen(card);
   if (screen === undefined) return undefined;
   const { columns, rows, cursor } = screen;
-  const { start, lineBytes } = textGeometry(card);
+  const { rowStart } = textGeometry(card);
   const cells = new Uint8Array(2 * columns * rows);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const at = start + row * lineBytes + 4 * column;
+      const at = rowStart(row) + 4 * column;
       cells[2 * (row * columns + column)] = card.memory[at] ?? 0x20;
       cells[2 * (row * columns + column) + 1] = card.memory[at + 1] ?? 7;
     }
@@ -128,6 +134,11 @@ function displayedLines(crtc: Uint8Array): number {
   return (crtc[0x12]! | ((crtc[7]! & 0x02) << 7) | ((crtc[7]! & 0x40) << 3)) + 1;
 }
 
+/** Below this line of the screen memory is shown from its beginning. */
+function splitLine(crtc: Uint8Array): number {
+  return crtc[0x18]! | ((crtc[7]! & 0x10) << 4) | ((crtc[9]! & 0x40) << 3);
+}
+
 function startByte(crtc: Uint8Array): number {
   return ((crtc[0x0c]! << 8) | crtc[0x0d]!) * 4;
 }
@@ -136,23 +147,16 @@ function textGeometry({ registers }: Card) {
   const { crtc } = registers.state;
   const cellHeight = (crtc[9]! & 0x1f) + 1;
   const columns = crtc[1]! + 1;
+  const rows = Math.floor(displayedLines(crtc) / cellHeight);
   const start = startByte(crtc);
   const lineBytes = crtc[0x13]! << 3;
-  const cursorAt = ((crtc[0x0e]! << 8) | crtc[0x0f]!) * 4 - start;
-  const isOn = (crtc[0x0a]! & 0x20) === 0 && cursorAt >= 0 && lineBytes > 0;
-  return {
-    cellHeight,
-    columns,
-    rows: Math.floor(displayedLines(crtc) / cellHeight),
-    start,
-    lineBytes,
-    cursor: {
-      row: isOn ? Math.floor(cursorAt / lineBytes) : Infinity,
-      column: isOn ? (cursorAt % lineBytes) / 4 : Infinity,
-      first: crtc[0x0a]! & 0x1f,
-      last: Math.min(crtc[0x0b]! & 0x1f, cellHeight - 1),
-    },
-  };
+  // At 0 nothing is split: QEMU looks between two rows.
+  const splitRow = Math.ceil(splitLine(crtc) / cellHeight) || Infinity;
+  const rowStart = (row: number) => row < splitRow ? start + row * lineBytes : (row - splitRow) * lineBytes;
+  const shape = { first: crtc[0x0a]! & 0x1f, last: Math.min(crtc[0x0b]! & 0x1f, cellHeight - 1) };
+  const isOn = (crtc[0x0a]! & 0x20) === 0 && shape.first <= shape.last;
+  const cursorAt = isOn ? ((crtc[0x0e]! << 8) | crtc[0x0f]!) * 4 : -1;
+  return { cellHeight, columns, rows, rowStart, cursorAt, shape };
 }
 
 /** Where the two fonts begin in memory: bytes of plane 2. */
@@ -164,30 +168,32 @@ function fontStarts(mapSelect: number): [low: number, high: number] {
 function text(card: Card): Picture {
   const { memory, registers } = card;
   const { attribute, sequencer } = registers.state;
-  const { columns, rows, cellHeight, start, lineBytes, cursor } = textGeometry(card);
-  const cellWidth = (sequencer[1]! & 1) === 0 ? 9 : 8;
-  const width = columns * cellWidth;
+  const { columns, rows, cellHeight, rowStart, cursorAt, shape } = textGeometry(card);
+  const dots = (sequencer[1]! & 8) !== 0 || (sequencer[1]! & 1) !== 0 ? 8 : 9;
+  const scale = (sequencer[1]! & 8) !== 0 ? 2 : 1;
+  const width = columns * dots * scale;
   const height = rows * cellHeight;
-  if (width * height > MAX_PIXELS || rows === 0) return blank(BLANK_WIDTH, BLANK_HEIGHT);
+  if (width * height > MAX_PIXELS || rows === 0 || columns * rows > MAX_CELLS) return blank(BLANK_WIDTH, BLANK_HEIGHT);
   const { pixels } = blank(width, height);
   const colours = sixteenColours(card);
   const fonts = fontStarts(sequencer[3]!);
   const joinsLines = (attribute[0x10]! & 0x04) !== 0;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const at = start + row * lineBytes + 4 * column;
+      const at = rowStart(row) + 4 * column;
       const code = memory[at] ?? 0;
       const look = memory[at + 1] ?? 0;
       const glyph = fonts[(look >> 3) & 1]! + code * 32 * 4;
-      const isCursor = row === cursor.row && column === cursor.column;
+      const isCursor = at === cursorAt;
       for (let y = 0; y < cellHeight; y++) {
-        const isFilled = isCursor && y >= cursor.first && y <= cursor.last;
+        const isFilled = isCursor && y >= shape.first && y <= shape.last;
         const bits = isFilled ? 0xff : memory[glyph + 4 * y] ?? 0;
         // The ninth column of line drawing characters repeats the eighth.
         const ninth = isFilled || (joinsLines && code >= 0xb0 && code <= 0xdf) ? bits & 1 : 0;
-        let pixel = 3 * ((row * cellHeight + y) * width + column * cellWidth);
-        for (let x = 0; x < cellWidth; x++) {
-          const isSet = x < 8 ? (bits >> (7 - x)) & 1 : ninth;
+        let pixel = 3 * ((row * cellHeight + y) * width + column * dots * scale);
+        for (let x = 0; x < dots * scale; x++) {
+          const dot = scale === 2 ? x >> 1 : x;
+          const isSet = dot < 8 ? (bits >> (7 - dot)) & 1 : ninth;
           const colour = 3 * (isSet ? look & 15 : look >> 4);
           pixels[pixel++] = colours[colour]!;
           pixels[pixel++] = colours[colour + 1]!;
@@ -215,12 +221,16 @@ function planarReader(memory: Uint8Array, enabled: number): LineReader {
   };
 }
 
-/** CGA's way: two bits a pixel, bytes from planes 0 and 1 in turn. */
+/** CGA's way: two bits a pixel from planes 0 and 1 in turn, and two more from planes 2 and 3. */
 function twoBitReader(memory: Uint8Array, enabled: number): LineReader {
   return (address, into, count) => {
     for (let x = 0; x < count; x++) {
-      const at = address + 4 * (x >> 3) + ((x >> 2) & 1);
-      into[x] = ((memory[at] ?? 0) >> (6 - 2 * (x & 3))) & 3 & enabled;
+      const plane = (x >> 2) & 1;
+      const at = address + 4 * (x >> 3) + plane;
+      const shift = 6 - 2 * (x & 3);
+      const low = (enabled & (1 << plane)) === 0 ? 0 : ((memory[at] ?? 0) >> shift) & 3;
+      const high = (enabled & (4 << plane)) === 0 ? 0 : ((memory[at + 2] ?? 0) >> shift) & 3;
+      into[x] = low | (high << 2);
     }
   };
 }
@@ -249,9 +259,10 @@ function graphics(card: Card): Picture {
     ? twoBitReader(memory, enabled)
     : planarReader(memory, enabled);
   const doubleScan = crtc[9]! >> 7;
-  const repeat = shift === 1 ? doubleScan + 1 : ((crtc[9]! & 0x1f) + 1) << doubleScan;
+  const isCga = (crtc[0x17]! & 1) === 0;
+  const repeat = (isCga ? 1 : (crtc[9]! & 0x1f) + 1) << doubleScan;
   const lineBytes = crtc[0x13]! << 3;
-  const lineCompare = crtc[0x18]! | ((crtc[7]! & 0x10) << 4) | ((crtc[9]! & 0x40) << 3);
+  const lineCompare = splitLine(crtc);
   const indices = new Uint8Array(isDoubled ? width >> 1 : width);
   let line = startByte(crtc);
   let scan = 0;
@@ -262,15 +273,12 @@ function graphics(card: Card): Picture {
     paint(pixels, 3 * y * width, indices, colours, isDoubled);
     if (++scan === repeat) {
       scan = 0;
-      sourceLine++;
       const mask = (crtc[0x17]! & 3) ^ 3;
-      if ((sourceLine & mask) === 0) line += lineBytes;
+      if ((sourceLine & mask) === mask) line += lineBytes;
+      sourceLine++;
     }
-    if (y === lineCompare) {
-      line = 0;
-      scan = 0;
-      sourceLine = 0;
-    }
+    // The row scan counter goes on, as QEMU's does.
+    if (y === lineCompare) line = 0;
   }
   return { width, height, pixels };
 }

@@ -79,6 +79,50 @@ export const BYTES_MODE = setMode(
   "000102030405060708090a0b0c0d0e0f41000f0000",
 );
 
+/** 40 by 25 characters, each dot two pixels wide, moved to the left by three, with blinking instead of bright backgrounds. */
+export const WIDE_TEXT_MODE = setMode(
+  0x67,
+  "0308030002",
+  "2d2728902ba0bf1f054f0d0e00000000" + "9c8e8f141f96b9a3ff",
+  "0000000000100e0fff",
+  `${ATTRIBUTES}0c000f0300`,
+);
+/** 80 by 25 characters as on a monochrome display, whose ports it has, with underlining. */
+export const MONO_TEXT_MODE = [
+  ...setMode(
+    0x67,
+    "0300030002",
+    "5f4f50558255bf1f004f2d0e00000000" + "9c8e8f280d96b9a3ff",
+    "0000000000100a0fff",
+    "00080808080808081018181818181818" + "0e000f0800",
+  ),
+  out(0x3c2, 0x66),
+];
+/** CGA's 320 by 200 in four colours. */
+export const FOUR_COLOUR_MODE = setMode(
+  0x63,
+  "0309030002",
+  "2d2728902b80bf1f00c1000000000000" + "9c8e8f140096b9a2ff",
+  "0000000000300f0fff",
+  "001315170204060710111213141516170100030000",
+);
+/** CGA's 640 by 200 in two colours. */
+export const TWO_COLOUR_MODE = setMode(
+  0x63,
+  "0301010006",
+  "5f4f50825480bf1f00c1000000000000" + "9c8e8f280096b9c2ff",
+  "0000000000000d0fff",
+  "001717171717171717171717171717170100010000",
+);
+/** EGA's 320 by 200 in 16 colours. */
+export const EGA_MODE = setMode(
+  0x63,
+  "03090f0006",
+  "2d2728902b80bf1f00c0000000000000" + "9c8e8f140096b9e3ff",
+  "000000000000050fff",
+  "0001020304050607101112131415161701000f0300",
+);
+
 /** Makes the accesses on `machine`. */
 export function play(machine: TestMachine, accesses: readonly Access[]): void {
   for (const { kind, at, value } of accesses) {

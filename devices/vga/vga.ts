@@ -3,7 +3,7 @@
  * A0000, the Bochs display interface, and all of its memory as BAR 0.
  *
  * BAR 2 holds EDID and the same registers again; the expansion ROM is the VGA BIOS where one was found. The picture is
- * made by `render.ts` when somebody wants to see it; nothing is done meanwhile.
+ * made by `picture.ts` when somebody wants to see it; nothing is done meanwhile.
  *
  * Left out: interrupts (the card has none), hardware cursor, `global-vmstate`, `refresh_rate` other than in EDID.
  *
