@@ -13,6 +13,7 @@ import { clearImmediate, setImmediate } from "node:timers";
 import { assert } from "../../../base/assert.ts";
 import type { Clock, Timer } from "../../../base/clocks.ts";
 import type { Random } from "../../../base/random.ts";
+import { lowerCompilerThreads } from "../../../base/host/threads.ts";
 import { KiB, MiB, NS_PER_MS } from "../../../base/units.ts";
 import type { GuestRam } from "../../../devices/bus/mod.ts";
 import { MachineError } from "../../errors.ts";
@@ -95,6 +96,7 @@ export class V86Accelerator implements Accelerator {
 
   /** Loads the core. @throws {MachineError} where it is not to be had */
   static async create(site: V86Site): Promise<V86Accelerator> {
+    lowerCompilerThreads();
     return new V86Accelerator(await loadCoreModule(), site);
   }
 
@@ -207,7 +209,7 @@ export class V86Accelerator implements Accelerator {
       woken: () => this.kick(),
       random: () => this.#site.random.uint32(),
       complain: (text) => this.#words += text,
-    }, { ramBytes, compileAtOnce: this.#counter !== undefined });
+    }, ramBytes);
     this.#pristine = pristineControllers(this.#core);
   }
 

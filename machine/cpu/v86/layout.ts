@@ -14,6 +14,9 @@ export const TABLE_OFFSET = 1024;
 /** As many of them as there can be at a time. */
 export const TABLE_BLOCKS = 900;
 
+/** What `set_jit_config` sets. */
+export const JitSetting = { pages: 1, extraBlocks: 3 } as const;
+
 /** Single fields. */
 export const At = {
   /** EAX ECX EDX EBX ESP EBP ESI EDI. */

@@ -38,6 +38,7 @@ export interface CoreExports {
   apic_timer(nowMs: number): number;
   jit_dirty_cache(start: number, end: number): void;
   jit_clear_cache_js(): void;
+  set_jit_config(setting: number, value: number): void;
   codegen_finalize_finished(index: number, start: number, flags: number): void;
   set_tsc(low: number, high: number): void;
   store_current_tsc(): void;
