@@ -98,6 +98,13 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   const { linux, firmware } = wishes.linux === undefined
     ? { linux: undefined, firmware: found }
     : await linuxFor(wishes.linux, wishes, accelerator, found);
+  if (firmware === undefined && wishes.firmware === undefined && accelerator.can.runsCode) {
+    site.warn(
+      `info: ${found === undefined ? "no SeaBIOS" : "no linuxboot_dma.bin for SeaBIOS"} was found (Debian: ${
+        found === undefined ? "seabios" : "qemu-system-data"
+      }; -L names another folder): the built-in firmware runs, as with -bios built-in`,
+    );
+  }
   // What the machine is given it owns, even when it cannot be built.
   undo.move();
   const machine = await blame("devices", undefined, () =>

@@ -259,3 +259,62 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
     },
   });
 }
+
+/** Speaks by int 14h: sets the port up, says so, then gives back each character that comes, one higher. */
+const SERIAL = `
+        xor ax, ax
+        mov ds, ax
+        mov ss, ax
+        mov sp, 0x7c00
+        xor dx, dx
+        mov ax, 0x00e3
+        int 0x14
+        mov [0x500], ah
+        mov si, text
+.next:  lodsb
+        test al, al
+        jz wait
+        mov ah, 1
+        xor dx, dx
+        int 0x14
+        jmp .next
+wait:   mov ah, 3
+        xor dx, dx
+        int 0x14
+        test ah, 1
+        jz wait
+        mov ah, 2
+        int 0x14
+        mov [0x501], ah
+        inc al
+        mov ah, 1
+        int 0x14
+        ; a port that is not there
+        mov ax, 0x0155
+        mov dx, 3
+        int 0x14
+        mov [0x502], ax
+        jmp wait
+text:   db "int 14h speaks", 13, 10, 0
+`;
+
+for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+  Deno.test({
+    name: `int 14h sends and receives, with ${firmware}`,
+    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    fn: async () => {
+      const disk = new Uint8Array(2 ** 20);
+      disk.set(bootSector(SERIAL));
+      const bios = firmware === "SeaBIOS" ? {} : { bios: "built-in" } as const;
+      await using machine = await boot(disk, { ...bios, serial: ["script"] });
+      const { vm } = machine;
+      await vm.serial.waitFor("int 14h speaks\r\n", { timeoutMs: 60_000 });
+      await vm.serial.send("HAL");
+      await vm.serial.waitFor("IBM", { timeoutMs: 60_000 });
+      const [status, received] = machine.read(0x500, 2);
+      // The transmitter is empty; what was received had no error.
+      assertEquals([status! & 0x60, received! & 0x9e], [0x60, 0]);
+      await vm.until("the absent port to be asked", () => machine.read(0x502, 1)[0] === 0x55, { timeoutMs: 60_000 });
+    },
+  });
+}

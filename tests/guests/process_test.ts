@@ -139,6 +139,62 @@ Deno.test("a state that one process saved goes on in another; pages of zeroes ar
   assertEquals((await second.status).code, 0);
 });
 
+/** Prints by int 10h, and switches the machine off by ACPI's register. */
+const PRINTS_AND_ENDS = bootSector(`
+        xor ax, ax
+        mov ds, ax
+        mov si, text
+next:   lodsb
+        test al, al
+        jz off
+        mov ah, 0x0e
+        mov bx, 7
+        int 0x10
+        jmp next
+off:    mov dx, 0x604
+        mov ax, 0x2000
+        out dx, ax
+stand:  hlt
+        jmp stand
+text:   db "printed by int 10h", 13, 10, 0
+`);
+/** Where the program would find SeaBIOS. */
+const FIRMWARE_FOLDERS =
+  "/usr/share/seabios,/usr/share/qemu,/usr/local/share/qemu,/usr/share/qemu-kvm,/usr/share/vgabios";
+
+for (
+  const [name, hidden, option] of [["asked for", [], ["-bios", "built-in"]], ["in the place of SeaBIOS", [
+    `--deny-read=${FIRMWARE_FOLDERS}`,
+  ], []]] as const
+) {
+  Deno.test(`the built-in firmware, ${name}: with -nographic what is printed comes from the serial port`, async () => {
+    await using temp = await TempFolder.make();
+    const disk = await temp.write("disk.raw", PRINTS_AND_ENDS);
+    const [verb, ...rest] = MOA;
+    const drive = `file=${disk},format=raw,if=ide`;
+    const { code, stdout, stderr, timedOut } = await run(
+      Deno.execPath(),
+      [verb!, ...hidden, ...rest, "-m", "32", "-nographic", ...option, "-drive", drive],
+      { timeoutMs: LIMIT_MS },
+    );
+    assertEquals([code, timedOut], [0, false], stderr);
+    assertMatch(stdout, /moa's built-in firmware[^]*Booting from Hard Disk\.\.\.\r?\n[^]*printed by int 10h/);
+    const notice = /info: no SeaBIOS was found \(Debian: seabios.*the built-in firmware runs, as with -bios built-in/;
+    assertEquals(notice.test(stderr), option.length === 0, stderr);
+  });
+}
+
+Deno.test("a file of that name goes before -bios built-in, here and in the folders of -L", async () => {
+  await using temp = await TempFolder.make();
+  await temp.write("built-in", new Uint8Array(100));
+  for (const [cwd, folder] of [[temp.path, []], ["/", ["-L", temp.path]]] as const) {
+    const args = [...MOA, ...BARE, ...folder, "-monitor", "none", "-bios", "built-in"];
+    const { code, stderr } = await run(Deno.execPath(), args, { cwd });
+    assertEquals(code, 1);
+    assertMatch(stderr, /could not load PC BIOS/);
+  }
+});
+
 /** A kernel's header, and whether it says that it is one of 64 bits. */
 function kernel(is64: boolean): Uint8Array {
   const image = new Uint8Array(16 << 10);

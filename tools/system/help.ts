@@ -34,7 +34,8 @@ Machine
   -global TYPE.NAME=VALUE   another default for an option of a device type
   -boot order=,once=,menu=  where the firmware looks
   -rtc base=,clock=         the real-time clock
-  -name, -uuid, -bios FILE
+  -bios FILE                firmware; "built-in" where there is no such file: moa's own instead of SeaBIOS
+  -name, -uuid
   -fw_cfg NAME,file=|string=, -acpitable data=|file=   what the guest finds besides
   -no-acpi, -no-hpet        the board without them
 Running

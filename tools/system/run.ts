@@ -330,14 +330,18 @@ function startOfClock({ clock }: Settings): number | undefined {
   return clock.clock === "host" ? undefined : Math.floor(now.getTime() / 1000);
 }
 
+/** What asks for moa's own firmware, unless a file is named so. */
+const BUILT_IN = "built-in";
+
 /** As it is named, or so named in one of the data folders. */
-function readFirmware(filename: string, folders: readonly string[]): Uint8Array {
+function readFirmware(filename: string, folders: readonly string[]): Uint8Array | typeof BUILT_IN {
   const named = filename.includes("/") ? [] : [...folders, "/usr/share/seabios", "/usr/share/qemu"];
   for (const place of [filename, ...named.map((folder) => `${folder}/${filename}`)]) {
     try {
       return Deno.readFileSync(place);
     } catch { /* the next one */ }
   }
+  if (filename === BUILT_IN) return BUILT_IN;
   throw new CommandLineError(`could not load PC BIOS '${filename}'`);
 }
 
