@@ -10,6 +10,7 @@ import { type Clocks, HostClock } from "../base/clocks.ts";
 import { requirePermissions } from "../base/permissions.ts";
 import { HostRandom, type Random, SeededRandom } from "../base/random.ts";
 import { TraceEvents } from "../base/trace.ts";
+import { uuidText } from "../base/uuid.ts";
 import { type BlockBackend, findBreakpoints, type SnapshotInfo } from "../block/mod.ts";
 import type { DeviceRequest } from "../devices/bus/mod.ts";
 import {
@@ -168,7 +169,8 @@ export class Vm implements AsyncDisposable {
       }
     }
     const ports = await openSerials(options, chardevs);
-    const built = await wireMachine({ ...wishesOf(options, warn), serials: ports.map(({ id }) => id) }, {
+    const wishes = wishesOf(options, warn);
+    const built = await wireMachine({ ...wishes, serials: ports.map(({ id }) => id) }, {
       clocks,
       chardevs,
       random,
@@ -181,6 +183,7 @@ export class Vm implements AsyncDisposable {
       throw error instanceof WiringError ? error.withHelp() : error;
     });
     undo.move();
+    const uuid = wishes.firmwareItems?.uuid;
     const vm = new Vm({
       machine: built.machine,
       chardevs,
@@ -188,7 +191,7 @@ export class Vm implements AsyncDisposable {
       qtest: built.qtest,
       drives: new MachineDriveMaker(built.machine, { unplugged: built.unplugged }),
       strict: options.strict ?? false,
-      ...(options.uuid === undefined ? {} : { uuid: options.uuid }),
+      ...(uuid === undefined ? {} : { uuid: uuidText(uuid) }),
     });
     chardevs.start();
     try {

@@ -14,6 +14,7 @@ import type {
   MemoryRegion,
   SystemBus,
 } from "../../devices/bus/mod.ts";
+import type { SmbiosWishes } from "../../devices/chipset/mod.ts";
 import type { Accelerator, InterruptControllers } from "../cpu/mod.ts";
 import type { LinuxFiles } from "../firmware/linux.ts";
 
@@ -51,6 +52,8 @@ export interface FirmwareItems {
   readonly acpiTables?: readonly Uint8Array[];
   /** `-kernel` and what belongs to it, with the option ROM that starts it; the board's own firmware needs none. */
   readonly linux?: LinuxFiles & { readonly loader?: LoaderRom };
+  /** `-smbios`. */
+  readonly smbios?: SmbiosWishes;
   /** `-fw_cfg`: files of the user's. */
   readonly files?: readonly { readonly name: string; readonly content: Uint8Array }[];
 }
@@ -88,7 +91,12 @@ export interface BoardSite {
 
 /** What a built board can be asked. */
 export interface BuiltBoard {
-  /** All devices that the machine begins with are there, these: tables for the firmware are made. */
+  /**
+   * All devices that the machine begins with are there, these: tables for the firmware are made. Again where others come
+   * before the first start.
+   *
+   * @throws {OptionError} what the user wants of the tables cannot be
+   */
   ready(devices: readonly Device[]): void;
   /** The vector of the waiting interrupt. */
   acknowledgeInterrupt(): number;

@@ -54,10 +54,11 @@ import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drive
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
 import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
 import { buildPorts } from "./pc_ports.ts";
+import { addSmbios } from "./pc_smbios.ts";
 import { buildPowerManagement } from "./pc_power.ts";
 
 /** What QEMU's pc has and this one has not. */
-const MISSING = ["e1000", "SMBIOS tables", "local APIC registers"];
+const MISSING = ["e1000", "local APIC registers"];
 
 const IOAPIC_ADDRESS = 0xfec0_0000;
 const HPET_ADDRESS = 0xfed0_0000;
@@ -133,6 +134,8 @@ class PcBuilder {
     return this.#built({ pic, ioApic }, rtc, pm, (devices) => {
       this.#fillCmos(rtc, ide, floppies);
       addDeviceFiles(fwCfg, devices, linux?.loader);
+      const names = { product: pc.description, version: pc.name };
+      addSmbios({ fwCfg, site: this.#site, names, memory: this.#memory, devices });
     });
   }
 

@@ -15,6 +15,8 @@ export interface AcceleratorAbilities {
   /** Whether there is a CPU at all. */
   readonly runsCode: boolean;
   readonly longMode: boolean;
+  /** What the CPU says of itself: EAX of CPUID function 1, and EDX above it. */
+  readonly processorId: bigint;
   readonly smp: boolean;
   /** Whether it brings PIC and APIC, or takes the board's; {@link Accelerator.setInterrupt} means accordingly. */
   readonly interruptControllers: "its own" | "ours";

@@ -27,6 +27,7 @@ export class QtestAccelerator implements Accelerator {
     maxRamBytes: MAX_RAM_BYTES,
     runsCode: false,
     longMode: true,
+    processorId: 0x078b_fbfd_0006_0fb1n, // qemu64's: that is what the object tree shows
     smp: false,
     interruptControllers: "ours",
     romProtection: true,

@@ -6,3 +6,4 @@
 export { type WiredMachine, wireMachine, type WiringSite } from "./build.ts";
 export { WiringError, type WiringStage } from "./errors.ts";
 export type { AcceleratorWish, BlockdevWish, DeviceWish, DriveWish, GlobalProperty, MachineWishes } from "./options.ts";
+export { SMBIOS_OPTIONS, SmbiosOptions } from "./smbios.ts";

@@ -64,6 +64,8 @@ export interface VmOptions {
   readonly bootOnce?: string;
   readonly name?: string;
   readonly uuid?: string;
+  /** Each as behind `-smbios`: `"type=1,serial=12345"`, what the guest reads of makers and serial numbers. */
+  readonly smbios?: readonly string[];
   /** The guest's reset ends the machine (event `SHUTDOWN`), as with `-no-reboot`. */
   readonly noReboot?: boolean;
   /** Stands still until `cont`, as with `-S`. */

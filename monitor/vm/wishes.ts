@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
+import { OptionError, type OptionPair, parseOptionPairs } from "../../base/keyval.ts";
 import { MiB } from "../../base/units.ts";
+import { parseUuid } from "../../base/uuid.ts";
 import { OBJECT_TYPES, registryOf } from "../../block/mod.ts";
-import type { DriveWish, MachineWishes } from "../../machine/mod.ts";
+import { type DriveWish, type FirmwareItems, type MachineWishes, SmbiosOptions } from "../../machine/mod.ts";
 import type { VmOptions } from "./options.ts";
 
 /** The wishes in `options`; `warn` gets what is old about them. */
@@ -51,7 +52,24 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),
     ...(options.bootOnce === undefined ? {} : { bootOnce: options.bootOnce }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    firmwareItems: firmwareItemsOf(options, warn),
   };
+}
+
+function firmwareItemsOf({ uuid, smbios }: VmOptions, warn: (text: string) => void): FirmwareItems {
+  const tables = new SmbiosOptions();
+  let bytes = uuid === undefined ? undefined : parseUuid(uuid);
+  if (uuid !== undefined && bytes === undefined) {
+    throw new OptionError(`uuid: '${uuid}': failed to parse UUID string: wrong format`);
+  }
+  for (const text of smbios ?? []) {
+    try {
+      bytes = tables.add(text, warn) ?? bytes;
+    } catch (error) {
+      throw error instanceof OptionError ? new OptionError(`-smbios ${text}: ${error.message}`) : error;
+    }
+  }
+  return { smbios: tables.wishes, ...(bytes === undefined ? {} : { uuid: bytes }) };
 }
 
 function floppy(index: number, file: string): DriveWish {

@@ -51,7 +51,7 @@ Deno.test("options of the whole machine are read into their units", () => {
   assertEquals([settings.cpus, settings.bootOrder, settings.bootOnce, settings.bootMenu], [2, "dc", "n", true]);
   assertEquals([settings.name, settings.nodefaults, settings.paused, settings.noReboot], ["a", true, true, true]);
   assertEquals(settings.clock, { base: Date.UTC(2006, 5, 17, 16, 1, 21) / 1000, clock: "vm" });
-  assertEquals(settings.uuid, "00000000-0000-0000-0000-0000000000ab");
+  assertEquals(settings.uuid?.toHex(), "000000000000000000000000000000ab");
 });
 
 Deno.test("character devices and monitors on them", () => {

@@ -9,12 +9,14 @@ import { QemuOpts } from "../../base/keyval.ts";
 import { parseKeyval } from "../../base/keyval_tree.ts";
 import { parseSize } from "../../base/sizes.ts";
 import { MiB } from "../../base/units.ts";
+import { parseUuid } from "../../base/uuid.ts";
 import type { InstructionClock } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { ClockSettings, Settings } from "./settings.ts";
 
 const MAX_CPUS = 255;
 const MACHINE = "pc-i440fx-7.2";
+const ENTRY_POINT_TYPE = "smbios-entry-point-type";
 const MACHINE_NAMES = ["pc", MACHINE];
 
 /** Properties of QEMU's pc, with the values that can be had here. */
@@ -31,6 +33,7 @@ const MACHINE_PROPERTIES: Readonly<Record<string, readonly string[]>> = {
   "nvdimm": ["off"],
   "pit": ["on"],
   "sata": ["on"],
+  "smbios-entry-point-type": ["32", "64"],
   "smbus": ["on"],
   "smm": ["on", "auto"],
   "suppress-vmdesc": ["on", "off"],
@@ -142,6 +145,11 @@ export function hasBoardPart(settings: Settings, name: "acpi" | "hpet"): boolean
   return plainSwitch(settings.machineProperties.get(name) ?? "on") !== "off";
 }
 
+/** The width of addresses in SMBIOS's entry point. */
+export function smbiosEntryPointBits({ machineProperties }: Settings): 32 | 64 {
+  return machineProperties.get(ENTRY_POINT_TYPE) === "64" ? 64 : 32;
+}
+
 function plainSwitch(value: string): string {
   return { yes: "on", true: "on", y: "on", no: "off", false: "off", n: "off" }[value] ?? value;
 }
@@ -157,6 +165,9 @@ export function checkMachine(settings: Settings): void {
     if (name === "accel") continue;
     const harmless = MACHINE_PROPERTIES[name];
     if (harmless === undefined) throw new CommandLineError(`Property '${MACHINE}-machine.${name}' not found`);
+    if (name === ENTRY_POINT_TYPE && !harmless.includes(value)) {
+      throw new CommandLineError(`Parameter '${name}' does not accept value '${value}'`);
+    }
     if (!harmless.includes(plainSwitch(value))) {
       throw new CommandLineError(`-machine ${name}=${value} is not available in moa`);
     }
@@ -223,17 +234,11 @@ export function readName(text: string, settings: Settings): void {
   if (options.has("process")) settings.notes.push({ text: "warning: -name process=: the process keeps its name" });
 }
 
-/** `-uuid`, to its usual form. */
-export function readUuid(text: string): string {
-  if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text)) {
-    throw new CommandLineError("failed to parse UUID string: wrong format");
-  }
-  return text.toLowerCase();
-}
-
-/** The 16 bytes of a UUID. */
-export function uuidBytes(uuid: string): Uint8Array {
-  return Uint8Array.fromHex(uuid.replaceAll("-", ""));
+/** `-uuid`. */
+export function readUuid(text: string): Uint8Array {
+  const bytes = parseUuid(text);
+  if (bytes === undefined) throw new CommandLineError("failed to parse UUID string: wrong format");
+  return bytes;
 }
 
 /** Keys and values by the strict rules; those that are not known are "unexpected". */

@@ -14,7 +14,7 @@ export type OptionRow =
 const DONE_WITH_VALUE = [
   "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D device display drive echr fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
   "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
-  "serial smp trace uuid vga",
+  "serial smbios smp trace uuid vga",
 ].join(" ").split(" ");
 
 const DONE = [
@@ -54,7 +54,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "sandbox": "Deno's permissions confine the process: see deno run --help",
   "seed": "use Vm.start({ seed }) in a script",
   "set": "give the option where the object is made",
-  "smbios": NO_FIRMWARE,
   "spice": NO_DISPLAY,
   "tpmdev": NO_DEVICE,
   "usbdevice": "there is no USB yet",

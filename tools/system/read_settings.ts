@@ -130,6 +130,9 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
     case "acpitable":
       readAcpiTable(value, origin, settings);
       return true;
+    case "smbios":
+      settings.uuid = settings.smbios.add(value, (text) => settings.notes.push({ text, origin })) ?? settings.uuid;
+      return true;
     case "fw_cfg":
       readFirmwareFile(value, origin, settings);
       return true;

@@ -9,6 +9,7 @@
 import { HostClock } from "../../base/clocks.ts";
 import { HostRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
+import { uuidText } from "../../base/uuid.ts";
 import type { FdSets } from "../../block/mod.ts";
 import {
   type AcceleratorWish,
@@ -44,7 +45,7 @@ import { makeDemonstration } from "./demonstration/disk.ts";
 import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
-import { hasBoardPart, uuidBytes } from "./machine_values.ts";
+import { hasBoardPart, smbiosEntryPointBits } from "./machine_values.ts";
 import { takeDescriptors } from "./read_descriptors.ts";
 import { PidFile } from "./pid_file.ts";
 import type { Settings } from "./settings.ts";
@@ -99,7 +100,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
     chardevs,
     log,
     strict: program.strict,
-    ...(settings.uuid === undefined ? {} : { uuid: settings.uuid }),
+    ...(settings.uuid === undefined ? {} : { uuid: uuidText(settings.uuid) }),
   }));
   for (const { pattern, origin } of settings.tracePatterns) {
     if (trace.list(pattern).length === 0 && !/[*?]/.test(pattern)) {
@@ -300,7 +301,8 @@ function wishesOf(settings: Settings): MachineWishes {
       hpet: hasBoardPart(settings, "hpet"),
       acpiTables: settings.acpiTables,
       files: settings.firmwareFiles,
-      ...(uuid === undefined ? {} : { uuid: uuidBytes(uuid) }),
+      smbios: { ...settings.smbios.wishes, entryPointBits: smbiosEntryPointBits(settings) },
+      ...(uuid === undefined ? {} : { uuid }),
       ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),
     },
     ...(ramBytes === undefined ? {} : { ramBytes }),

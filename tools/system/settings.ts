@@ -7,7 +7,14 @@ import { OBJECT_TYPES, ObjectRegistry } from "../../block/mod.ts";
 import type { CommandLineError } from "./arguments.ts";
 import type { MonitorWish, PlacedChardev } from "./chardevs.ts";
 import type { DescriptorWish } from "./read_descriptors.ts";
-import type { BlockdevWish, DeviceWish, DriveWish, GlobalProperty, InstructionClock } from "../../machine/mod.ts";
+import {
+  type BlockdevWish,
+  type DeviceWish,
+  type DriveWish,
+  type GlobalProperty,
+  type InstructionClock,
+  SmbiosOptions,
+} from "../../machine/mod.ts";
 
 /** How the real-time clock is to go. */
 export interface ClockSettings {
@@ -66,10 +73,12 @@ export interface Settings {
   daemonOrigin: string | undefined;
   loadvm: string | undefined;
   name: string | undefined;
-  uuid: string | undefined;
+  uuid: Uint8Array | undefined;
   clock: ClockSettings;
   /** `-acpitable`: whole tables. */
   readonly acpiTables: Uint8Array[];
+  /** `-smbios`. */
+  readonly smbios: SmbiosOptions;
   /** `-fw_cfg`. */
   readonly firmwareFiles: { readonly name: string; readonly content: Uint8Array }[];
   pidfile: string | undefined;
@@ -132,6 +141,7 @@ export function defaultSettings(): Settings {
     uuid: undefined,
     clock: { base: "utc", clock: "host" },
     acpiTables: [],
+    smbios: new SmbiosOptions(),
     firmwareFiles: [],
     pidfile: undefined,
     bios: undefined,

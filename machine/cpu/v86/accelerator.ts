@@ -52,6 +52,7 @@ export class V86Accelerator implements Accelerator {
     maxRamBytes: MAX_RAM_BYTES,
     runsCode: true,
     longMode: false,
+    processorId: 0x0780_ab79_0000_0673n,
     smp: false,
     interruptControllers: "its own",
     romProtection: false,
