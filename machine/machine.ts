@@ -35,6 +35,7 @@ import type { ChardevSet } from "./chardev/mod.ts";
 import type { Board, BoardDrive, BuiltBoard, FirmwareItems, VgaWish } from "./boards/board.ts";
 import type { Accelerator } from "./cpu/mod.ts";
 import { Keyboard } from "./display/keyboard.ts";
+import { Pointer } from "./display/pointer.ts";
 import { addDevice, type DeviceRequestOptions } from "./devices.ts";
 import { MachineError } from "./errors.ts";
 import { finishUnplug, plugDevice, unplugDevice } from "./hotplug.ts";
@@ -105,6 +106,7 @@ export class Machine implements AsyncDisposable {
   readonly requests: RequestRing = new RequestRing();
   /** Types for whoever drives the guest. */
   readonly keyboard: Keyboard;
+  readonly pointer: Pointer;
   readonly #addressSpaces: AddressSpace[] = [];
   readonly #noReboot: boolean;
   readonly #boardDrives: ReadonlySet<BlockBackend>;
@@ -150,10 +152,9 @@ export class Machine implements AsyncDisposable {
       requestReset: () => this.#guestReset(),
       requestShutdown: () => this.#guestShutdown(),
     };
-    this.keyboard = new Keyboard(
-      this.clocks.virtual,
-      () => this.devices.find((device) => device instanceof KeyboardController),
-    );
+    const controller = () => this.devices.find((device) => device instanceof KeyboardController);
+    this.keyboard = new Keyboard(this.clocks.virtual, controller);
+    this.pointer = new Pointer(controller);
     this.systemBus = new SystemBus(this.context);
     this.backends = new BackendSet({
       failed: (event) => this.#backendFailed(event),

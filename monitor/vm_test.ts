@@ -195,6 +195,10 @@ Deno.test("every command has a method", () => {
     "system_powerdown": "powerdown",
     "system_reset": "reset",
     "trace-event": "traceEvent",
+    "query-mice": undefined,
+    "mouse_button": undefined,
+    "mouse_move": undefined,
+    "mouse_set": undefined,
     // Jobs, objects and character devices: scripts have the protocol's commands, typed, in `vm.qmp`.
     "block_job_cancel": undefined,
     "block_job_complete": undefined,

@@ -57,7 +57,7 @@ Deno.test("the mouse reports movements on interrupt 12 once it is enabled", asyn
   assertEquals(machine.in(0x64) & 0x21, 0x21);
   assertEquals(bytes(machine), "29 5 fd");
   mouse.move({ dx: 300, buttons: 0 });
-  assertEquals(bytes(machine), "8 ff 0 8 2d 0");
+  assertEquals(bytes(machine), "8 7f 0 8 7f 0 8 2e 0");
 });
 
 Deno.test("the reset commands ask for a reset, port 92 as well", async () => {

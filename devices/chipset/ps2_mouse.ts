@@ -24,6 +24,8 @@ const TEST_PASSED = 0xaa;
 const STATUS_SCALED = 0x10;
 const STATUS_ENABLED = 0x20;
 const STATUS_REMOTE = 0x40;
+/** Of one packet, which has room for twice as many: QEMU's. */
+const MAX_COUNTS = 127;
 const WHEEL_KNOCK = [200, 100, 80];
 
 export interface MouseState {
@@ -56,16 +58,15 @@ export class Ps2Mouse extends SystemBusDevice<typeof PROPERTIES, MouseState> {
     this.#ready = this.addOutputs("", 1)[0]!;
   }
 
-  /** Moves (right and up are positive), turns the wheel and sets the buttons (bits: left, right, middle). */
+  /** Moves (right and up are positive), turns the wheel and sets the buttons (bits: left, right, middle): a report. */
   move(change: { dx?: number; dy?: number; dz?: number; buttons?: number }): void {
     const state = this.#state;
     if ((state.status & STATUS_ENABLED) === 0) return;
     state.dx += change.dx ?? 0;
     state.dy += change.dy ?? 0;
     state.dz += change.dz ?? 0;
-    const pressed = change.buttons !== undefined && change.buttons !== state.buttons;
     if (change.buttons !== undefined) state.buttons = change.buttons & 7;
-    if ((state.status & STATUS_REMOTE) === 0) this.#report(pressed);
+    if ((state.status & STATUS_REMOTE) === 0) this.#report();
     this.#drive();
   }
 
@@ -166,25 +167,23 @@ export class Ps2Mouse extends SystemBusDevice<typeof PROPERTIES, MouseState> {
     }
   }
 
-  /** Sends packets until all counts are out or the buffer is full. */
-  #report(pressed: boolean): void {
+  /** Sends packets, one at least, until all counts are out or the buffer is full. */
+  #report(): void {
     const state = this.#state;
-    let first = pressed;
-    while (first || state.dx !== 0 || state.dy !== 0 || state.dz !== 0) {
-      first = false;
+    do {
       const { dx, dy, dz } = state;
       if (!this.#queue.push(...this.#packet())) {
         Object.assign(state, { dx, dy, dz });
         return;
       }
-    }
+    } while (state.dx !== 0 || state.dy !== 0 || state.dz !== 0);
   }
 
   /** One packet; takes off what it reports. */
   #packet(): number[] {
     const state = this.#state;
-    const dx = clamp(state.dx, 255);
-    const dy = clamp(state.dy, 255);
+    const dx = clamp(state.dx, MAX_COUNTS);
+    const dy = clamp(state.dy, MAX_COUNTS);
     state.dx -= dx;
     state.dy -= dy;
     const head = 0x08 | state.buttons | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0);

@@ -30,6 +30,7 @@ Deno.test("names of keys, numbers, and characters", () => {
     { wrong: "foo" },
     { wrong: "f13" },
   ]);
+  assertEquals(parseKeys("0x1ff"), { keys: ["unmapped"] });
   assertEquals([keyOfNumber(0x1c), keyOfNumber(0x9c), keyOfNumber(0xd3), keyOfNumber(0x70000)], [
     "ret",
     "kp_enter",
@@ -50,14 +51,17 @@ Deno.test("names of keys, numbers, and characters", () => {
 });
 
 /** What a guest reads that looks at the controller every millisecond. */
-async function readKeys(work: (keyboard: Keyboard) => void): Promise<number[]> {
+async function readKeys(work: (keyboard: Keyboard) => void, times: number[] = []): Promise<number[]> {
   await using pc = await testPc();
   const { qtest, machine } = pc;
   await machine.cont();
   work(machine.keyboard);
   const codes: number[] = [];
   for (let ms = 0; ms < 4000; ms++) {
-    while ((qtest.in(0x64) & 1) !== 0) codes.push(qtest.in(0x60));
+    while ((qtest.in(0x64) & 1) !== 0) {
+      codes.push(qtest.in(0x60));
+      times.push(ms);
+    }
     qtest.clock.advance(1e6);
   }
   return codes;
@@ -65,7 +69,46 @@ async function readKeys(work: (keyboard: Keyboard) => void): Promise<number[]> {
 
 Deno.test("keys are held together and let go in reverse, in the guest's time", async () => {
   const ctrlA = [0x14, 0x1c, 0xf0, 0x1c, 0xf0, 0x14];
-  assertEquals(await readKeys((keyboard) => void keyboard.stroke({ keys: ["ctrl", "a"], holdNs: 1e8 })), ctrlA);
+  const times: number[] = [];
+  const codes = await readKeys((keyboard) => {
+    void keyboard.stroke({ keys: ["ctrl", "a"], holdNs: 1e8 });
+    void keyboard.stroke({ keys: ["b"], holdNs: 1e8 });
+  }, times);
+  assertEquals(codes, [...ctrlA, 0x32, 0xf0, 0x32]);
+  // After each key is waited, as in QEMU.
+  assertEquals(times, [0, 100, 200, 200, 300, 300, 400, 500, 500]);
+});
+
+Deno.test("movements and buttons of the mouse are one report each", async () => {
+  await using pc = await testPc();
+  const { qtest, machine } = pc;
+  await machine.cont();
+  const read = () => {
+    const bytes: number[] = [];
+    while ((qtest.in(0x64) & 1) !== 0) bytes.push(qtest.in(0x60));
+    return bytes;
+  };
+  const send = (...bytes: number[]) => {
+    for (const byte of bytes) {
+      qtest.out(0x64, 0xd4);
+      qtest.out(0x60, byte);
+      read();
+    }
+  };
+  qtest.out(0x64, 0xa8);
+  send(0xf4);
+  // Recorded from qemu-system-x86_64 7.2.
+  machine.pointer.change({ dx: 5, dy: 3 });
+  assertEquals(read(), [0x28, 5, 0xfd]);
+  machine.pointer.change({ dx: 300, dy: 0 });
+  assertEquals(read(), [8, 0x7f, 0, 8, 0x7f, 0, 8, 0x2e, 0]);
+  machine.pointer.change({ buttons: 4 });
+  assertEquals(read(), [0x0c, 0, 0]);
+  send(0xf3, 200, 0xf3, 100, 0xf3, 80, 0xf2);
+  machine.pointer.change({ wheel: -1, buttons: 0 });
+  assertEquals(read(), [8, 0, 0, 0xff]);
+  machine.pointer.change({ dx: 1e9, dy: -1e9 });
+  assertEquals(read().slice(0, 4), [8, 0x7f, 0x7f, 0]);
 });
 
 Deno.test("a long text loses nothing, though the keyboard holds sixteen bytes only", async () => {

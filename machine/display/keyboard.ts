@@ -19,6 +19,7 @@ export type QKeyCode = string;
 /** Keys that are held down together, pressed in order and let go in reverse. */
 export interface KeyStroke {
   readonly keys: readonly QKeyCode[];
+  /** So long is waited after each of them went down, and after each came up. */
   readonly holdNs: number;
 }
 
@@ -26,9 +27,6 @@ export interface KeyStroke {
 const ALIASES: Readonly<Record<string, string>> = { asterisk: "kp_multiply", print: "sysrq" };
 
 const LOOK_EVERY_NS = 5 * NS_PER_MS;
-const GAP_NS = 2 * NS_PER_MS;
-/** More than this at once no mouse moves. */
-const MAX_COUNTS = 10_000;
 /** So many strokes may wait. */
 const MAX_WAITING = 100_000;
 
@@ -51,7 +49,9 @@ export function parseKeys(text: string): { readonly keys: readonly QKeyCode[] } 
   for (const part of text.split("-")) {
     // The one character that is a key's name.
     const name = part === "<" ? "less" : part;
-    const key = /^0x[0-9a-f]+$/i.test(part) ? keyOfNumber(Number(part)) : Q_KEY_CODES.find((code) => code === name);
+    const key = /^0x[0-9a-f]+$/i.test(part)
+      ? keyOfNumber(Number(part)) ?? "unmapped"
+      : Q_KEY_CODES.find((code) => code === name);
     if (key === undefined) return { wrong: part };
     keys.push(key);
   }
@@ -99,7 +99,6 @@ interface Waiting extends KeyStroke {
 export class Keyboard {
   readonly #clock: Clock;
   readonly #controller: () => KeyboardController | undefined;
-  #buttons = 0;
   readonly #waiting: Waiting[] = [];
   #busy = false;
 
@@ -123,36 +122,24 @@ export class Keyboard {
     if (name !== undefined) this.#controller()?.keyboard.key(name, down);
   }
 
-  /** Moves the mouse; down and right are positive. */
-  move(axis: "x" | "y", value: number): void {
-    const counts = Math.max(-MAX_COUNTS, Math.min(value, MAX_COUNTS));
-    this.#controller()?.mouse.move(axis === "x" ? { dx: counts } : { dy: -counts });
-  }
-
-  /** Turns the wheel; away from the user is negative. */
-  wheel(clicks: number): void {
-    this.#controller()?.mouse.move({ dz: clicks });
-  }
-
-  /** Presses or lets go of a button: 1 left, 2 right, 4 middle. */
-  button(bit: number, down: boolean): void {
-    this.#buttons = down ? this.#buttons | bit : this.#buttons & ~bit;
-    this.#controller()?.mouse.move({ buttons: this.#buttons });
-  }
-
   #next(): void {
     const stroke = this.#waiting.shift();
     this.#busy = stroke !== undefined;
     if (stroke === undefined) return;
-    this.#whenTaken(() => {
-      for (const key of stroke.keys) this.key(key, true);
-      this.#after(stroke.holdNs, () =>
-        this.#whenTaken(() => {
-          for (const key of stroke.keys.toReversed()) this.key(key, false);
-          stroke.done();
-          this.#after(GAP_NS, () => this.#next());
-        }));
-    });
+    const steps = [
+      ...stroke.keys.map((key) => () => this.key(key, true)),
+      ...stroke.keys.toReversed().map((key) => () => this.key(key, false)),
+    ];
+    const step = () => {
+      const work = steps.shift();
+      if (work === undefined) return this.#next();
+      this.#whenTaken(() => {
+        work();
+        if (steps.length === 0) stroke.done();
+        this.#after(stroke.holdNs, step);
+      });
+    };
+    step();
   }
 
   /** Goes on when the guest has taken what the keyboard holds. */

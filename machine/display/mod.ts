@@ -1,5 +1,5 @@
 /**
- * What a guest shows and what it is driven through: screen and keyboard.
+ * What a guest shows and what it is driven through: screen, keyboard and mouse.
  *
  * @module
  */
@@ -8,3 +8,4 @@ export { findCard, ScreenError } from "./screen.ts";
 export { encodePng, encodePpm } from "./image_files.ts";
 export { Q_KEY_CODES } from "./key_names.ts";
 export { Keyboard, keyOfNumber, keysOfText, type KeyStroke, parseKeys, type QKeyCode } from "./keyboard.ts";
+export { Pointer, type PointerChange } from "./pointer.ts";

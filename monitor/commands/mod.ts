@@ -16,6 +16,7 @@ import * as interrupts from "./interrupts.ts";
 import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
+import * as mouse from "./mouse.ts";
 import * as objects from "./objects.ts";
 import * as probe from "./probe.ts";
 import * as qemuIo from "./qemu_io.ts";
@@ -58,6 +59,9 @@ export const COMMANDS = {
   "loadvm": snapshots.loadvm,
   "log": trace.log,
   "logfile": trace.logfile,
+  "mouse_button": mouse.mouseButton,
+  "mouse_move": mouse.mouseMove,
+  "mouse_set": mouse.mouseSet,
   "o": memory.portWrite,
   "object_add": objects.objectAdd,
   "object_del": objects.objectDel,
@@ -77,6 +81,7 @@ export const COMMANDS = {
   "query-iothreads": probe.infoIothreads,
   "query-memory-size-summary": probe.infoMemorySizeSummary,
   "query-mtree": tree.infoMtree,
+  "query-mice": mouse.infoMice,
   "query-name": machine.infoName,
   "query-pci": tree.infoPci,
   "query-pic": interrupts.infoPic,

@@ -7,8 +7,8 @@ import { NS_PER_MS } from "../../base/units.ts";
 import { keysOfText, type Machine, parseKeys } from "../../machine/mod.ts";
 import { MonitorError } from "../errors.ts";
 
-/** How long a script holds a key down. */
-const HOLD_NS = 20 * NS_PER_MS;
+/** How long a script waits after a key went down or came up. */
+const HOLD_NS = 10 * NS_PER_MS;
 
 /** Presses each of `strokes`, `"ctrl-alt-f1"`, one after the other. @throws MonitorError for what is no key */
 export async function pressKeys({ keyboard }: Machine, strokes: readonly string[]): Promise<void> {

@@ -9,7 +9,7 @@ import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
 const DRAW_EVERY_MS = 50;
-const HOLD_NS = 20_000_000;
+const HOLD_NS = 10_000_000;
 
 /** Refuses what does not go together with it. @throws CommandLineError */
 export function checkCurses(settings: Settings): void {

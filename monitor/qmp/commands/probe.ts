@@ -8,6 +8,7 @@
 import { assert } from "../../../base/assert.ts";
 import { IoThread } from "../../../block/mod.ts";
 import { type Machine, pc, type PciFunctionInfo, pciFunctions } from "../../../machine/mod.ts";
+import { miceOf } from "../../commands/mouse.ts";
 import { MonitorError } from "../../errors.ts";
 import { bool, empty, int, list, oneOf, optional, str, struct } from "../../schema/qapi/types.ts";
 import { qmpCommand } from "../command.ts";
@@ -172,10 +173,10 @@ function pciDevice(info: PciFunctionInfo): object {
 
 export const queryMice = qmpCommand({
   name: "query-mice",
-  summary: "Mice and tablets: none.",
+  summary: "Mice, and which of them is moved.",
   data: empty,
   returns: list(struct({ name: str, index: int, current: bool, absolute: bool })),
-  run: () => [],
+  run: (context) => miceOf(machineOf(context)),
 });
 
 export const queryBalloon = qmpCommand({

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { NS_PER_MS } from "../../../base/units.ts";
 import { keyOfNumber, Q_KEY_CODES } from "../../../machine/mod.ts";
 import * as hmp from "../../commands/screen.ts";
 import { MonitorError } from "../../errors.ts";
@@ -41,17 +40,13 @@ function keyOf(value: { readonly type: "number" | "qcode"; readonly data?: strin
   return typeof value.data === "number" ? keyOfNumber(value.data) ?? "unmapped" : value.data ?? "unmapped";
 }
 
-const DEFAULT_HOLD_MS = 100;
-const MAX_HOLD_MS = 60_000;
-
 export const sendKey = qmpCommand({
   name: "send-key",
   summary: "Presses keys together and lets them go, in the guest's time.",
   data: struct({ keys: list(keyValue), "hold-time": optional(int) }),
-  run: (context, { keys, "hold-time": holdMs = DEFAULT_HOLD_MS }) => {
-    const hold = Math.min(holdMs < 0 ? DEFAULT_HOLD_MS : holdMs, MAX_HOLD_MS);
+  run: (context, { keys, "hold-time": holdMs }) => {
     const { machine } = promptOf(context).context([]);
-    void machine.keyboard.stroke({ keys: keys.map(keyOf), holdNs: hold * NS_PER_MS });
+    void machine.keyboard.stroke({ keys: keys.map(keyOf), holdNs: hmp.holdNs(holdMs) });
   },
 });
 
@@ -81,15 +76,23 @@ export const inputSendEvent = qmpCommand({
     if (events.some(({ type }) => type === "abs")) {
       throw new MonitorError("Input handler not found for event type abs");
     }
+    const { pointer, keyboard } = machine;
+    const moved = { x: 0, y: 0 };
+    let [wheel, buttons, isPointed] = [0, pointer.buttons, false];
     for (const event of events) {
-      if (event.type === "key") machine.keyboard.key(keyOf(event.data.key), event.data.down);
-      else if (event.type === "rel") machine.keyboard.move(event.data.axis, event.data.value);
+      if (event.type === "key") {
+        keyboard.key(keyOf(event.data.key), event.data.down);
+        continue;
+      }
+      isPointed = true;
+      if (event.type === "rel") moved[event.data.axis] += event.data.value;
       else if (event.type === "btn") {
         const { button, down } = event.data;
-        const wheel = WHEEL[button];
-        if (wheel !== undefined) machine.keyboard.wheel(down ? wheel : 0);
-        else machine.keyboard.button(BUTTONS[button] ?? 0, down);
+        const bit = BUTTONS[button] ?? 0;
+        buttons = down ? buttons | bit : buttons & ~bit;
+        if (down) wheel += WHEEL[button] ?? 0;
       }
     }
+    if (isPointed) pointer.change({ dx: moved.x, dy: moved.y, wheel, buttons });
   },
 });
