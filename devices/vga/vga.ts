@@ -192,10 +192,11 @@ export class Vga extends PciDevice<typeof PROPERTIES, VgaState> {
       accessSizes: { min: 1, max: 1 },
     });
     all.add(ports, 0x400);
+    // Registers have sixteen bits; halves can be read, since there are CPUs that fetch a word byte by byte.
     const dispi = MemoryRegion.io("bochs dispi interface", 0x16, {
-      read: (offset) => this.dispi.read(offset >> 1),
+      read: (offset) => this.dispi.read(offset >> 1) >> 8 * (offset & 1),
       write: (offset, _size, value) => this.dispi.write(offset >> 1, value & 0xffff),
-      accessSizes: { min: 2, max: 2 },
+      accessSizes: { min: 1, max: 2 },
     });
     all.add(dispi, 0x500);
     if (this.properties["qemu-extended-regs"]) {

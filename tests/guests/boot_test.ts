@@ -58,3 +58,16 @@ Deno.test("a guest that spins leaves the event loop its turns", () =>
     await guest.machine.stop();
     assertEquals(guest.machine.runState, "paused");
   }));
+
+Deno.test("the CPU is the one that the machine says it has", () =>
+  inFolder(async (folder) => {
+    const firmware = new Uint8Array(0x1_0000);
+    firmware.set([0x66, 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0xf4, 0xeb, 0xfd], 0xfff0); // mov eax,1; cpuid; hlt; jmp
+    await using guest = await makeGuest({ folder, disk: bootDisk([]), firmware });
+    await guest.machine.cont();
+    for (let turn = 0; turn < 10_000 && !guest.cpu.core.halted; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const { EAX, EDX } = guest.cpu.cpu.registers().general;
+    assertEquals(BigInt(EDX! >>> 0) << 32n | BigInt(EAX! >>> 0), guest.cpu.can.processorId);
+  }));

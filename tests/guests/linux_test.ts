@@ -78,8 +78,9 @@ Deno.test({
       assertEquals(code, 0);
       let expected: string;
       {
-        await using vm = await bootLinux(packages!, image, { hda: disk });
+        await using vm = await bootLinux(packages!, image, { hda: disk, smbios: ["type=1,serial=S12,,3"] });
         assertMatch(await shell(vm, "uname -m"), /i686/);
+        assertEquals(await shell(vm, "cat /sys/class/dmi/id/product_serial"), "S12,3\n");
         await shell(vm, "mkdir /d; head -c 524288 /bin/busybox | md5sum > /tmp/sum");
         expected = await shell(vm, "cat /tmp/sum");
         await vm.serial.send(`${WRITER}\n`);
