@@ -6,8 +6,8 @@
  *
  * Three of its rules shape this file. An interrupt must not be delivered in the middle of a memory access, since
  * compiled code keeps registers to itself then: it is made to wait for the end of the slice, which comes at once. What
- * was compiled is reported while the core's own lock is held, so it is answered later. Linear memory may grow, so views
- * of it are made anew when it has.
+ * was compiled is reported while the core's own lock is held, so it is answered later. Linear memory may grow while disk
+ * requests hold views of guest RAM, so all views are of one buffer that grows with it.
  *
  * Guest code is compiled on the spot, half a millisecond a block: the core compiles one at a time and interprets
  * meanwhile, so that a block which waits for its turn on the host's threads costs far more. It is also what makes a run
@@ -48,9 +48,6 @@ export interface CoreBus {
 /** How many equal answers of one port make a guest one that waits, and waits for what happens outside the slice. */
 const POLLS_BEFORE_YIELD = 16;
 
-/** The core's heap is stretched by this much at the start, so that it hardly ever grows while views are in use. */
-const HEAP_RESERVE_BYTES = 48 << 20;
-
 /**
  * What the core compiles together: from how many pages of code, and up to how many blocks that few jumps lead to. Its own
  * values (3 and 250) make units so large that the host's compiler takes tens of milliseconds to improve one; these halve
@@ -70,17 +67,17 @@ interface Compiled {
 export class Core {
   readonly exports: CoreExports;
   readonly ramBytes: number;
-  #ramBase = 0;
+  /** Guest RAM itself. */
+  readonly ram: Uint8Array<ArrayBuffer>;
+  /** All of linear memory, as much as it is. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #words: Int32Array<ArrayBuffer>;
   readonly #wiring: CoreWiring;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_OFFSET + TABLE_BLOCKS });
   /** What compiled blocks import: memory, and what the interpreter is made of. */
   readonly #blockImports: { readonly e: WebAssembly.ModuleImports } = { e: Object.create(null) };
   #bus: CoreBus | undefined;
   #compiled: Compiled[] = [];
-  #buffer: ArrayBuffer | undefined;
-  #ram!: Uint8Array;
-  #bytes!: Uint8Array;
-  #words!: Int32Array;
   #inside = false;
   #inMemoryAccess = false;
   #leaving = false;
@@ -101,12 +98,14 @@ export class Core {
       if (!/^_|^zstd|_js$/.test(name)) this.#blockImports.e[name] = value;
     }
     this.#blockImports.e.m = this.exports.memory;
+    const buffer = this.exports.memory.toResizableBuffer();
+    this.bytes = new Uint8Array(buffer);
+    this.#words = new Int32Array(buffer);
     this.exports.rust_init();
     this.exports.set_jit_config(JitSetting.pages, UNIT_PAGES);
     this.exports.set_jit_config(JitSetting.extraBlocks, UNIT_EXTRA_BLOCKS);
     this.#word(At.ramBytes, ramBytes);
-    this.#ramBase = this.#allocate(ramBytes);
-    this.#buffer = undefined;
+    this.ram = new Uint8Array(buffer, this.#allocate(ramBytes), ramBytes);
     this.#byte(At.apicPresent, 1);
     this.exports.reset_cpu();
   }
@@ -117,21 +116,8 @@ export class Core {
     this.#bus = bus;
   }
 
-  /** Guest RAM itself, until memory grows. */
-  get ram(): Uint8Array {
-    this.#refresh();
-    return this.#ram;
-  }
-
-  /** All of linear memory, until it grows. */
-  get bytes(): Uint8Array {
-    this.#refresh();
-    return this.#bytes;
-  }
-
   /** 32 bits of the CPU's state. */
   word(at: number): number {
-    this.#refresh();
     return this.#words[at >> 2]!;
   }
 
@@ -142,7 +128,6 @@ export class Core {
 
   /** Instructions so far, modulo 2^32. */
   get instructions(): number {
-    this.#refresh();
     return this.#words[At.instructionCounter >> 2]! >>> 0;
   }
 
@@ -224,21 +209,10 @@ export class Core {
   #allocate(sizeBytes: number): number {
     const address = this.exports.allocate_memory(sizeBytes) >>> 0;
     if (address === 0) throw new RangeError(`no memory for ${sizeBytes} bytes of guest RAM`);
-    this.exports.v86_free(this.exports.v86_malloc(HEAP_RESERVE_BYTES));
     return address;
   }
 
-  #refresh(): void {
-    const { buffer } = this.exports.memory;
-    if (buffer === this.#buffer) return;
-    this.#buffer = buffer as ArrayBuffer;
-    this.#bytes = new Uint8Array(buffer);
-    this.#words = new Int32Array(buffer);
-    this.#ram = this.#bytes.subarray(this.#ramBase, this.#ramBase + this.ramBytes);
-  }
-
   #word(at: number, value: number): void {
-    this.#refresh();
     this.#words[at >> 2] = value;
   }
 
@@ -327,7 +301,7 @@ export class Core {
   }
 
   #compile(block: Compiled, at: number, lengthBytes: number): void {
-    const code = new Uint8Array(this.exports.memory.buffer as ArrayBuffer, at, lengthBytes);
+    const code = this.bytes.slice(at, at + lengthBytes);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code), this.#blockImports);
     const { f } = instance.exports;
     assert(typeof f === "function", "a compiled block exports f");

@@ -12,6 +12,7 @@
 import { createRequire } from "node:module";
 import { MachineError } from "../../errors.ts";
 import { VERSION } from "./layout.ts";
+import { withMemoryLimit } from "./memory_limit.ts";
 
 /** What the module wants of its host, all from `env`. */
 const IMPORTS = [
@@ -20,9 +21,14 @@ const IMPORTS = [
   "mmap_read8 mmap_write128 mmap_write16 mmap_write32 mmap_write64 mmap_write8 run_hardware_timers stop_idling",
 ].join(" ");
 
+/** Memory with a limit: one buffer shows all of it for ever. */
+export interface CoreMemory extends WebAssembly.Memory {
+  toResizableBuffer(): ArrayBuffer;
+}
+
 /** What of the module's exports is called from here. */
 export interface CoreExports {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: CoreMemory;
   rust_init(): void;
   /** Makes guest RAM; its address, or 0. */
   allocate_memory(sizeBytes: number): number;
@@ -53,7 +59,7 @@ export interface CoreExports {
 
 /** Loads and compiles the module. @throws {MachineError} where it is not to be had, or is another */
 export async function loadCoreModule(): Promise<WebAssembly.Module> {
-  const module = await WebAssembly.compile(await readModule());
+  const module = await WebAssembly.compile(withMemoryLimit(await readModule()));
   const wanted = WebAssembly.Module.imports(module).map(({ module: from, name }) =>
     from === "env" ? name : `${from}.*`
   );
