@@ -12,14 +12,17 @@
  * @module
  */
 import { MachineError } from "../errors.ts";
+import type { UnpackedKernel } from "./linux_unpack.ts";
 
 /** What the user gives. */
 export interface LinuxFiles {
   /** For messages. */
   readonly kernelName: string;
-  readonly kernel: Uint8Array;
+  readonly kernel: Uint8Array<ArrayBuffer>;
   readonly initrd?: Uint8Array;
   readonly commandLine: string;
+  /** The same kernel, which goes in instead where there is room for it. */
+  readonly unpacked?: UnpackedKernel | undefined;
 }
 
 /** The pieces of a kernel, and where the loader puts them. */
@@ -50,6 +53,7 @@ const Header = {
   version: 0x206,
   loader: 0x210,
   loadFlags: 0x211,
+  codeStart: 0x214,
   initrdAddress: 0x218,
   initrdSize: 0x21c,
   heapEnd: 0x224,
@@ -80,11 +84,16 @@ export function layOutLinux(files: LinuxFiles, ramEnd: number, can: { readonly l
     ramEnd - TABLES_BYTES - 1,
   );
   const initrdAddress = Math.floor((initrdMax - initrd.length) / PAGE) * PAGE;
-  const kernel = image.subarray(setup.length);
-  if (initrd.length > 0 && initrdAddress < KERNEL_ADDRESS + kernel.length) {
+  const { unpacked } = files;
+  const isUnpacked = unpacked !== undefined &&
+    unpacked.address + unpacked.neededBytes <= (initrd.length > 0 ? initrdAddress : ramEnd - TABLES_BYTES);
+  if (isUnpacked) view.setUint32(Header.codeStart, unpacked.entry, true);
+  const kernel = isUnpacked ? unpacked.bytes : image.subarray(setup.length);
+  const kernelAddress = isUnpacked ? unpacked.address : KERNEL_ADDRESS;
+  if (initrd.length > 0 && initrdAddress < kernelAddress + kernel.length) {
     throw new MachineError(`initrd is too large, cannot support.(max: ${initrdMax}, need ${initrd.length})`);
   }
-  if (KERNEL_ADDRESS + kernel.length > ramEnd) {
+  if (kernelAddress + kernel.length > ramEnd) {
     throw new MachineError(`kernel '${kernelName}' does not fit in ${ramEnd} bytes of RAM`);
   }
   view.setUint8(Header.loader, QEMU_LOADER);
@@ -97,7 +106,7 @@ export function layOutLinux(files: LinuxFiles, ramEnd: number, can: { readonly l
     setup,
     setupAddress: SETUP_ADDRESS,
     kernel,
-    kernelAddress: KERNEL_ADDRESS,
+    kernelAddress,
     commandLine,
     commandLineAddress: COMMAND_LINE_ADDRESS,
     initrd,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { LinuxFiles } from "../firmware/linux.ts";
+import { unpackKernel } from "../firmware/linux_unpack.ts";
 import type { Clocks } from "../../base/clocks.ts";
 import type { Random } from "../../base/random.ts";
 import type { TraceEvents } from "../../base/trace.ts";
@@ -90,14 +91,17 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   undo.use(graph);
   const places = await openDrives(graph, wishes, undo, site.warn);
   const wish = site.drivesOpen?.() ?? wishes.accelerator ?? await defaultAccelerator(wishes, places);
-  const accelerator = await makeAccelerator(wish, site);
+  const [accelerator, unpacked] = await Promise.all([
+    makeAccelerator(wish, site),
+    wish.name === "v86" && wishes.linux !== undefined ? unpackKernel(wishes.linux.kernel) : undefined,
+  ]);
   virtual.clock = accelerator.clock;
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
   const found = await firmwareFor(wishes, accelerator);
   const vga = wishes.vga === "std" ? { rom: await findFirmware("vgabios-stdvga.bin", wishes.dataFolders) } : undefined;
   const { linux, firmware } = wishes.linux === undefined
     ? { linux: undefined, firmware: found }
-    : await linuxFor(wishes.linux, wishes, accelerator, found);
+    : await linuxFor({ ...wishes.linux, unpacked }, wishes, accelerator, found);
   if (firmware === undefined && wishes.firmware === undefined && accelerator.can.runsCode) {
     site.warn(
       `info: ${found === undefined ? "no SeaBIOS" : "no linuxboot_dma.bin for SeaBIOS"} was found (Debian: ${

@@ -356,7 +356,7 @@ function readLinux(kernel: string, { initrd, append }: Settings): LinuxFiles {
   };
 }
 
-function readPart(filename: string, problem: string): Uint8Array {
+function readPart(filename: string, problem: string): Uint8Array<ArrayBuffer> {
   try {
     return Deno.readFileSync(filename);
   } catch (error) {
