@@ -178,6 +178,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     pci.withOpenSegment(() => {
       room.clear();
       const problem = loadTables(site.files, room, site.memory);
+      pci.placeTables(room);
       if (problem !== undefined) video.print(`No ACPI tables: ${problem}\r\n\r\n`);
     });
   };

@@ -7,8 +7,10 @@
  *
  * @module
  */
-import type { FirmwareCall } from "./call.ts";
+import { type FirmwareCall, linear } from "./call.ts";
+import { mpPointer, mpTable, PIR_HEADER_BYTES, pirTable, wireOf } from "./routing_tables.ts";
 import type { FirmwareSite } from "./site.ts";
+import type { TableMemory } from "./table_memory.ts";
 
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;
@@ -17,8 +19,9 @@ const FUNCTIONS = 8;
 const BARS = 6;
 const FIRST_IO = 0xc000;
 const FIRST_MEMORY = 0xf000_0000;
-/** What pins A to D of the first slot are routed to; each further slot begins one later. */
+/** What the four wires are routed to, and what they may be routed to. */
 const INTERRUPTS = [10, 10, 11, 11];
+const ROUTABLE = 1 << 5 | 1 << 10 | 1 << 11;
 const PIRQ_ROUTES = 0x60;
 const EDGE_LEVEL = 0x4d1;
 /** Interrupts 10 and 11 are level-triggered, as PCI's are. */
@@ -31,7 +34,7 @@ const PAM0 = 0x59;
 const PAM0_READ = 0x10;
 const PAM0_WRITE = 0x20;
 const PORTS_AND_MEMORY_AND_MASTER = 0x0007;
-const ERROR = { unsupported: 0x81, badVendor: 0x83, notFound: 0x86, badRegister: 0x87 } as const;
+const ERROR = { unsupported: 0x81, badVendor: 0x83, notFound: 0x86, badRegister: 0x87, smallBuffer: 0x89 } as const;
 
 /** The services. */
 export class PciService {
@@ -66,11 +69,18 @@ export class PciService {
         if (isWide) this.#write(place, 0x10 + ++bar * 4, 4, 0);
       }
       const pin = this.#read(place, 0x3d, 1);
-      if (pin > 0) this.#write(place, 0x3c, 1, INTERRUPTS[((place >> 3) - 1 + pin - 1) & 3]!);
+      if (pin > 0) this.#write(place, 0x3c, 1, INTERRUPTS[wireOf(place >> 3, pin - 1)]!);
       this.#setUpChip(place);
       this.#write(place, 0x04, 2, this.#read(place, 0x04, 2) | PORTS_AND_MEMORY_AND_MASTER);
     }
     this.#site.ports.writeValue(EDGE_LEVEL, 1, LEVEL_TRIGGERED);
+  }
+
+  /** Tells systems without ACPI how interrupts are wired. */
+  placeTables(room: TableMemory): void {
+    room.place(pirTable(ROUTABLE));
+    const at = room.place(mpTable(INTERRUPTS));
+    if (at !== undefined) room.place(mpPointer(at));
   }
 
   /** Lets the F segment be written to while `work` goes on. */
@@ -96,6 +106,7 @@ export class PciService {
       case 0x03:
         return this.#find(call, (place) => this.#read(place, 0x08, 4) >>> 8 === (call.ecx & 0xff_ffff));
     }
+    if (call.al === 0x0e) return this.#routing(call);
     const size = 1 << ((call.al - 0x08) % 3);
     if (call.al < 0x08 || call.al > 0x0d) return this.#fail(call, ERROR.unsupported);
     if (call.di > 0xff || call.di % size !== 0) return this.#fail(call, ERROR.badRegister);
@@ -109,6 +120,19 @@ export class PciService {
     } else if (!elsewhere) {
       this.#write(call.bl, call.di, size, size === 1 ? call.cl : size === 2 ? call.cx : call.ecx);
     }
+  }
+
+  /** The rows of the interrupt routing table, where the guest's buffer takes them. */
+  #routing(call: FirmwareCall): void {
+    const { memory } = this.#site;
+    const rows = pirTable(ROUTABLE).subarray(PIR_HEADER_BYTES);
+    const at = linear(call.es, call.di);
+    const room = memory.readValue(at, 2);
+    memory.writeValue(at, 2, rows.length);
+    if (room < rows.length) return this.#fail(call, ERROR.smallBuffer);
+    memory.write(linear(memory.readValue(at + 4, 2), memory.readValue(at + 2, 2)), rows);
+    call.bx = 1 << 10 | 1 << 11;
+    call.ah = 0;
   }
 
   /** The function number `call.si` of those that fit. */
