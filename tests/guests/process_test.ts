@@ -3,52 +3,18 @@
  * taken up by another process; what the CPU cannot do is refused by name.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { TextLineStream } from "@std/streams";
 import { run } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { bootSector } from "./booted.ts";
+import { LIMIT_MS, MachineProcess, MOA } from "./process.ts";
 
-const ENTRY = new URL("../../tools/moa.ts", import.meta.url).pathname;
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
-const MOA = ["run", "-q", "-A", "--no-check", "--config", CONFIG, ENTRY, "system"];
-const LIMIT_MS = 60_000;
 const BARE = ["-accel", "v86", "-m", "32", "-display", "none", "-serial", "none"];
 
 /** Counts at 9000 for ever, without a port, a timer or HLT. */
 const SPINS = bootSector("cli\n xor ax, ax\n mov ds, ax\nagain: inc dword [0x9000]\n jmp again");
 
-/** A process, and the lines that it prints. */
-class Process implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  readonly #timer: ReturnType<typeof setTimeout>;
-
-  constructor(args: readonly string[]) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [...MOA, ...args],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    this.#writer = this.#child.stdin.getWriter();
-    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
-    this.#timer = setTimeout(() => this.kill("SIGKILL"), LIMIT_MS);
-  }
-
-  async type(line: string): Promise<void> {
-    await this.#writer.write(new TextEncoder().encode(`${line}\n`));
-  }
-
-  /** The first line that matches. */
-  async line(pattern: RegExp): Promise<string> {
-    while (true) {
-      const { value, done } = await this.#lines.read();
-      if (done) throw new Error(`it ended without ${pattern}`);
-      if (pattern.test(value)) return value;
-    }
-  }
-
+/** One whose guest counts at 9000. */
+class CountingProcess extends MachineProcess {
   /** The guest's count. */
   async count(): Promise<number> {
     await this.type("xp /1wx 0x9000");
@@ -59,26 +25,6 @@ class Process implements AsyncDisposable {
   async untilItCounts(): Promise<void> {
     const before = await this.count();
     while (await this.count() === before) await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-
-  kill(signal: Deno.Signal): void {
-    try {
-      this.#child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
-  }
-
-  get status(): Promise<Deno.CommandStatus> {
-    return this.#child.status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.kill("SIGKILL");
-    clearTimeout(this.#timer);
-    await this.#writer.close().catch(() => {});
-    await this.#lines.cancel().catch(() => {});
-    await this.status;
   }
 }
 
@@ -91,7 +37,7 @@ async function spinning(temp: TempFolder): Promise<string[]> {
 
 Deno.test("with a guest that spins the monitor answers, stop stands still, quit ends", async () => {
   await using temp = await TempFolder.make();
-  await using moa = new Process(await spinning(temp));
+  await using moa = new CountingProcess(await spinning(temp));
   await moa.untilItCounts();
   await moa.type("stop");
   await moa.type("info status");
@@ -106,7 +52,7 @@ Deno.test("with a guest that spins the monitor answers, stop stands still, quit 
 
 Deno.test("SIGTERM ends a process whose guest spins", async () => {
   await using temp = await TempFolder.make();
-  await using moa = new Process(await spinning(temp));
+  await using moa = new CountingProcess(await spinning(temp));
   await moa.untilItCounts();
   moa.kill("SIGTERM");
   assertEquals((await moa.status).code, 0);
@@ -121,7 +67,7 @@ Deno.test("a state that one process saved goes on in another; pages of zeroes ar
   const args = [...BARE, "-m", "384", "-monitor", "stdio", "-drive", `file=${disk},if=ide`];
   let saved: number;
   {
-    await using first = new Process(args);
+    await using first = new CountingProcess(args);
     await first.untilItCounts();
     await first.type("stop");
     saved = await first.count();
@@ -131,7 +77,7 @@ Deno.test("a state that one process saved goes on in another; pages of zeroes ar
   }
   const { size } = await Deno.stat(disk);
   assert(size < 8 << 20, `${size} bytes for 384 MiB of RAM that are nearly all zero`);
-  await using second = new Process([...args, "-S", "-loadvm", "a"]);
+  await using second = new CountingProcess([...args, "-S", "-loadvm", "a"]);
   assertEquals(await second.count(), saved);
   await second.type("cont");
   while (await second.count() === saved) { /* it counts on */ }

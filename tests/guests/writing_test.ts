@@ -8,12 +8,15 @@ import { must } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { checkImage, diskInitrd, diskTestPackages, guestSum, makeFileSystem, sumOfFiles } from "./disk_files.ts";
 import { BOOT_LIMIT_MS, bootLinux, shell } from "./linux.ts";
+import { MachineProcess } from "./process.ts";
 
 const packages = diskTestPackages();
 const FILES = 30;
 /** There and back so often. */
-const SNAPSHOTS = 5;
-const RUN_ON_MS = 150;
+const SNAPSHOTS = 10;
+/** And from one process to the next. */
+const PROCESSES = 3;
+const RUN_ON_MS = 100;
 const PATIENCE = { timeoutMs: BOOT_LIMIT_MS };
 
 function pause(milliseconds: number): Promise<void> {
@@ -106,6 +109,19 @@ Deno.test({
       assertEquals(await shell(vm, "cat /tmp/sda /tmp/vda"), "", "the writers were done too early");
       await vm.savevm("amid");
       await checkFiles(vm);
+    });
+    await step("from process to process amid writes", async () => {
+      const args = ["-accel", "v86", "-m", "128", "-display", "none", "-serial", "null", "-parallel", "none"];
+      args.push("-monitor", "stdio", "-hda", ide!, "-drive", disks.drives[0]!);
+      for (let time = 0; time < PROCESSES; time++) {
+        await using process = new MachineProcess([...args, "-loadvm", "amid"]);
+        await process.type("info status");
+        await process.line(/VM status: running/);
+        await pause(RUN_ON_MS);
+        await process.type("savevm amid");
+        await process.type("quit");
+        assertEquals((await process.status).code, 0);
+      }
     });
     let last = "";
     {
