@@ -12,7 +12,7 @@ import {
   parseProperties,
   PropertyError,
 } from "../devices/bus/mod.ts";
-import { bootIndex } from "./boards/boot_paths.ts";
+import { BOOT_INDEXES, bootIndex } from "./boards/boot_paths.ts";
 import type { Machine } from "./machine.ts";
 
 /** A device as a command line names it: texts, as the user wrote them. */
@@ -48,7 +48,7 @@ export async function addDevice(machine: Machine, request: DeviceRequestOptions)
       drive: (name) => made.get(name) ?? freeDrive(machine, name),
       chardev: (id) => machine.chardevs?.find(id),
     });
-    checkBootIndex(machine, values.bootindex);
+    checkBootIndexes(machine, values);
     if (type.name === "ide-cd" && values["drive"] === undefined) {
       Object.assign(values, { drive: emptyDrive(machine, made) });
     }
@@ -95,23 +95,35 @@ function checkId(machine: Machine, id: string | undefined): void {
   }
 }
 
-function checkBootIndex(machine: Machine, wanted: unknown): void {
-  if (typeof wanted !== "number" || wanted < 0) return;
-  if (machine.devices.some((device) => bootIndex(device) === wanted)) {
-    throw new PropertyError(`The bootindex ${wanted} has already been used`);
+function checkBootIndexes(machine: Machine, values: Readonly<Record<string, unknown>>): void {
+  const used = bootIndexesInUse(machine);
+  for (const property of BOOT_INDEXES) {
+    const wanted = values[property];
+    if (typeof wanted !== "number" || wanted < 0) continue;
+    if (used.has(wanted)) throw bootIndexUsed(wanted);
+    used.add(wanted);
   }
 }
 
+function bootIndexesInUse(machine: Machine): Set<number> {
+  const ofDevices = machine.devices.flatMap((device) => BOOT_INDEXES.map((property) => bootIndex(device, property)));
+  return new Set([...machine.built.bootIndexes, ...ofDevices]);
+}
+
+function bootIndexUsed(index: number): PropertyError {
+  return new PropertyError(`The bootindex ${index} has already been used`);
+}
+
 /**
- * Changes where in the order of booting a device stands, with its parts that have a `bootindex`: the built-in firmware
- * heeds it at the next boot. The file for firmware in an image keeps the order with which the machine was started.
+ * Changes where in the order of booting a device stands, with its parts that have that property, one of
+ * {@link BOOT_INDEXES}: firmware heeds it from the next reset on.
  *
  * @throws PropertyError where another device, or this one, has that place
  */
-export function setBootIndex(machine: Machine, parts: readonly Device[], wanted: number): void {
-  if (wanted !== (wanted | 0)) throw new PropertyError("Parameter 'bootindex' expects int32_t");
-  checkBootIndex(machine, wanted);
-  for (const part of parts) Object.assign(part.properties, { bootindex: wanted });
+export function setBootIndex(machine: Machine, parts: readonly Device[], property: string, wanted: number): void {
+  if (wanted !== (wanted | 0)) throw new PropertyError(`Parameter '${property}' expects int32_t`);
+  if (wanted >= 0 && bootIndexesInUse(machine).has(wanted)) throw bootIndexUsed(wanted);
+  for (const part of parts) Object.assign(part.properties, { [property]: wanted });
 }
 
 /** The drive that a property names, if no device has it. */

@@ -114,7 +114,7 @@ export class Machine implements AsyncDisposable {
   #runState: RunState = "prelaunch";
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
-  #started = false;
+  #isComplete = false;
   #orderAfterReset: string | undefined;
 
   private constructor(options: MachineOptions) {
@@ -190,6 +190,7 @@ export class Machine implements AsyncDisposable {
         bootOrder: options.bootOnce ?? options.bootOrder ?? DEFAULT_BOOT_ORDER,
         firmwareItems: options.firmwareItems ?? {},
         firmware: options.firmware,
+        devices: () => machine.devices,
         addAddressSpace: (space) => void machine.#addressSpaces.push(space),
       });
       await options.accelerator.attach({
@@ -219,6 +220,17 @@ export class Machine implements AsyncDisposable {
 
   get isRunning(): boolean {
     return this.#runState === "running";
+  }
+
+  /**
+   * All devices that it begins with are there: firmware is told of them. The first start does so where nobody did.
+   *
+   * @throws {OptionError} what the user wants the firmware to know cannot be
+   */
+  complete(): void {
+    if (this.#isComplete) return;
+    this.built.ready();
+    this.#isComplete = true;
   }
 
   /** Whether the board's own controllers took this drive. */
@@ -357,8 +369,7 @@ export class Machine implements AsyncDisposable {
     }
     await activateAll(this.graph);
     for (const backend of this.backends.list()) backend.resetIoStatus();
-    if (!this.#started) this.built.ready(this.devices);
-    this.#started = true;
+    this.complete();
     await this.accelerator.run();
     this.#setState("running");
     this.events.emit("RESUME", {});

@@ -24,6 +24,7 @@ export { pc } from "./boards/pc.ts";
 export * from "./chardev/mod.ts";
 export * from "./display/mod.ts";
 export { standardDeviceTypes } from "./device_types.ts";
+export { BOOT_INDEXES } from "./boards/boot_paths.ts";
 export { buses, type DeviceRequestOptions, setBootIndex } from "./devices.ts";
 export type { LinuxFiles } from "./firmware/linux.ts";
 export { assemble, type Assembled, AssemblyError } from "./firmware/mod.ts";

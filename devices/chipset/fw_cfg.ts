@@ -67,6 +67,8 @@ export interface FwCfgState {
 export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
   readonly #items = new Map<number, () => Uint8Array>();
   readonly #files: { readonly name: string; readonly content: () => Uint8Array }[] = [];
+  /** What makes the content of files that a reset renews. */
+  readonly #renewed = new Map<string, () => Uint8Array>();
   readonly #regions: MemoryRegion[] = [];
   #state: FwCfgState = { key: 0, offset: 0, dmaHigh: 0 };
   /** What the selected item holds, from the first byte that is read on. */
@@ -100,6 +102,12 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
     if (index >= 0) this.#files[index] = file;
     else if (this.#files.length < this.properties["x-file-slots"]) this.#files.push(file);
     this.#files.sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Adds or replaces a file whose content is made now, and anew at each reset. */
+  setRenewedFile(name: string, make: () => Uint8Array): void {
+    this.#renewed.set(name, make);
+    this.setFile(name, make());
   }
 
   /** Whether there is a file of this name. */
@@ -146,6 +154,7 @@ export class FwCfg extends SystemBusDevice<typeof PROPERTIES, FwCfgState> {
   protected override onReset(): void {
     this.#state = { key: 0, offset: 0, dmaHigh: 0 };
     this.#selected = undefined;
+    for (const [name, make] of this.#renewed) this.setFile(name, make());
   }
 
   protected override saveState(): FwCfgState {

@@ -47,6 +47,8 @@ const PROPERTIES = {
   "fdtypeA": prop.choice("FdcDriveType", DRIVE_TYPES, "auto", DRIVE_TYPE_HELP),
   "fdtypeB": prop.choice("FdcDriveType", DRIVE_TYPES, "auto", DRIVE_TYPE_HELP),
   "fallback": prop.choice("FdcDriveType", DRIVE_TYPES, "288", DRIVE_TYPE_HELP),
+  "bootindexA": prop.int32(-1, { noDefault: true, hidden: true }),
+  "bootindexB": prop.int32(-1, { noDefault: true, hidden: true }),
 };
 
 const DRIVES = 4;

@@ -85,6 +85,8 @@ export interface BoardSite {
   readonly firmwareItems: FirmwareItems;
   /** What `-bios` and its like give: the firmware's bytes. */
   readonly firmware: Uint8Array | undefined;
+  /** All devices that there are, those of the user too. */
+  devices(): readonly Device[];
   /** Tells of an address space, so that `info mtree` shows it. */
   addAddressSpace(space: AddressSpace): void;
 }
@@ -92,12 +94,11 @@ export interface BoardSite {
 /** What a built board can be asked. */
 export interface BuiltBoard {
   /**
-   * All devices that the machine begins with are there, these: tables for the firmware are made. Again where others come
-   * before the first start.
+   * All devices that the machine begins with are there: tables for the firmware are made.
    *
    * @throws {OptionError} what the user wants of the tables cannot be
    */
-  ready(devices: readonly Device[]): void;
+  ready(): void;
   /** The vector of the waiting interrupt. */
   acknowledgeInterrupt(): number;
   /** Interrupt line 0 to 23 as wired to the interrupt controllers, for those who play the guest. */
@@ -111,6 +112,8 @@ export interface BuiltBoard {
   setBootOrder(order: string): string | undefined;
   /** The power button. */
   powerButton(): void;
+  /** Places in the order of booting that the board itself has: a kernel is first. */
+  readonly bootIndexes: readonly number[];
   /** What QEMU's board has and this one does not, by name. */
   readonly missing: readonly string[];
   /** Devices without a bus, in order of realization; those on buses are found there. */

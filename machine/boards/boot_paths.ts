@@ -1,5 +1,7 @@
 /**
- * The OpenFirmware paths of devices that have a `bootindex`, in its order: what firmware tries first.
+ * The OpenFirmware paths of devices that have a place in the order of booting: what firmware tries first.
+ *
+ * Disks have a `bootindex`; the floppy controller has one for each of its drives.
  *
  * Source: [IEEE 1275] "Device paths"; the names of nodes are those that QEMU's firmware expects.
  *
@@ -9,10 +11,16 @@ import { type Device, PciDevice } from "../../devices/bus/mod.ts";
 
 const PCI_ROOT = "/pci@i0cf8";
 
-/** Paths such as `/pci@i0cf8/ide@1,1/drive@0/disk@0`. */
+/** What a device has of the order of booting, by property. */
+export const BOOT_INDEXES: readonly string[] = ["bootindex", "bootindexA", "bootindexB"];
+
+/** Paths such as `/pci@i0cf8/ide@1,1/drive@0/disk@0`; devices that are going have none. */
 export function bootPaths(devices: readonly Device[]): string[] {
   return devices
-    .map((device) => ({ index: bootIndex(device), path: bootPath(device) }))
+    .filter((device) => !isGoing(device))
+    .flatMap((device) =>
+      BOOT_INDEXES.map((property) => ({ index: bootIndex(device, property), path: bootPath(device, property) }))
+    )
     .filter(({ index, path }) => index >= 0 && path !== undefined)
     .sort((a, b) => a.index - b.index)
     .map(({ path }) => path!);
@@ -22,23 +30,39 @@ export function bootPaths(devices: readonly Device[]): string[] {
 export function logicalGeometries(devices: readonly Device[]): string[] {
   return devices.flatMap((device) => {
     const { lcyls, lheads, lsecs } = device.properties as Readonly<Record<string, unknown>>;
-    const path = bootPath(device);
+    const path = bootPath(device, "bootindex");
     return path !== undefined && (lcyls || lheads || lsecs) ? [`${path} ${lcyls} ${lheads} ${lsecs}`] : [];
   });
 }
 
-/** A device's `bootindex`; -1 where it has none. */
-export function bootIndex(device: Device): number {
-  const { bootindex } = device.properties;
-  return typeof bootindex === "number" ? bootindex : -1;
+/** One of {@link BOOT_INDEXES} of a device; -1 where it has none. */
+export function bootIndex(device: Device, property = "bootindex"): number {
+  const value = (device.properties as Readonly<Record<string, unknown>>)[property];
+  return typeof value === "number" ? value : -1;
 }
 
-function bootPath(device: Device): string | undefined {
+/** The place of a drive itself: a floppy's is its controller's to tell. -1 where it has none. */
+export function driveBootIndex(drive: Device): number {
+  const controller = drive.bus?.parent;
+  if (drive.type.name !== "floppy" || controller === undefined) return bootIndex(drive);
+  return bootIndex(controller, drive.properties.unit === 1 ? "bootindexB" : "bootindexA");
+}
+
+/** Whether it, or what it is plugged into, has been asked to go. */
+function isGoing(device: Device): boolean {
+  const parent = device.bus?.parent;
+  return device.unplugPending || (parent !== undefined && isGoing(parent));
+}
+
+function bootPath(device: Device, property: string): string | undefined {
   const controller = device.bus?.parent;
-  if (device.type.name === "virtio-blk-device" && controller instanceof PciDevice) {
-    return `${PCI_ROOT}/scsi@${pciPlace(controller)}/disk@0,0`;
+  if (!(controller instanceof PciDevice)) return undefined;
+  if (device.type.name === "isa-fdc" && property !== "bootindex") {
+    const port = hex(Number(device.properties.iobase)).padStart(4, "0");
+    return `${PCI_ROOT}/isa@${hex(controller.slot)}/fdc@${port}/floppy@${property === "bootindexA" ? 0 : 1}`;
   }
-  if (device.bus?.typeName !== "IDE" || !(controller instanceof PciDevice)) return undefined;
+  if (device.type.name === "virtio-blk-device") return `${PCI_ROOT}/scsi@${pciPlace(controller)}/disk@0,0`;
+  if (device.bus?.typeName !== "IDE") return undefined;
   const channel = [...controller.buses].reverse().indexOf(device.bus);
   return `${PCI_ROOT}/ide@${pciPlace(controller)}/drive@${channel}/disk@${device.properties.unit}`;
 }

@@ -40,7 +40,6 @@ import {
   vmmouse,
   vmport,
 } from "../../devices/chipset/mod.ts";
-import { isaFdc } from "../../devices/floppy/mod.ts";
 import { Vga } from "../../devices/vga/mod.ts";
 import { MiB } from "../../base/units.ts";
 import { layOutLinux } from "../firmware/linux.ts";
@@ -131,11 +130,11 @@ class PcBuilder {
     if (linux?.loader !== undefined) {
       addLinux(fwCfg, layOutLinux(linux, this.#memory.lowRamBytes, this.#site.accelerator.can), linux.loader);
     }
-    return this.#built({ pic, ioApic }, rtc, pm, (devices) => {
+    return this.#built({ pic, ioApic }, rtc, pm, () => {
       this.#fillCmos(rtc, ide, floppies);
-      addDeviceFiles(fwCfg, devices, linux?.loader);
+      addDeviceFiles(fwCfg, () => this.#site.devices(), linux?.loader);
       const names = { product: pc.description, version: pc.name };
-      addSmbios({ fwCfg, site: this.#site, names, memory: this.#memory, devices });
+      addSmbios({ fwCfg, site: this.#site, names, memory: this.#memory });
     });
   }
 
@@ -236,9 +235,7 @@ class PcBuilder {
   /** Floppy and keyboard controllers and their like; returns the bus of the floppy drives. */
   async #buildSuperIo(isa: IsaBus): Promise<Bus> {
     const { context, systemBus } = this.#site;
-    const floppyController = isaFdc.create(context);
-    await floppyController.realize(isa);
-    await buildPcFloppies(this.#site, floppyController.floppyBus);
+    const floppies = await buildPcFloppies(this.#site, isa);
     const keyboardController = i8042.create(context);
     keyboardController.systemBus = systemBus;
     await keyboardController.realize(isa);
@@ -250,7 +247,7 @@ class PcBuilder {
     await control.realize(isa);
     keyboardController.connect(a20, 0, "a20");
     control.connect(a20, 0, "a20");
-    return floppyController.floppyBus;
+    return floppies;
   }
 
   /** What the firmware finds in CMOS; again whenever drives may have come before the machine first runs. */
@@ -303,6 +300,7 @@ class PcBuilder {
       interruptLevel: (line) => this.#interrupts.level(line),
       setBootOrder: (order) => this.#setBootOrder(rtc, order),
       powerButton: () => pm?.pressPowerButton(),
+      bootIndexes: this.#site.firmwareItems.linux === undefined ? [] : [0],
       missing: MISSING,
       loose: [this.#cpu.apic, this.#cpu],
     };

@@ -4,12 +4,12 @@
  * @module
  */
 import { BlockBackend } from "../../block/mod.ts";
-import { Device } from "../../devices/bus/mod.ts";
+import type { Device } from "../../devices/bus/mod.ts";
 import { splitRam } from "../../devices/chipset/mod.ts";
 import { layOutLinux } from "../firmware/linux.ts";
 import { type BiosSite, BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
 import type { BoardSite } from "./board.ts";
-import { bootIndex } from "./boot_paths.ts";
+import { driveBootIndex } from "./boot_paths.ts";
 
 /** How types of devices count among the disks of int 13h. */
 const KINDS: Readonly<Record<string, FirmwareDisk["kind"]>> = {
@@ -28,21 +28,19 @@ export function makeBuiltInBios(
   const { context, ram, firmwareItems, accelerator } = site;
   const { linux } = firmwareItems;
   const sizes = splitRam(ram.sizeBytes);
-  const devices = () =>
-    [...context.objects.machine.walk()].flatMap(({ value }) => value instanceof Device ? [value] : []);
   return new BuiltInBios(context, {
     ...sizes,
     kernel: linux === undefined ? undefined : layOutLinux(linux, sizes.lowRamBytes, accelerator.can),
     bootOrder,
     files,
-    disks: () => firmwareDisks(devices()),
+    disks: () => firmwareDisks(site.devices()),
     toSerial: firmwareItems.noGraphic ?? false,
   });
 }
 
 /** Drives by kind; those with a `bootindex` first, in its order, the others as they were plugged in. */
 function firmwareDisks(devices: readonly Device[]): FirmwareDisk[] {
-  const order = (device: Device) => bootIndex(device) < 0 ? Infinity : bootIndex(device);
+  const order = (device: Device) => driveBootIndex(device) < 0 ? Infinity : driveBootIndex(device);
   return [...devices]
     .sort((a, b) => order(a) === order(b) ? 0 : order(a) - order(b))
     .flatMap((device) => {

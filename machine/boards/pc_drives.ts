@@ -31,13 +31,17 @@ export async function buildPcIde(site: BoardSite, pci: PciBus, isa: IsaBus): Pro
   return controller;
 }
 
-/** Makes the floppy drives that the board was given. */
-export async function buildPcFloppies(site: BoardSite, bus: Bus): Promise<void> {
+/** Makes the floppy controller and the drives that the board was given; returns the bus of those. */
+export async function buildPcFloppies(site: BoardSite, isa: IsaBus): Promise<Bus> {
+  const controller = typeNamed(site, "isa-fdc").create(site.context);
+  await controller.realize(isa);
+  const bus = floppyBus(controller);
   for (let unit = 0; unit < UNITS; unit++) {
     const drive = driveAt(site, "floppy", 0, unit);
     if (drive === undefined) continue;
     await typeNamed(site, "floppy").create(site.context, { drive: drive.backend, unit }).realize(bus);
   }
+  return bus;
 }
 
 /** Compatibility mode: each channel has its ISA interrupt. */

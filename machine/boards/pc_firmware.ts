@@ -73,11 +73,11 @@ export function addLinux(fwCfg: FwCfg, image: LinuxImage, loader: LoaderRom): vo
   fwCfg.setFile(`genroms/${loader.name}`, loader.content);
 }
 
-/** Once all devices are there: in which order to boot (a kernel's loader first), and geometries. */
-export function addDeviceFiles(fwCfg: FwCfg, devices: readonly Device[], loader?: LoaderRom): void {
+/** In which order to boot (a kernel's loader first), and geometries: of the devices that are there now, and at each reset. */
+export function addDeviceFiles(fwCfg: FwCfg, devices: () => readonly Device[], loader?: LoaderRom): void {
   const first = loader === undefined ? [] : [`/rom@genroms/${loader.name}`];
-  fwCfg.setFile("bootorder", linesFile([...first, ...bootPaths(devices)]));
-  fwCfg.setFile("bios-geometry", linesFile(logicalGeometries(devices)));
+  fwCfg.setRenewedFile("bootorder", () => linesFile([...first, ...bootPaths(devices())]));
+  fwCfg.setRenewedFile("bios-geometry", () => linesFile(logicalGeometries(devices())));
 }
 
 /** A file of lines for the firmware, ended by a zero byte; empty where there are none. */

@@ -18,11 +18,10 @@ export interface SmbiosSources {
   readonly site: BoardSite;
   readonly names: { readonly product: string; readonly version: string };
   readonly memory: PcMemory;
-  readonly devices: readonly Device[];
 }
 
 /** Puts both files in, or replaces them. @throws {OptionError} what the user wants has no place in them */
-export function addSmbios({ fwCfg, site, names, memory, devices }: SmbiosSources): void {
+export function addSmbios({ fwCfg, site, names, memory }: SmbiosSources): void {
   const { accelerator, firmwareItems, ram } = site;
   const { lowRamBytes, highRamBytes } = memory;
   const high = highRamBytes > 0 ? [{ address: FOUR_GIB, lengthBytes: highRamBytes }] : [];
@@ -33,7 +32,7 @@ export function addSmbios({ fwCfg, site, names, memory, devices }: SmbiosSources
     processorId: accelerator.can.processorId,
     ramBytes: ram.sizeBytes,
     ranges: [{ address: 0, lengthBytes: lowRamBytes }, ...high],
-    pciPlace: (id, designation) => placeOf(devices, id, designation),
+    pciPlace: (id, designation) => placeOf(site.devices(), id, designation),
   }, firmwareItems.smbios ?? {});
   fwCfg.setFile(SMBIOS_FILES.entryPoint, entryPoint);
   fwCfg.setFile(SMBIOS_FILES.tables, tables);

@@ -217,7 +217,7 @@ async function finish(machine: Machine, wishes: MachineWishes, places: DrivePlac
   };
   for (const request of [...wishes.devices ?? [], ...virtioDisks(places)]) await plugDevice(machine, request, rules);
   if (wishes.timeOfDay !== undefined) setTimeOfDay(machine, wishes.timeOfDay);
-  await blame("devices", undefined, () => machine.built.ready(machine.devices));
+  await blame("devices", undefined, () => machine.complete());
   const order = wishes.bootOnce ?? wishes.bootOrder;
   const problem = order === undefined ? undefined : machine.built.setBootOrder(order);
   if (problem !== undefined) throw new WiringError(problem, "devices");

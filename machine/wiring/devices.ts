@@ -7,15 +7,14 @@
  * @module
  */
 import { badIdentifier, isIdentifier, type OptionPair } from "../../base/keyval.ts";
-import { DeviceTypes, parseProperties, PropertyError } from "../../devices/bus/mod.ts";
+import { type DeviceType, DeviceTypes, parseProperties, PropertyError } from "../../devices/bus/mod.ts";
+import { BOOT_INDEXES } from "../boards/boot_paths.ts";
 import type { Machine } from "../machine.ts";
 import { blame, WiringError } from "./errors.ts";
 import type { DeviceWish, GlobalProperty } from "./options.ts";
 
 const OWN_OPTIONS = ["driver", "id", "bus"];
 const OLD_IDE = "ide-drive";
-/** Types of which the board makes one by itself, past the list of types. */
-const BOARD_MADE = ["isa-fdc"];
 
 /** How requests are understood. */
 export interface DeviceRules {
@@ -68,11 +67,7 @@ function option(pairs: readonly OptionPair[], wanted: string): string | undefine
   return pairs.findLast(({ name }) => name === wanted)?.value;
 }
 
-/**
- * `types` with other defaults, as `-global` has it. Types that the board makes by itself take no part.
- *
- * @throws WiringError for a value that a property does not take
- */
+/** `types` with other defaults, as `-global` has it; a value that will not do is told when a device is made. */
 export function withGlobals(
   types: DeviceTypes,
   globals: readonly GlobalProperty[],
@@ -81,21 +76,40 @@ export function withGlobals(
   if (globals.length === 0) return types;
   const changed = new DeviceTypes(
     types.list().map((type) => {
-      const texts = globals.filter(({ driver, property }) =>
-        driver === type.name && Object.hasOwn(type.properties, property)
-      )
-        .map(({ property, value }) => [property, value] as const);
-      if (texts.length === 0) return type;
-      if (!type.userCreatable || BOARD_MADE.includes(type.name)) {
+      const own = globals.filter(({ driver }) => driver === type.name);
+      if (own.length === 0) return type;
+      if (!type.userCreatable) {
         warn(`warning: -global has no effect on '${type.name}', which the board makes`);
         return type;
       }
-      const values = parseProperties(type, texts);
-      return { ...type, create: (context, own = {}, options) => type.create(context, { ...values, ...own }, options) };
+      return {
+        ...type,
+        create: (context, values = {}, options) => type.create(context, { ...applied(type, own), ...values }, options),
+      };
     }),
   );
   for (const { driver, property } of globals) {
     if (types.find(driver) === undefined) warn(`warning: global ${driver}.${property} has invalid class name`);
   }
   return changed;
+}
+
+/** The values in `globals`, all for `type`. @throws {PropertyError} with QEMU's text */
+function applied(type: DeviceType, globals: readonly GlobalProperty[]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  const bootIndexes = new Set<unknown>();
+  for (const { driver, property, value } of globals) {
+    try {
+      Object.assign(values, parseProperties(type, [[property, value]]));
+      if (!BOOT_INDEXES.includes(property) || Number(value) < 0) continue;
+      if (bootIndexes.has(values[property])) throw new PropertyError(`The bootindex ${value} has already been used`);
+      bootIndexes.add(values[property]);
+    } catch (error) {
+      if (!(error instanceof PropertyError)) throw error;
+      const number = type.properties[property]?.typeName.startsWith("u") ? "uint64" : "int64";
+      const reason = error.message.replace(/expects integer$/, `expects ${number}`);
+      throw new PropertyError(`can't apply global ${driver}.${property}=${value}: ${reason}`);
+    }
+  }
+  return values;
 }

@@ -3,7 +3,7 @@
  * (devices and what holds them).
  *
  * A device shows its declared properties; memory regions, interrupt lines and the properties of the board itself are
- * not in the tree. Of a realized device's properties only `bootindex` can be changed.
+ * not in the tree. Of a realized device's properties only `bootindex` and its like can be changed.
  *
  * Source: qapi/qom.json; the texts are QEMU 7.2's.
  *
@@ -13,7 +13,7 @@ import { type JsonValue } from "../../base/json/mod.ts";
 import { isInteger, parseInteger } from "../../base/keyval.ts";
 import { type BlockGraph, OBJECT_TYPES, optionValue, type UserObject } from "../../block/mod.ts";
 import { Device, type ObjectNode } from "../../devices/bus/mod.ts";
-import { type ChardevSet, type Machine, setBootIndex } from "../../machine/mod.ts";
+import { BOOT_INDEXES, type ChardevSet, type Machine, setBootIndex } from "../../machine/mod.ts";
 import { deviceNotFound, MonitorError } from "../errors.ts";
 
 /** A property by name and type. */
@@ -96,8 +96,8 @@ function machineObject(machine: Machine, node: ObjectNode): ObjectView {
       const parts = node.children.map((child) => child.value)
         .filter((part) => part instanceof Device)
         .filter((part) => Object.hasOwn(part.type.properties, name));
-      if (name === "bootindex") {
-        return setBootIndex(machine, [value, ...parts], integerOf(name, wanted, asText));
+      if (BOOT_INDEXES.includes(name)) {
+        return setBootIndex(machine, [value, ...parts], name, integerOf(name, wanted, asText));
       }
       if (table[name]?.isDrive === true) throw driveRefusal(machine, wanted);
       const owner = parts[0] ?? value;

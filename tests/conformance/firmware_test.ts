@@ -3,6 +3,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { Vm } from "../../mod.ts";
+import type { GuestBus } from "../../machine/guest/bus.ts";
 import { firmwareDirectory, firmwareFile } from "../support/fw_cfg.ts";
 import { haveProgram } from "../support/programs.ts";
 import { QemuGuest } from "../support/qemu_guest.ts";
@@ -28,6 +29,59 @@ Deno.test("bootindex and a logical geometry reach the firmware", async () => {
     await textOf("bios-geometry"),
     "/pci@i0cf8/ide@1,1/drive@1/disk@0 10 4 17\n/pci@i0cf8/ide@1,1/drive@1/disk@1 11 5 18\0",
   );
+});
+
+/** A machine at its prompt and as its guest sees it. */
+interface Machine {
+  readonly bus: GuestBus;
+  hmp(line: string): Promise<string>;
+  reset(): Promise<void>;
+}
+
+/** What both machines answer to the same life: the order of booting that firmware finds, time and again. */
+async function bootOrders({ bus, hmp, reset }: Machine): Promise<string[]> {
+  const unattached = await hmp("qom-list /machine/unattached");
+  const floppies = /(device\[\d+\]) \(child<isa-fdc>\)/.exec(unattached)?.[1];
+  const said: string[] = [];
+  const look = async () => void said.push(new TextDecoder().decode(await firmwareFile(bus, "bootorder")));
+  const act = async (line: string) => {
+    said.push(`${line}: ${(await hmp(line.replace("FLOPPIES", floppies!))).trim()}`);
+    await look();
+    await reset();
+    await look();
+  };
+  await look();
+  await act("qom-set /machine/unattached/FLOPPIES bootindexA 4");
+  await act("qom-set /machine/peripheral/h bootindex 9");
+  await act("qom-set /machine/peripheral/h bootindex 5");
+  await act("qom-set /machine/peripheral/v bootindex -1");
+  await act("qom-set /machine/unattached/FLOPPIES bootindexB 2");
+  await act("qom-set /machine/unattached/FLOPPIES bootindexB 4");
+  await act("qom-set /machine/peripheral/v bootindex 4");
+  await act("qom-set /machine/peripheral/v bootindex 6");
+  await act("device_add virtio-blk-pci,drive=c,id=w,addr=9,bootindex=3");
+  said.push(await hmp("device_del w"));
+  await look();
+  return said;
+}
+
+Deno.test({ name: "the order of booting follows the devices at each reset", ignore: !haveProgram(QEMU) }, async () => {
+  const drives = ["a", "b", "c"].map((id) => `if=none,id=${id},driver=null-co,read-zeroes=on`);
+  const devices = ["ide-hd,drive=a,id=h,bootindex=1", "virtio-blk-pci,drive=b,id=v,addr=8,bootindex=5"];
+  const options = [...drives.flatMap((text) => ["-drive", text]), ...devices.flatMap((text) => ["-device", text])];
+  await using there = await QemuGuest.start(options);
+  await using here = await Vm.start({ nodefaults: true, memory: 16, drives, devices });
+  assertEquals(
+    await bootOrders({ bus: here.guest, hmp: (line) => here.monitor(line), reset: () => here.reset() }),
+    await bootOrders({ bus: there, hmp: (line) => there.monitor(line), reset: () => there.reset() }),
+  );
+  // With the reset the device goes, and with it its line, of which QEMU keeps half.
+  await here.reset();
+  assertEquals(new TextDecoder().decode(await firmwareFile(here.guest, "bootorder")).split("\n").slice(0, 3), [
+    "/pci@i0cf8/isa@1/fdc@03f0/floppy@1",
+    "/pci@i0cf8/isa@1/fdc@03f0/floppy@0",
+    "/pci@i0cf8/scsi@8/disk@0,0",
+  ]);
 });
 
 Deno.test({ name: "fw_cfg's directory has QEMU's files in QEMU's sizes", ignore: !haveProgram(QEMU) }, async () => {

@@ -157,6 +157,13 @@ export class QemuGuest implements GuestBus, AsyncDisposable {
     return text.slice(text.indexOf("\n") + 1).replaceAll("\r", "");
   }
 
+  /** Resets the machine; resolves when its firmware takes commands again. */
+  async reset(): Promise<void> {
+    await this.monitor("system_reset");
+    const ready = await this.#receive(1);
+    if (ready[0] !== 0x52) throw new Error(`the firmware says ${ready[0]}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.#process.kill("SIGKILL");
