@@ -148,6 +148,21 @@ Deno.test("Ctrl-a: focus, break, itself, help, and what it does to the program",
   );
 });
 
+Deno.test("a frontend that goes leaves the focus to nobody: a prompt does not speak up at the end", async () => {
+  await using set = newSet();
+  const line = set.put(new ScriptChardev("base", { received() {} }));
+  const mux = await set.add("m", { device: { kind: "mux", base: "base" }, mux: false });
+  const [monitor, serial] = [new Ear(), new Ear()];
+  using _monitor = mux.connect(monitor);
+  const port = mux.connect(serial);
+  const before = monitor.events.length;
+  port[Symbol.dispose]();
+  await line.say(bytes("lost"));
+  assertEquals([monitor.events.length, monitor.text], [before, ""]);
+  await line.say(bytes("\x01cback"));
+  assertEquals([monitor.events.slice(before), monitor.text], [["focus"], "back"]);
+});
+
 Deno.test("a multiplexer hears Ctrl-a while a frontend is busy, and keeps what was typed to it", async () => {
   await using set = newSet();
   const line = set.put(new ScriptChardev("base", { received() {} }));

@@ -89,7 +89,7 @@ export class MuxChardev extends CharBackend {
     return MAX_FRONTENDS;
   }
 
-  /** The youngest frontend gets the focus, unless that is held. */
+  /** The youngest frontend gets the focus, unless that is held; one that goes leaves it to nobody, until Ctrl-a c. */
   protected override frontendChanged(): void {
     const all = this.frontends;
     for (const frontend of this.#kept.keys()) if (!all.includes(frontend)) this.#kept.delete(frontend);
@@ -98,7 +98,7 @@ export class MuxChardev extends CharBackend {
       this.#kept.set(frontend, []);
       if (!this.#isHeld || this.#focus === undefined) this.#setFocus(frontend);
     }
-    if (this.#focus !== undefined && !all.includes(this.#focus)) this.#setFocus(all[0]);
+    if (this.#focus !== undefined && !all.includes(this.#focus)) this.#setFocus(undefined);
   }
 
   /** Who has the focus keeps it, whoever comes. */

@@ -35,7 +35,7 @@ export async function makeDemonstration(): Promise<Demonstration> {
     await createImage({ filename, format: "qcow2", backingFile: base, backingFormat: "raw" });
     return {
       filename,
-      advice: `No disk was given: ${filename} is one to try things on. Type: info block, ` +
+      advice: `No disk was given: ${filename} is one to try things on.\nType: info block, ` +
         `qemu-io ide0-hd0 "read -v ${readmeAt} 512", trace-event ide_* on, savevm a, loadvm a, commit all, quit.`,
       remove,
     };

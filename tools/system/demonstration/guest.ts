@@ -144,6 +144,10 @@ key:    mov ah, 1
         jne .none
         mov si, goodbye
         call print
+        ; a BIOS whose screen is a serial port sends its last characters at the next ticks
+        mov cx, 3
+.tick:  hlt
+        loop .tick
         mov dx, 0x604
         mov ax, 0x2000
         out dx, ax
