@@ -24,6 +24,7 @@ export { StorageHost, type StorageSite } from "./storage_host.ts";
 export { PACKAGE_VERSION, QEMU_VERSION, qemuVersionText } from "./version.ts";
 export { type CommandName, type CommandValues, Vm, type VmParts } from "./vm.ts";
 export { createImage, type MappedExtent, OpenedImage, openImage, type OpenImageOptions } from "./vm/images.ts";
+export { readLinuxFiles } from "./vm/linux_files.ts";
 export type { VmOptions } from "./vm/options.ts";
 export { type RequestFilter, VmBackend, VmDevice } from "./vm/views.ts";
 export { requestLine, WaitError, type WaitOptions } from "./vm/waits.ts";

@@ -8,6 +8,7 @@ import { MiB } from "../../base/units.ts";
 import { parseUuid } from "../../base/uuid.ts";
 import { OBJECT_TYPES, registryOf } from "../../block/mod.ts";
 import { type DriveWish, type FirmwareItems, type MachineWishes, SmbiosOptions } from "../../machine/mod.ts";
+import { readLinuxFiles } from "./linux_files.ts";
 import type { VmOptions } from "./options.ts";
 
 /** The wishes in `options`; `warn` gets what is old about them. */
@@ -39,14 +40,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
     accelerator: (options.accel ?? (options.kernel === undefined ? "qtest" : "v86")) === "v86"
       ? { name: "v86", ...(options.icount === undefined ? {} : { icount: options.icount }) }
       : { name: "qtest" },
-    ...(options.kernel === undefined ? {} : {
-      linux: {
-        kernelName: options.kernel,
-        kernel: Deno.readFileSync(options.kernel),
-        ...(options.initrd === undefined ? {} : { initrd: Deno.readFileSync(options.initrd) }),
-        commandLine: options.append ?? "",
-      },
-    }),
+    ...(options.kernel === undefined ? {} : { linux: readLinuxFiles({ ...options, kernel: options.kernel }) }),
     ...(options.bios === undefined ? {} : { firmware: options.bios }),
     ...(options.memory === undefined ? {} : { ramBytes: options.memory * MiB }),
     ...(options.boot === undefined ? {} : { bootOrder: options.boot }),

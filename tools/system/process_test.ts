@@ -61,6 +61,14 @@ Deno.test("without a disk there is one to try things on, and it goes in the end"
   assertEquals([...Deno.readDirSync(temp.path)], []);
 });
 
+Deno.test("with a kernel there is no disk that nobody asked for", async () => {
+  const { code, stderr } = await run(Deno.execPath(), ["run", "-q", "-A", ENTRY, "system", "-kernel", "/nonexistent"], {
+    stdin: "",
+  });
+  assertEquals(code, 1);
+  assertEquals(stderr, "moa: could not open kernel file '/nonexistent': No such file or directory\n");
+});
+
 Deno.test("without permissions and terminal: one command line to type, status 2", async () => {
   const args = ["run", "-q", "--no-prompt", `--config=${CONFIG}`, ENTRY, "system", "-hda", "a b.img"];
   const { code, stdout, stderr } = await run(Deno.execPath(), args, { stdin: "" });

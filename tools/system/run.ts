@@ -16,6 +16,7 @@ import {
   ChardevError,
   ChardevSet,
   type LinuxFiles,
+  MachineError,
   type MachineWishes,
   MuxChardev,
   standardDeviceTypes,
@@ -34,6 +35,7 @@ import {
   openPrompt,
   PROMPT,
   qemuVersionText,
+  readLinuxFiles,
   Vm,
 } from "../../monitor/mod.ts";
 import { Exit, type Program } from "../common/program.ts";
@@ -77,7 +79,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
   setLogItems(settings, log, trace, program);
   const drives = [...settings.drives];
   const hasDisk = drives.length + settings.blockdevs.length > 0 || settings.loadvm !== undefined;
-  if (!program.strict && !hasDisk && !settings.nodefaults) {
+  if (!program.strict && !hasDisk && settings.kernel === undefined && !settings.nodefaults) {
     const demonstration = await makeDemonstration();
     resources.defer(demonstration.remove);
     program.line(demonstration.advice);
@@ -348,19 +350,9 @@ function readFirmware(filename: string, folders: readonly string[]): Uint8Array 
 }
 
 function readLinux(kernel: string, { initrd, append }: Settings): LinuxFiles {
-  return {
-    kernelName: kernel,
-    kernel: readPart(kernel, `could not open kernel file '${kernel}'`),
-    ...(initrd === undefined ? {} : { initrd: readPart(initrd, `error reading initrd ${initrd}`) }),
-    commandLine: append ?? "",
-  };
-}
-
-function readPart(filename: string, problem: string): Uint8Array<ArrayBuffer> {
   try {
-    return Deno.readFileSync(filename);
+    return readLinuxFiles({ kernel, initrd, append });
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "No such file or directory" : (error as Error).message;
-    throw new CommandLineError(`${problem}: ${reason}`);
+    throw error instanceof MachineError ? new CommandLineError(error.message) : error;
   }
 }
