@@ -26,6 +26,7 @@ import type { FirmwareSite, Service } from "./site.ts";
 import { SystemService } from "./system.ts";
 import { loadTables } from "./table_loader.ts";
 import { TableMemory } from "./table_memory.ts";
+import { VesaService } from "./vesa.ts";
 import { VideoService } from "./video.ts";
 
 const PROPERTIES = {};
@@ -168,6 +169,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
   const room = new TableMemory(site.memory, site.lowRamBytes);
   const system = new SystemService(site, room);
   const pci = new PciService(site);
+  const vesa = new VesaService(site, video, pci);
   const boot = new BootService(site, disks, video);
   const powerOn: Service = () => {
     system.powerOn();
@@ -183,7 +185,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     });
   };
   return new Map<number, Service>([
-    [0x10, (call) => video.call(call)],
+    [0x10, (call) => call.ah === 0x4f ? vesa.call(call) : video.call(call)],
     [0x11, (call) => system.equipment(call)],
     [0x12, (call) => system.memorySize(call)],
     [0x13, (call) => disks.call(call)],

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SeededRandom } from "../../../base/random.ts";
 import { BlockBackend, BlockGraph } from "../../../block/mod.ts";
+import { Vga } from "../../../devices/vga/mod.ts";
 import { testMachine } from "../../../devices/bus/testing.ts";
 import { BuiltInBios } from "./bios.ts";
 import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
@@ -15,6 +16,7 @@ const INTERRUPTS = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x40];
 const CALLS = 5000;
 /** Functions are few: a random one would mostly be none. */
 const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
+  0x10: [...Array.from({ length: 0x1b }, (_, index) => index), 0x4f, 0x4f, 0x11, 0x11],
   0x13: [0x00, 0x02, 0x03, 0x04, 0x08, 0x15, 0x41, 0x42, 0x43, 0x44, 0x47, 0x48, 0x4b],
   0x15: [0xe8, 0x87, 0x88, 0xc0, 0x24, 0x86],
   0x1a: [0x00, 0x02, 0x04, 0xb1],
@@ -31,6 +33,7 @@ for (const seed of [1, 2, 3]) {
     await using disk = new BlockBackend({ graph, name: "disk" });
     await floppy.insertMedium(await graph.open({ driver: "memory", size: 1440 * 1024 }));
     await disk.insertMedium(await graph.open({ driver: "memory", size: 2 ** 21 }));
+    await new Vga(machine, {}, {}).realize(machine.pci);
     const bios = new BuiltInBios(machine, {
       lowRamBytes: 2 ** 24,
       highRamBytes: 0,
@@ -70,6 +73,7 @@ for (const seed of [1, 2, 3]) {
       view.setUint16(AT.number, interrupt, true);
       const functions = FUNCTIONS[interrupt] ?? Array.from({ length: 0x20 }, (_, index) => index);
       frame[AT.ax + 1] = functions[random.below(functions.length)]!;
+      if (interrupt === 0x10) frame[AT.ax] = random.below(0x38);
       if (random.below(2) === 0) frame[AT.dx] = UNITS[random.below(UNITS.length)]!;
       if (await call(frame) !== "sleeps") continue;
       // A key or the time would end it; a reset ends all.

@@ -76,6 +76,13 @@ export class PciService {
     this.#site.ports.writeValue(EDGE_LEVEL, 1, LEVEL_TRIGGERED);
   }
 
+  /** Where memory window `bar` of the first function with this device and vendor is; `undefined` without one. */
+  memoryOf(id: number, bar: number): number | undefined {
+    const place = this.#functions().find((one) => this.#read(one, 0, 4) === id);
+    const value = place === undefined ? 1 : this.#read(place, 0x10 + bar * 4, 4);
+    return (value & 1) !== 0 || value < 16 ? undefined : (value & 0xffff_fff0) >>> 0;
+  }
+
   /** Tells systems without ACPI how interrupts are wired. */
   placeTables(room: TableMemory): void {
     room.place(pirTable(ROUTABLE));

@@ -15,6 +15,7 @@
  */
 import { assemble } from "../assembler/mod.ts";
 import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
+import { type FontHeight, packedFont } from "./font.ts";
 
 /** The port that begins a call; the one behind it asks about it. */
 export const CALL_PORT = 0x5f0;
@@ -24,6 +25,8 @@ export const OWN_SERVICE = { powerOn: 0x100, key: 0x109 } as const;
 export const ROM_SEGMENT = 0xf000;
 /** What of the ROM is free for tables lies before this: the code begins here. */
 export const CODE_OFFSET = 0x8000;
+/** Where its fonts lie, by the height of their characters. */
+export const FONT_OFFSETS: Readonly<Record<FontHeight, number>> = { 8: 0xd000, 14: 0xd800, 16: 0xe600 };
 /** The size of the ROM. */
 export const ROM_BYTES = 0x10000;
 
@@ -232,6 +235,7 @@ export function assembleBios(): BiosRom {
   });
   const image = new Uint8Array(ROM_BYTES);
   image.set(bytes, CODE_OFFSET);
+  for (const height of [8, 14, 16] as const) image.set(packedFont(height), FONT_OFFSETS[height]);
   image.set(assemble(`jmp ${ROM_SEGMENT}:${CODE_OFFSET}`).bytes, 0xfff0);
   // The date and the model stand where programs have looked for them since the first PC.
   new TextEncoder().encodeInto("11/29/26", image.subarray(0xfff5));

@@ -1,15 +1,15 @@
 /**
  * Int 10h: text on the screen, by way of the VGA's memory and registers; in graphics modes only the mode itself.
  *
- * Left out: fonts that programs load, dots (functions 0Ch and 0Dh), light pens, VESA modes.
+ * Left out: dots (functions 0Ch and 0Dh), light pens, VESA modes.
  *
  * Source: [IBM VGA TR] "BIOS" ; Ralf Brown's Interrupt List, INT 10h.
  *
  * @module
  */
 import { type FirmwareCall, linear } from "./call.ts";
-import { textFont } from "./font.ts";
 import { BDA, type FirmwareSite } from "./site.ts";
+import { VideoFonts } from "./video_fonts.ts";
 import { egaPalette, palette256, registerValues, VIDEO_MODES, type VideoMode } from "./video_modes.ts";
 
 const TEXT = 0xb8000;
@@ -24,6 +24,8 @@ const PORT = {
   graphics: 0x3ce,
   crtc: 0x3d4,
 } as const;
+/** The Bochs display interface, and its register that switches modes beyond VGA on and off. */
+const DISPI = { index: 0x1ce, data: 0x1cf, enable: 4 } as const;
 const INPUT_STATUS = 0x3da;
 const SERIAL = 0x3f8;
 const LAST_ROW = 24;
@@ -35,16 +37,20 @@ const DISPLAY_CODE = 0x08;
 /** The service. */
 export class VideoService {
   readonly #site: FirmwareSite;
+  readonly #fonts: VideoFonts;
 
   constructor(site: FirmwareSite) {
     this.#site = site;
+    this.#fonts = new VideoFonts(site);
   }
 
-  /** Sets a mode; one that is not known leaves all as it is. */
-  setMode(number: number): void {
+  /** Sets a mode, and ends a VESA mode; one that is not known leaves all as it is, and `false` is the answer. */
+  setMode(number: number): boolean {
     const mode = VIDEO_MODES.find((one) => one.number === (number & 0x7f));
-    if (mode === undefined) return;
+    if (mode === undefined) return false;
     const { memory } = this.#site;
+    this.#site.ports.writeValue(DISPI.index, 2, DISPI.enable);
+    this.#site.ports.writeValue(DISPI.data, 2, 0);
     this.#programRegisters(mode);
     memory.writeValue(BDA.videoMode, 1, mode.number);
     memory.writeValue(BDA.columns, 2, mode.columns);
@@ -55,11 +61,11 @@ export class VideoService {
     memory.writeValue(BDA.page, 1, 0);
     memory.writeValue(BDA.crtcPort, 2, PORT.crtc);
     memory.writeValue(BDA.rows, 1, LAST_ROW);
-    memory.writeValue(BDA.characterHeight, 2, 16);
-    if (mode.text) this.#loadFont(mode);
-    if ((number & 0x80) !== 0) return;
+    this.#fonts.start(16, mode.text);
+    if ((number & 0x80) !== 0) return true;
     if (mode.text) this.#fill(0, mode.columns * (LAST_ROW + 1) * 4, BLANK, GREY_ON_BLACK);
     else memory.write(GRAPHICS, new Uint8Array(GRAPHICS_BYTES));
+    return true;
   }
 
   /** Writes text at the cursor, as a typewriter does. */
@@ -72,7 +78,8 @@ export class VideoService {
     const { memory } = this.#site;
     switch (call.ah) {
       case 0x00:
-        return this.setMode(call.al);
+        this.setMode(call.al);
+        return;
       case 0x01:
         memory.writeValue(BDA.cursorShape, 2, call.cx);
         this.#setIndexed(PORT.crtc, 0x0a, call.ch);
@@ -117,10 +124,7 @@ export class VideoService {
       case 0x10:
         return this.#palette(call);
       case 0x11:
-        if (call.al !== 0x30) return;
-        call.cx = 16;
-        call.dl = LAST_ROW;
-        return;
+        return this.#fonts.call(call);
       case 0x12:
         if (call.bl !== 0x10) return;
         call.bx = 0x0003;
@@ -177,10 +181,11 @@ export class VideoService {
       column = 0;
       row++;
     }
-    if (row > LAST_ROW) {
-      row = LAST_ROW;
-      const under = memory.readValue(this.#cell(page, 0, LAST_ROW) + 1, 1);
-      this.#scroll("up", 1, under, { top: 0, left: 0, bottom: LAST_ROW, right: columns - 1 });
+    const last = this.#lastRow;
+    if (row > last) {
+      row = last;
+      const under = memory.readValue(this.#cell(page, 0, last) + 1, 1);
+      this.#scroll("up", 1, under, { top: 0, left: 0, bottom: last, right: columns - 1 });
     }
     this.#setCursor(page, column, row);
   }
@@ -194,7 +199,7 @@ export class VideoService {
     const { memory } = this.#site;
     const columns = memory.readValue(BDA.columns, 2);
     const { top, left } = window;
-    const bottom = Math.min(window.bottom, LAST_ROW);
+    const bottom = Math.min(window.bottom, this.#lastRow);
     const right = Math.min(window.right, columns - 1);
     if (bottom < top || right < left) return;
     const page = memory.readValue(BDA.page, 1);
@@ -249,15 +254,6 @@ export class VideoService {
     }
   }
 
-  /** Writes the font into the third plane, which only this order of the planes shows. */
-  #loadFont(mode: VideoMode): void {
-    for (const [index, value] of [[2, 0x04], [4, 0x06]] as const) this.#setIndexed(PORT.sequencer, index, value);
-    for (const [index, value] of [[5, 0x00], [6, 0x04]] as const) this.#setIndexed(PORT.graphics, index, value);
-    this.#site.memory.write(GRAPHICS, textFont());
-    for (const index of [2, 4]) this.#setIndexed(PORT.sequencer, index, registerValues(mode.sequencer)[index]!);
-    for (const index of [5, 6]) this.#setIndexed(PORT.graphics, index, registerValues(mode.graphics)[index]!);
-  }
-
   #showPage(page: number): void {
     const { memory } = this.#site;
     const start = page * memory.readValue(BDA.pageBytes, 2);
@@ -266,6 +262,10 @@ export class VideoService {
     this.#setIndexed(PORT.crtc, 0x0c, (start >> 9) & 0xff);
     this.#setIndexed(PORT.crtc, 0x0d, (start >> 1) & 0xff);
     this.#setCursor(page, ...this.#cursor(page));
+  }
+
+  get #lastRow(): number {
+    return this.#site.memory.readValue(BDA.rows, 1);
   }
 
   #cursor(page: number): [column: number, row: number] {
