@@ -36,6 +36,8 @@ export interface Guest extends AsyncDisposable {
   readonly cpu: V86Accelerator;
   /** What was written so far. */
   text(): string;
+  /** What is in the memory that the disk's image lies in. */
+  image(): Promise<Uint8Array<ArrayBuffer>>;
   /** Resolves when that matches. */
   waitFor(pattern: RegExp): Promise<void>;
 }
@@ -51,19 +53,29 @@ export interface GuestOptions {
   readonly hostNs?: number;
   /** The disk is memory, not a file. */
   readonly inMemory?: boolean;
+  /** What format `disk` is an image in; raw where absent. */
+  readonly format?: "raw" | "qcow2";
+  /** Sees each byte as it is written to port 402. */
+  readonly watch?: (byte: number) => void;
 }
 
 const LIMIT_MS = 60_000;
 
-async function openDisk(graph: BlockGraph, { disk, folder, inMemory }: GuestOptions): Promise<BlockNode> {
-  if (inMemory) {
-    const node = await graph.open({ driver: "raw", file: { driver: "memory", size: disk.length } });
-    await node.write(0, IoVector.of(disk));
-    return node;
+/** The node that holds the image. */
+const IMAGE = "image";
+
+async function openDisk(graph: BlockGraph, options: GuestOptions): Promise<BlockNode> {
+  const { disk, folder, inMemory, format = "raw" } = options;
+  if (!inMemory) {
+    const filename = `${folder}/disk.img`;
+    await Deno.writeFile(filename, disk);
+    return await graph.open({ driver: format, file: { driver: "file", filename, "node-name": IMAGE } });
   }
-  const filename = `${folder}/disk.img`;
-  await Deno.writeFile(filename, disk);
-  return await graph.open({ driver: "raw", file: { driver: "file", filename } });
+  const image = await graph.open({ driver: "memory", size: disk.length, "node-name": IMAGE });
+  await image.write(0, IoVector.of(disk));
+  const node = await graph.open({ driver: format, file: IMAGE });
+  await graph.release(image);
+  return node;
 }
 
 /** Builds a machine that boots `disk`; it stands still. */
@@ -99,6 +111,7 @@ export async function makeGuest(options: GuestOptions): Promise<Guest> {
     read: () => 0xe9,
     write: (_offset, _size, value) => {
       text += String.fromCharCode(value);
+      options.watch?.(value);
       for (const look of waiting) look();
     },
   });
@@ -107,6 +120,11 @@ export async function makeGuest(options: GuestOptions): Promise<Guest> {
     machine,
     cpu,
     text: () => text,
+    image: async () => {
+      const bytes = new Uint8Array(options.disk.length);
+      await graph.find(IMAGE)!.read(0, IoVector.of(bytes));
+      return bytes;
+    },
     waitFor: (pattern) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`no ${pattern} in:\n${text}`)), LIMIT_MS);

@@ -2,7 +2,12 @@
  * Time by instructions: the same disk and seed give the same run.
  */
 import { assert, assertEquals } from "@std/assert";
-import { bootDisk, haveSeaBios, makeGuest } from "./boot_sector.ts";
+import { MiB } from "../../base/units.ts";
+import { loadSnapshot, saveSnapshot } from "../../machine/mod.ts";
+import { haveProgram, must } from "../support/programs.ts";
+import { TempFolder } from "../support/temp.ts";
+import { bootDisk, type Guest, haveSeaBios, makeGuest } from "./boot_sector.ts";
+import { bootSector } from "./booted.ts";
 
 /**
  * Reads 9 sectors one by one by int 13h and says after each the low byte of the PIT's count and of the time stamp
@@ -47,5 +52,107 @@ Deno.test({
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
+  },
+});
+
+/** Reads sectors in turn, tells what the time is by PIT, time stamp counter and BIOS, computes, and waits for a tick. */
+const TICKING = `
+        xor ax, ax
+        mov ds, ax
+        mov es, ax
+start:  mov si, 2
+again:  mov bx, 0x1000
+        mov ax, 0x0201
+        mov cx, si
+        mov dx, 0x80
+        int 0x13
+        mov dx, 0x402
+        mov al, [0x1000]
+        out dx, al
+        xor al, al
+        out 0x43, al
+        in al, 0x40
+        out dx, al
+        in al, 0x40
+        out dx, al
+        db 0x0f, 0x31 ; rdtsc
+        mov dx, 0x402
+        out dx, al
+        mov al, ah
+        out dx, al
+        mov cx, 20000
+spin:   add bx, cx
+        loop spin
+        sti
+        hlt
+        mov al, [0x46c]
+        mov dx, 0x402
+        out dx, al
+        inc si
+        and si, 15
+        jnz again
+        jmp start
+`;
+const BEFORE = 600;
+const AFTER = 600;
+
+/** A machine from \`image\`, a qcow2 image, and what it says: each byte with its time and the count of instructions. */
+async function tickingGuest(folder: string, image: Uint8Array<ArrayBuffer>) {
+  const said: string[] = [];
+  let until = { count: Infinity, done: () => {} };
+  const guest: Guest = await makeGuest({
+    folder,
+    disk: image,
+    format: "qcow2",
+    inMemory: true,
+    icount: { shift: 3, sleep: false },
+    hostNs: Date.UTC(2026, 0, 2) * 1e6,
+    watch: (byte) => {
+      const { core, clock } = guest.cpu;
+      if (said.push(`${byte} ${core.instructions} ${clock.nowNs()}`) === until.count) until.done();
+    },
+  });
+  /** What it says next. */
+  const run = async (count: number): Promise<string[]> => {
+    said.length = 0;
+    const reached = new Promise<void>((done) => until = { count, done });
+    await guest.machine.cont();
+    await reached;
+    await guest.machine.stop();
+    return said.slice(0, count);
+  };
+  return { guest, machine: guest.machine, run, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() };
+}
+
+Deno.test({
+  name: "with -icount what goes on after savevm and what is loaded, here and elsewhere, are one run to the instruction",
+  ignore: !haveSeaBios() || !haveProgram("qemu-img"),
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    const disk = new Uint8Array(MiB);
+    disk.set(bootSector(TICKING));
+    for (let sector = 1; sector < 16; sector++) disk.fill(0x40 + sector, 512 * sector, 512 * (sector + 1));
+    const [raw, qcow2] = [await temp.write("disk.raw", disk), temp.file("disk.qcow2")];
+    await must("qemu-img", ["convert", "-O", "qcow2", raw, qcow2]);
+    const image = new Uint8Array(16 * MiB);
+    image.set(await Deno.readFile(qcow2));
+    await using first = await tickingGuest(temp.path, image);
+    await first.run(BEFORE);
+    const timeNs = first.guest.cpu.clock.nowNs();
+    await saveSnapshot(first.machine, "a");
+    assertEquals(first.guest.cpu.clock.nowNs(), timeNs);
+    const saved = await first.guest.image();
+    const wentOn = await first.run(AFTER);
+    await loadSnapshot(first.machine, "a");
+    assertEquals(first.guest.cpu.clock.nowNs(), timeNs);
+    assertEquals(await first.run(AFTER), wentOn);
+    await using fresh = await tickingGuest(temp.path, saved);
+    await loadSnapshot(fresh.machine, "a");
+    assertEquals(await fresh.run(AFTER), wentOn);
+    // Another past, with compiled code and time of its own.
+    await using other = await tickingGuest(temp.path, saved);
+    await other.run(BEFORE / 2);
+    await loadSnapshot(other.machine, "a");
+    assertEquals(await other.run(AFTER), wentOn);
   },
 });

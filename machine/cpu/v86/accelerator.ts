@@ -156,6 +156,7 @@ export class V86Accelerator implements Accelerator {
   async stop(): Promise<void> {
     if (!this.#running) return;
     this.#running = false;
+    this.#settled = false;
     this.clock.stop();
     this.#unschedule();
   }
@@ -176,8 +177,14 @@ export class V86Accelerator implements Accelerator {
     core.changed(at, this.#firmware.length);
   }
 
+  /**
+   * With a counter, what goes on from here and what is loaded from here are one run. So what goes on is loaded as well:
+   * what was compiled moves the moments at which interrupts are looked at.
+   */
   save(): Uint8Array {
-    return saveCore(this.core);
+    const state = saveCore(this.core);
+    if (this.#counter !== undefined) this.load(state);
+    return state;
   }
 
   load(state: Uint8Array): void {
@@ -262,12 +269,12 @@ export class V86Accelerator implements Accelerator {
     this.#settled = false;
     const restNs = Math.min(idleNs, (this.clock.nextDeadlineNs ?? Infinity) - this.clock.nowNs());
     if (this.#counter?.sleeps === false) {
-      if (Number.isFinite(restNs)) this.clock.skip(Math.max(0, restNs));
+      if (Number.isFinite(restNs)) this.#skip(restNs);
       else return;
       return this.#schedule();
     }
     if (restNs < SHORTEST_SLEEP_NS) {
-      if (this.#counter !== undefined) this.clock.skip(Math.max(0, restNs));
+      if (this.#counter !== undefined) this.#skip(restNs);
       return this.#schedule();
     }
     const { realtime } = this.#site;
@@ -277,6 +284,11 @@ export class V86Accelerator implements Accelerator {
       this.#slept.endWhole();
       this.#schedule();
     });
+  }
+
+  /** By whole nanoseconds: sums of those are exact, wherever the clock began. */
+  #skip(restNs: number): void {
+    this.clock.skip(Math.max(0, Math.ceil(restNs)));
   }
 
   /**

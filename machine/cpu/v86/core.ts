@@ -141,7 +141,7 @@ export class Core {
     assert(!this.#isBroken, "the core is broken");
     this.#inside = true;
     this.#leaving = false;
-    this.#polls = 0;
+    this.#polledPort = -1;
     try {
       const idleMs = this.exports.main_loop();
       if (!this.#leaving) return idleMs;

@@ -117,10 +117,16 @@ export function loadCore(core: Core, state: Uint8Array, nowMs: number): void {
   exports.jit_clear_cache_js();
 }
 
-/** The core's `set_tsc` takes its old offset off twice: what it is given makes up for that. */
+/** Reads of the counter at one moment: the second or third, and all after it, give one more. */
+const READS_UNTIL_STEADY = 4;
+
+/**
+ * The core's `set_tsc` takes its old offset off twice: what it is given makes up for that. It reads the counter itself,
+ * so that must give the same as it does here.
+ */
 function restoreTsc(core: Core, nowMs: number): void {
   const wanted = tsc(core);
-  core.exports.store_current_tsc();
+  for (let read = 0; read < READS_UNTIL_STEADY; read++) core.exports.store_current_tsc();
   const now = BigInt(Math.trunc(nowMs * 1e6));
   const given = BigInt.asUintN(64, wanted - now + tsc(core));
   core.exports.set_tsc(Number(given & 0xffff_ffffn), Number(given >> 32n));
