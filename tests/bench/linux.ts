@@ -17,6 +17,9 @@ const THEIRS = ["qemu-system-x86_64", "-accel", "tcg"] as const;
 /** The drive as an option, and the guest's name of it. */
 const DISKS = { "virtio-blk": ["virtio", "vda"], "IDE with DMA": ["ide", "sda"] } as const;
 
+/** How long an idle guest is watched. */
+const IDLE_SECONDS = 10;
+
 /** Benchmarks of Linux; none without its packages. */
 export function linuxBenchmarks(directory: string): Benchmark[] {
   const packages = linuxPackages();
@@ -31,7 +34,23 @@ export function linuxBenchmarks(directory: string): Benchmark[] {
     await using _guest = await LinuxProcess.start(program, files, "ide");
     return (performance.now() - start) / 1000;
   };
+  const idle = async (program: readonly string[]) => {
+    await using guest = await LinuxProcess.start(program, files, "ide");
+    // What starts late (writers of logs, clocks that are compared) has its time.
+    await guest.shell("sleep 5");
+    const before = await guest.processorSeconds();
+    await guest.shell(`sleep ${IDLE_SECONDS}`);
+    return (await guest.processorSeconds() - before) / IDLE_SECONDS * 100;
+  };
   return [
+    {
+      name: "Linux: idle, of a core",
+      unit: "%",
+      target: 3,
+      lessIsBetter: true,
+      prepare,
+      ours: () => idle(OURS),
+    },
     {
       name: "Linux: kernel and busybox to the shell",
       unit: "s",
@@ -113,6 +132,18 @@ class LinuxProcess implements AsyncDisposable {
   async shell(line: string): Promise<void> {
     await this.#writer.write(new TextEncoder().encode(`${line}\n`));
     await this.#untilPrompt();
+  }
+
+  /** What the program has used so far, with what it has started itself: `deno task` is a parent. */
+  async processorSeconds(): Promise<number> {
+    const script = `cat /proc/$1/stat; for child in $(cat /proc/$1/task/$1/children); do cat /proc/$child/stat; done`;
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", script, "sh", `${this.#child.pid}`] }).output();
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    return lines.reduce((sum, line) => {
+      // After the name in brackets: state is the third field, user and system time the 14th and 15th, in hundredths.
+      const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+      return sum + (Number(fields[11]) + Number(fields[12])) / 100;
+    }, 0);
   }
 
   async #untilPrompt(): Promise<void> {

@@ -22,6 +22,7 @@ import { VirtualClock } from "./clock.ts";
 import { readControllers } from "./controllers.ts";
 import { Core } from "./core.ts";
 import { type InstructionClock, InstructionCounter, SleptTime } from "./icount.ts";
+import { Lull } from "./lull.ts";
 import { loadCoreModule } from "./module.ts";
 import { translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
@@ -78,6 +79,7 @@ export class V86Accelerator implements Accelerator {
   #sleep: Timer | undefined;
   /** Whether the CPU had nothing to do, and whoever else had something has had a turn since. */
   #settled = false;
+  readonly #lull = new Lull();
   #words = "";
 
   private constructor(module: WebAssembly.Module, site: V86Site) {
@@ -136,10 +138,12 @@ export class V86Accelerator implements Accelerator {
   }
 
   setInterrupt(line: number, level: 0 | 1): void {
+    this.#lull.end();
     this.core.drive(line, level);
   }
 
   signalMessage(address: bigint, data: number): void {
+    this.#lull.end();
     // Fixed and lowest priority: one CPU takes either.
     if (address >> 20n !== BigInt(MESSAGE_PAGE) || (data >> 8 & 6) !== 0) return;
     this.core.pend(data & 0xff);
@@ -254,6 +258,7 @@ export class V86Accelerator implements Accelerator {
 
   #slice(): number {
     const { core, clock } = this;
+    this.#lull.slice();
     // In HLT without interrupts the core looks at no timer.
     if (core.halted) clock.runDue();
     try {
@@ -267,7 +272,9 @@ export class V86Accelerator implements Accelerator {
   /** Sleeps until the next timer; anything that happens ends it before. */
   #rest(idleNs: number): void {
     this.#settled = false;
-    const restNs = Math.min(idleNs, (this.clock.nextDeadlineNs ?? Infinity) - this.clock.nowNs());
+    const { core, clock } = this;
+    const ownNs = this.#counter === undefined ? this.#lull.restNs(idleNs, core.exits, core.timerIsOneShot) : idleNs;
+    const restNs = Math.min(ownNs, (clock.nextDeadlineNs ?? Infinity) - clock.nowNs());
     if (this.#counter?.sleeps === false) {
       if (Number.isFinite(restNs)) this.#skip(restNs);
       else return;
@@ -282,7 +289,8 @@ export class V86Accelerator implements Accelerator {
     if (!Number.isFinite(restNs)) return;
     this.#sleep = realtime.setTimer(realtime.nowNs() + restNs, () => {
       this.#slept.endWhole();
-      this.#schedule();
+      this.#endSleep();
+      this.#turn();
     });
   }
 

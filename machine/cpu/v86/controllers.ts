@@ -10,14 +10,13 @@
  */
 import type { InterruptControllers, LocalApicView, PicView } from "../interrupt_controllers.ts";
 import type { Core } from "./core.ts";
-import { APIC_BYTES, ApicAt, IOAPIC_BYTES, IoApicAt, PIC_BYTES, PicAt } from "./layout.ts";
+import { APIC_BYTES, ApicAt, IOAPIC_BYTES, IoApicAt, PIC_BYTES, PicAt, TIMER_PERIODIC } from "./layout.ts";
 
 const INPUTS = 24;
 /** What reads of register 1 say. */
 const IO_APIC_VERSION = 0x20;
 /** The timer counts nanoseconds, divided. */
 const COUNTS_PER_MS = 1e6;
-const PERIODIC = 0x2_0000;
 
 /** All of them as they stand between two instructions, at virtual time `nowMs`. */
 export function readControllers(core: Core, nowMs: number): InterruptControllers {
@@ -91,5 +90,5 @@ function currentCount(state: DataView, nowMs: number): number {
   const ms = nowMs - state.getFloat64(ApicAt.timerStartMs, true);
   const counted = Math.floor(ms * COUNTS_PER_MS / 2 ** state.getUint32(ApicAt.divideShift, true));
   if (counted < initial) return initial - Math.max(0, counted);
-  return (state.getUint32(ApicAt.timer, true) & PERIODIC) === 0 ? 0 : initial - counted % initial;
+  return (state.getUint32(ApicAt.timer, true) & TIMER_PERIODIC) === 0 ? 0 : initial - counted % initial;
 }

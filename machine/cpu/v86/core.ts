@@ -22,7 +22,7 @@
  */
 import { assert } from "../../../base/assert.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
-import { At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET } from "./layout.ts";
+import { ApicAt, At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET, TIMER_PERIODIC } from "./layout.ts";
 import type { CoreExports } from "./module.ts";
 
 /** What a core is connected to. */
@@ -82,6 +82,8 @@ export class Core {
   #inMemoryAccess = false;
   #leaving = false;
   #isBroken = false;
+  /** How often the guest has turned to a device. */
+  exits = 0;
   #polledPort = -1;
   #polledValue = 0;
   #polls = 0;
@@ -124,6 +126,11 @@ export class Core {
   /** Whether the CPU waits for an interrupt. */
   get halted(): boolean {
     return this.bytes[At.inHlt] !== 0;
+  }
+
+  /** Whether the local APIC's timer is set to fire once. */
+  get timerIsOneShot(): boolean {
+    return (this.word(this.exports.get_apic_addr() + ApicAt.timer) & TIMER_PERIODIC) === 0;
   }
 
   /** Instructions so far, modulo 2^32. */
@@ -240,19 +247,28 @@ export class Core {
   }
 
   #portImports(): WebAssembly.ModuleImports {
+    const read = (port: number, size: number) => {
+      this.exits++;
+      return this.#watched(port, this.#bus!.ports.readValue(port, size));
+    };
+    const write = (port: number, size: number, value: number) => {
+      this.exits++;
+      this.#bus!.ports.writeValue(port, size, value);
+    };
     return {
-      io_port_read8: (port: number) => this.#watched(port, this.#bus!.ports.readValue(port, 1)),
-      io_port_read16: (port: number) => this.#bus!.ports.readValue(port, 2),
-      io_port_read32: (port: number) => this.#bus!.ports.readValue(port, 4),
-      io_port_write8: (port: number, value: number) => this.#bus!.ports.writeValue(port, 1, value & 0xff),
-      io_port_write16: (port: number, value: number) => this.#bus!.ports.writeValue(port, 2, value & 0xffff),
-      io_port_write32: (port: number, value: number) => this.#bus!.ports.writeValue(port, 4, value >>> 0),
+      io_port_read8: (port: number) => read(port, 1),
+      io_port_read16: (port: number) => read(port, 2),
+      io_port_read32: (port: number) => read(port, 4),
+      io_port_write8: (port: number, value: number) => write(port, 1, value & 0xff),
+      io_port_write16: (port: number, value: number) => write(port, 2, value & 0xffff),
+      io_port_write32: (port: number, value: number) => write(port, 4, value >>> 0),
     };
   }
 
   /** Addresses arrive signed; a read of two bytes arrives as two of one. */
   #memoryImports(): WebAssembly.ModuleImports {
     const read = (address: number, size: number) => {
+      this.exits++;
       const nested = this.#inMemoryAccess;
       this.#inMemoryAccess = true;
       const value = this.#bus!.memory.readValue(address >>> 0, size);
@@ -260,6 +276,7 @@ export class Core {
       return value;
     };
     const write = (address: number, size: number, value: number) => {
+      this.exits++;
       const nested = this.#inMemoryAccess;
       this.#inMemoryAccess = true;
       this.#bus!.memory.writeValue(address >>> 0, size, value);

@@ -106,6 +106,9 @@ export const ApicAt = {
   thermal: 180,
 } as const;
 
+/** In the local APIC's timer entry: it fires again and again. */
+export const TIMER_PERIODIC = 1 << 17;
+
 /** Words of the I/O APIC; of the entries first all low ones, then all high ones. */
 export const IoApicAt = { low: 0, high: 96, select: 192, id: 196, requests: 200 } as const;
 
