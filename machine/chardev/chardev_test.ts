@@ -6,6 +6,7 @@ import { type ChardevWish, parseChardev, parseShortForm } from "./options.ts";
 import { ChardevSet } from "./set.ts";
 import { RingChardev, ScriptChardev } from "./simple.ts";
 import { SocketChardev } from "./socket.ts";
+import { StdioChardev } from "./stdio.ts";
 import { TelnetInput } from "./telnet.ts";
 import { Ear } from "./testing.ts";
 import { UdpChardev } from "./udp.ts";
@@ -177,6 +178,32 @@ Deno.test("a multiplexer hears Ctrl-a while a frontend is busy, and keeps what w
   await line.say(bytes("\x01c"));
   port.acceptInput();
   assertEquals(busy.text, "typed");
+});
+
+Deno.test("a terminal on which the guest switched wrapping off has it back in the end", async () => {
+  for (
+    const [sent, isTerminal, last] of [
+      [["\x1b[?", "7", "lhello"], true, "\x1b[?7h"],
+      [["\x1b[?7lhello\x1b[?7h"], true, ""],
+      [["\x1b[?7lhello"], false, ""],
+      [["hello\x1b[", "2J"], true, ""],
+    ] as const
+  ) {
+    let text = "";
+    const out = {
+      writeSync: (part: Uint8Array) => (text += new TextDecoder().decode(part), part.length),
+      isTerminal: () => isTerminal,
+    };
+    const device = new StdioChardev(
+      "s",
+      { stdin: { readable: new Blob([]).stream() }, stdout: out, stderr: out },
+      false,
+    );
+    const port = device.connect(new Ear());
+    for (const part of sent) port.write(bytes(part));
+    await device[Symbol.asyncDispose]();
+    assertEquals(text, sent.join("") + last);
+  }
 });
 
 Deno.test("files: output, log, and pipes that wait for nobody", async () => {

@@ -2,7 +2,8 @@
  * `stdio`: the program's own input and output.
  *
  * Reading cannot be taken back: it begins with the first frontend and ends with the program. On a terminal keys come one
- * by one; the terminal is left as it was found.
+ * by one; the terminal is left as it was found, and wraps long lines again where the guest had that switched off, as
+ * SeaBIOS does on a serial console.
  *
  * @module
  */
@@ -20,6 +21,9 @@ export interface StandardStreams {
   readonly stderr: { writeSync(bytes: Uint8Array): number };
 }
 
+const WRAP_ON = "\x1b[?7h";
+const WRAP_OFF = "\x1b[?7l";
+
 /** A terminal that a line editor has. */
 export interface TakenTerminal extends Disposable {
   readonly keys: ReadableStream<Uint8Array>;
@@ -33,6 +37,9 @@ export class StdioChardev extends CharBackend {
   readonly #signal: boolean;
   #isRaw = false;
   #isRead = false;
+  /** The end of what was sent, in which a sequence may have begun. */
+  #tail = "";
+  #isWrapOff = false;
   #lastOutput: Promise<void> = Promise.resolve();
 
   /** `signal`: Ctrl-C ends the program instead of being read. @throws {ChardevError} where somebody reads already */
@@ -71,9 +78,19 @@ export class StdioChardev extends CharBackend {
 
   protected send(bytes: Uint8Array): number {
     writeAll(this.#streams.stdout, bytes);
+    this.#noteWrap(bytes);
     // A pipe may bring thousands of lines at once: signals and disks get their turn between two of them.
     this.#lastOutput = new Promise((resolve) => setImmediate(resolve));
     return bytes.length;
+  }
+
+  #noteWrap(bytes: Uint8Array): void {
+    if (this.#tail === "" && !bytes.includes(0x1b)) return;
+    const text = this.#tail + new TextDecoder("latin1").decode(bytes);
+    const [on, off] = [text.lastIndexOf(WRAP_ON), text.lastIndexOf(WRAP_OFF)];
+    if (on !== off) this.#isWrapOff = off > on;
+    const begun = text.lastIndexOf("\x1b");
+    this.#tail = begun >= 0 && text.length - begun < WRAP_ON.length ? text.slice(begun) : "";
   }
 
   override flushed(): Promise<void> {
@@ -103,6 +120,8 @@ export class StdioChardev extends CharBackend {
 
   protected override close(): void {
     if (this.#isRaw) this.#streams.stdin.setRaw?.(false);
+    const { stdout } = this.#streams;
+    if (this.#isWrapOff && stdout.isTerminal?.()) writeAll(stdout, new TextEncoder().encode(WRAP_ON));
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { NS_PER_MS } from "../../base/units.ts";
 import type { Machine } from "../../machine/mod.ts";
-import { WaitError } from "./waits.ts";
+import { hostTimer, WaitError } from "./waits.ts";
 
 /** How long to wait. Without any limit it is 60 s of the host's time. */
 export interface WaitLimits {
@@ -40,7 +40,7 @@ export class Deadlines {
       let over = false;
       const finish = () => {
         over = true;
-        clearTimeout(hostTimer);
+        clearTimeout(timer);
         guestTimer?.cancel();
         signal?.removeEventListener("abort", aborted);
         unsubscribe();
@@ -53,7 +53,7 @@ export class Deadlines {
         finish();
         reject(signal!.reason);
       };
-      const hostTimer = timeoutMs === Infinity ? undefined : setTimeout(() => missed(`${timeoutMs} ms`), timeoutMs);
+      const timer = hostTimer(() => missed(`${timeoutMs} ms`), timeoutMs);
       const guestTimer = guestTimeoutMs === undefined ? undefined : virtual.setTimer(
         virtual.nowNs() + guestTimeoutMs * NS_PER_MS,
         () => missed(`${guestTimeoutMs} ms of the guest's time`),

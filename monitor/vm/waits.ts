@@ -8,14 +8,23 @@ import { NS_PER_MS } from "../../base/units.ts";
 import type { DeviceRequest } from "../../devices/bus/mod.ts";
 import type { Machine } from "../../machine/mod.ts";
 
-/** How long to wait, in milliseconds of real time; 10 s by default. */
+/** How long to wait. */
 export interface WaitOptions {
+  /** Milliseconds of real time, 10 s by default; `Infinity` for no limit. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 2;
+
+/** A timer of the host's, which takes no more than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls `work` after so long: never where that is more than any timer takes, 24 days. */
+export function hostTimer(work: () => void, afterMs: number): ReturnType<typeof setTimeout> | undefined {
+  return afterMs > MAX_TIMER_MS ? undefined : setTimeout(work, afterMs);
+}
 
 /** A wait whose deadline has passed. */
 export class WaitError extends Error {
@@ -72,6 +81,7 @@ export function next<T>(
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   return new Promise<T>((resolve, reject) => {
+    options.signal?.throwIfAborted();
     const finish = () => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", aborted);
@@ -81,7 +91,7 @@ export function next<T>(
       finish();
       reject(options.signal!.reason);
     };
-    const timer = setTimeout(() => {
+    const timer = hostTimer(() => {
       finish();
       reject(new WaitError(what, `${timeoutMs} ms`, machine));
     }, timeoutMs);

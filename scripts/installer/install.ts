@@ -26,12 +26,25 @@ export interface Installation {
   readonly answers: string | undefined;
   /** How often each part is tried. */
   readonly tries: number;
+  /** A disk of that name is replaced; else it stays, and nothing is done. */
+  readonly overwrite?: boolean;
   readonly progress: ProgressLine;
+  /** Ends it in the middle; the reason is what is thrown. */
+  readonly signal?: AbortSignal;
+  /** Called once the disk is there. */
+  readonly diskMade?: () => void;
 }
 
 /** An installation that did not succeed; the message says where it stood. */
 export class InstallationError extends Error {
   override readonly name = "InstallationError";
+  /** Another try would end in the same way. */
+  readonly isFinal: boolean;
+
+  constructor(message: string, options: { readonly isFinal?: boolean; readonly cause?: unknown } = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.isFinal = options.isFinal ?? false;
+  }
 }
 
 const MS_PER_MINUTE = 60_000;
@@ -43,10 +56,12 @@ const INSTALLED = "installed";
 /** Installs; resolves to the version of what was installed. */
 export async function install(wanted: Installation): Promise<string> {
   const { profile, iso, disk, sizeBytes, progress } = wanted;
+  await checkDisk(wanted);
   progress.say(`looking at ${iso}`);
   const { version, kernel, initrd } = await readMedium(iso, profile);
   progress.say(`${profile.name} ${version}; making ${disk}`);
   await createImage({ filename: disk, format: "qcow2", size: sizeBytes });
+  wanted.diskMade?.();
   await snapshot(disk, EMPTY);
   const folder = await Deno.makeTempDir({ prefix: "moa-install-" });
   try {
@@ -67,6 +82,19 @@ export async function install(wanted: Installation): Promise<string> {
   return version;
 }
 
+/** Nobody loses a disk by a slip. @throws {InstallationError} */
+async function checkDisk({ iso, disk, overwrite }: Installation): Promise<void> {
+  const refuse = (reason: string) => {
+    throw new InstallationError(`'${disk}' ${reason}`, { isFinal: true });
+  };
+  const there = await Deno.stat(disk).catch(() => undefined);
+  if (there === undefined) return;
+  const medium = await Deno.realPath(iso).catch(() => undefined);
+  if (await Deno.realPath(disk).catch(() => undefined) === medium) refuse("is the medium itself");
+  if (there.isDirectory) refuse("is a folder; a disk is a file");
+  if (!overwrite) refuse("is there already: name another disk, or say --overwrite to replace it");
+}
+
 /** An initial RAM disk with `files` behind what it has: the kernel looks for another archive at a multiple of 4 bytes. */
 function withFiles(initrd: Uint8Array, files: MediaFiles | undefined): Uint8Array {
   if (files === undefined) return initrd;
@@ -84,6 +112,7 @@ async function attempt(wanted: Installation, what: string, back: string, work: (
       return await work();
     } catch (error) {
       if (!(error instanceof WaitError) && !(error instanceof InstallationError)) throw error;
+      if (error instanceof InstallationError && error.isFinal) throw error;
       if (left <= 0) throw new InstallationError(`${what} did not succeed: ${error.message}`, { cause: error });
       wanted.progress.say(`${what} did not succeed (${firstLine(error)}); back to snapshot '${back}' and again`);
       await using image = await openImage(wanted.disk);
@@ -99,7 +128,7 @@ async function snapshot(disk: string, name: string): Promise<void> {
 
 /** The installer, from its kernel's start to the moment when it restarts the machine. */
 async function runInstaller(
-  { profile, iso, disk, progress }: Installation,
+  { profile, iso, disk, progress, signal: wanted }: Installation,
   files: { readonly kernel: string; readonly initrd: string; readonly floppy: string },
 ): Promise<void> {
   await using vm = await Vm.start({
@@ -117,18 +146,36 @@ async function runInstaller(
     paused: true,
   });
   const ended = vm.event("SHUTDOWN", { timeoutMs: 24 * 60 * MS_PER_MINUTE }).then(() => "ended" as const);
-  const following = new AbortController();
-  const follow = followProgress(vm, profile, progress, following.signal);
+  const over = new AbortController();
+  const follow = followProgress(vm, profile, progress, over.signal);
+  const signal = AbortSignal.any([brokenDisk(vm, disk, over.signal), ...(wanted === undefined ? [] : [wanted])]);
   try {
     await vm.cont();
-    await converse(vm, profile.dialogue, progress, ended);
-    await withLimit(ended, DEFAULT_MINUTES, "the installer to restart the machine");
+    await converse(vm, profile.dialogue, progress, { ended, signal });
+    await withLimit(ended, DEFAULT_MINUTES, "the installer to restart the machine", signal);
   } finally {
-    following.abort();
+    over.abort();
     await follow;
     // Where the dialogue failed nobody waits for this any more.
     ended.catch(() => {});
   }
+}
+
+/** Aborted where the disk cannot be written and the machine stands still for it: its file system is full, most often. */
+export function brokenDisk(vm: Vm, disk: string, over: AbortSignal): AbortSignal {
+  const broken = new AbortController();
+  const watch = async () => {
+    for (;;) {
+      const { action, operation, reason } = await vm.event("BLOCK_IO_ERROR", { timeoutMs: Infinity, signal: over });
+      if (action !== "stop") continue;
+      const message = `'${disk}' could not be ${operation === "read" ? "read" : "written"}: ${reason}`;
+      broken.abort(new InstallationError(message, { isFinal: true }));
+    }
+  };
+  watch().catch(() => {
+    // The installation is over, the machine has gone.
+  });
+  return broken.signal;
 }
 
 /** Goes through a dialogue in order; optional steps are passed over when the one behind them comes. */
@@ -136,7 +183,7 @@ async function converse(
   vm: Vm,
   dialogue: readonly Step[],
   progress: ProgressLine,
-  ended: Promise<"ended">,
+  { ended, signal }: { readonly ended: Promise<"ended">; readonly signal: AbortSignal },
 ): Promise<void> {
   for (let index = 0; index < dialogue.length;) {
     // This step, or any behind it as far as those before that are optional.
@@ -147,7 +194,10 @@ async function converse(
     const pattern = new RegExp(expected.map(({ waitFor }) => `(?:${waitFor.source})`).join("|"), flagsOf(expected));
     progress.say(`waiting for: ${expected.map(({ says }) => says).join(", or ")}`);
     const controller = new AbortController();
-    const said = vm.serial.waitFor(pattern, { timeoutMs: minutes * MS_PER_MINUTE, signal: controller.signal });
+    const said = vm.serial.waitFor(pattern, {
+      timeoutMs: minutes * MS_PER_MINUTE,
+      signal: AbortSignal.any([controller.signal, signal]),
+    });
     let first = await Promise.race([said, ended]);
     if (first === "ended") {
       // What was said last may come after the news that the machine has ended.
@@ -197,7 +247,7 @@ async function followProgress(
 }
 
 /** Starts what was installed and waits until it says that it is up. */
-async function startInstalled({ profile, disk, progress }: Installation, installed: RegExp): Promise<void> {
+async function startInstalled({ profile, disk, progress, signal }: Installation, installed: RegExp): Promise<void> {
   progress.say("starting what was installed");
   await using vm = await Vm.start({
     accel: "v86",
@@ -205,14 +255,21 @@ async function startInstalled({ profile, disk, progress }: Installation, install
     boot: "c",
     drives: [`file=${escaped(disk)},format=qcow2,if=ide,index=0,cache=writeback`],
   });
-  await vm.serial.waitFor(installed, { timeoutMs: DEFAULT_MINUTES * MS_PER_MINUTE });
+  const over = new AbortController();
+  const broken = brokenDisk(vm, disk, over.signal);
+  await vm.serial.waitFor(installed, {
+    timeoutMs: DEFAULT_MINUTES * MS_PER_MINUTE,
+    signal: AbortSignal.any([broken, ...(signal === undefined ? [] : [signal])]),
+  }).finally(() => over.abort());
   progress.say("it is up");
   await vm.monitor("system_powerdown");
 }
 
-async function withLimit<T>(work: Promise<T>, minutes: number, what: string): Promise<T> {
+async function withLimit<T>(work: Promise<T>, minutes: number, what: string, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     timer = setTimeout(
       () => reject(new InstallationError(`${what}: not within ${minutes} minutes`)),
       minutes * MS_PER_MINUTE,

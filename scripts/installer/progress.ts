@@ -7,6 +7,8 @@
 /** Where it is written. */
 export interface ProgressOutput {
   readonly terminal: boolean;
+  /** How wide the terminal is: a line that wraps could not be rewritten. */
+  readonly columns?: () => number;
   write(text: string): void;
 }
 
@@ -58,6 +60,12 @@ export class ProgressLine {
     const filled = Math.round(this.#done * WIDTH);
     const bar = this.#done === 0 ? "" : ` [${"#".repeat(filled).padEnd(WIDTH)}] ${Math.round(this.#done * 100)} %`;
     const line = `${clock}  ${this.#text}${bar}`;
-    this.#output.write(this.#output.terminal ? `\r\x1b[K${line}` : `${line}\n`);
+    const { terminal, columns } = this.#output;
+    this.#output.write(terminal ? `\r\x1b[K${cut(line, columns?.())}` : `${line}\n`);
   }
+}
+
+/** The last column stays free: there some terminals wrap already. */
+function cut(line: string, columns = Infinity): string {
+  return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 4))}...`;
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { openImage } from "../../mod.ts";
-import { install, InstallationError } from "../../scripts/installer/install.ts";
+import { IdeGuest, openImage, Vm } from "../../mod.ts";
+import { brokenDisk, install, type Installation, InstallationError } from "../../scripts/installer/install.ts";
 import { MediumError } from "../../scripts/installer/medium.ts";
 import type { InstallerProfile } from "../../scripts/installer/profile.ts";
 import { ProgressLine } from "../../scripts/installer/progress.ts";
@@ -28,19 +28,20 @@ function quickProfile(minutes: number): InstallerProfile {
 async function installFrom(
   medium: Uint8Array,
   folder: string,
-  wanted: { tries?: number; profile?: InstallerProfile } = {},
+  wanted: Partial<Pick<Installation, "tries" | "profile" | "overwrite" | "signal" | "diskMade">> = {},
 ) {
   const iso = `${folder}/cd.iso`;
   await Deno.writeFile(iso, medium);
   let said = "";
   const progress = new ProgressLine({ terminal: false, write: (text) => said += text }, () => 0);
   const version = await install({
-    profile: wanted.profile ?? quickProfile(2),
+    tries: 1,
+    profile: quickProfile(2),
+    ...wanted,
     iso,
     disk: `${folder}/disk,1.qcow2`,
     sizeBytes: SIZE,
     answers: undefined,
-    tries: wanted.tries ?? 1,
     progress,
   });
   return { version, said };
@@ -124,6 +125,74 @@ Deno.test("install-rhel: media that cannot be installed from are refused before 
   assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name), ["cd.iso"]);
 });
 
+Deno.test("install-rhel: a disk that is there stays, unless it is to be replaced", async () => {
+  await using temp = await TempFolder.make();
+  const disk = `${temp.path}/disk,1.qcow2`;
+  const refused = standInMedium({ version: "7.9" });
+  await Deno.writeTextFile(disk, "precious");
+  await assertRejects(() => installFrom(refused, temp.path), InstallationError, "is there already");
+  // With leave it comes as far as the medium.
+  await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), MediumError);
+  assertEquals(await Deno.readTextFile(disk), "precious");
+  await Deno.remove(disk);
+  await Deno.symlink(`${temp.path}/cd.iso`, disk);
+  const words = "is the medium itself";
+  await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), InstallationError, words);
+  await Deno.remove(disk);
+  await Deno.mkdir(disk);
+  await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), InstallationError, "is a folder");
+});
+
+Deno.test({
+  name: "install-rhel: interrupted in the middle it ends at once, without another try, and leaves the disk",
+  ignore,
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    const interruption = new AbortController();
+    const reason = new InstallationError("interrupted", { isFinal: true });
+    const medium = standInMedium({}, { failures: 3, hangs: true });
+    const diskMade = () => void setTimeout(() => interruption.abort(reason), 1000);
+    const error = await assertRejects(() =>
+      installFrom(medium, temp.path, { tries: 3, signal: interruption.signal, diskMade })
+    );
+    assertEquals(error, reason);
+    await using image = await openImage(`${temp.path}/disk,1.qcow2`, { readOnly: true });
+    assertEquals(image.snapshots.map(({ name }) => name), ["empty"]);
+  },
+});
+
+Deno.test("install-rhel: a machine that stands still since its disk is full is not waited for", async () => {
+  await using temp = await TempFolder.make();
+  const file = `${temp.path}/disk.img`;
+  await Deno.writeFile(file, new Uint8Array(1 << 20));
+  await using vm = await Vm.start({
+    drives: [
+      `driver=raw,if=ide,index=0,file.driver=blkdebug,file.image.driver=file,file.image.filename=${file},` +
+      "file.inject-error.0.event=pwritev,file.inject-error.0.iotype=write,file.inject-error.0.errno=28",
+    ],
+  });
+  await vm.cont();
+  const over = new AbortController();
+  const broken = brokenDisk(vm, file, over.signal);
+  const ended = new Promise((resolve) => broken.addEventListener("abort", resolve));
+  const written = (await IdeGuest.detect(vm.guest)).disk(0, 0).writeDma(0, new Uint8Array(512));
+  await ended;
+  assertEquals(broken.reason.message, `'${file}' could not be written: No space left on device`);
+  assert(broken.reason instanceof InstallationError && broken.reason.isFinal);
+  over.abort();
+  written.catch(() => {});
+});
+
+Deno.test("install-rhel: the progress line fits on the terminal", () => {
+  let text = "";
+  const line = new ProgressLine({ terminal: true, columns: () => 20, write: (part) => text += part }, () => 0);
+  line.say("a long text about what is going on");
+  assertEquals(text, "\r\x1b[K  0:00  a long t...");
+  text = "";
+  line.say("short");
+  assertEquals(text, "\r\x1b[K  0:00  short");
+});
+
 Deno.test("install-rhel: a wrong command line ends with 2, a missing medium with 1", async () => {
   const script = (...args: string[]) =>
     run(Deno.execPath(), ["run", "-q", "--no-prompt", "-P=script", "scripts/install-rhel.ts", ...args], { cwd: ROOT });
@@ -132,6 +201,10 @@ Deno.test("install-rhel: a wrong command line ends with 2, a missing medium with
       [[], "--iso and --disk are needed"],
       [["--iso", "a", "--disk", "b", "--size", "much"], "--size wants a size such as 20G, not 'much'"],
       [["--iso", "a", "--disk", "b", "--tries", "0"], "--tries is a number from 1 to 10"],
+      [["--iso", "a", "--disk", "b", "--size", "0"], "--size 0: nothing can be installed in so little"],
+      [["--iso", "a", "--disk", "b", "--kickstart", "nosuch"], "--kickstart nosuch: No such file or directory"],
+      [["--iso", "a", "--disk", "b", "--kickstart", "."], "--kickstart .: Is a directory"],
+      [["--iso", "a", "--disk", "b", "--kickstart", "/dev/null"], "--kickstart /dev/null: this is no file of answers"],
       [["--iso", "a", "--disk", "b", "--colour"], "there is no option --colour"],
       [["--iso", "a", "--disk", "b", "--profile", "nosuch.ts"], "--profile nosuch.ts: "],
     ] as const
@@ -141,6 +214,9 @@ Deno.test("install-rhel: a wrong command line ends with 2, a missing medium with
     assertMatch(stderr, new RegExp(`^install-rhel: ${words.replaceAll("(", "\\(").replaceAll(".", "\\.")}`));
     assertStringIncludes(stderr, "usage: deno run -P=script");
   }
+  const help = await script("--help");
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertStringIncludes(help.stdout, "--overwrite ");
   const { code, stderr } = await script("--iso", "nosuch.iso", "--disk", "d.qcow2");
   assertEquals(code, 1);
   assert(/^install-rhel: .*No such file or directory$/m.test(stderr), stderr);
