@@ -318,3 +318,110 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
     },
   });
 }
+
+/** Reads by cylinder, head and sector, tries to write, asks for parameters and for what is emulated. */
+const EMULATED = `
+        xor ax, ax
+        mov ds, ax
+        mov es, ax
+        mov ss, ax
+        mov sp, 0x7c00
+        mov [0x500], dl
+        mov ax, 0x0201
+        mov cx, 0x0003
+        mov dh, 1
+        mov bx, 0x8000
+        int 0x13
+        mov [0x501], ah
+        mov ax, 0x0301
+        mov cx, 0x0003
+        mov dh, 1
+        mov bx, 0x8000
+        int 0x13
+        mov [0x502], ah
+        mov ah, 8
+        mov dl, [0x500]
+        int 0x13
+        mov [0x504], cx
+        mov [0x506], dx
+        xor ax, ax
+        mov es, ax
+        mov ax, 0x4b01
+        mov si, 0x520
+        mov dl, [0x500]
+        int 0x13
+        mov [0x503], ah
+        ; the disk that is there besides
+        mov ax, 0x0201
+        mov cx, 0x0003
+        mov dx, OTHER
+        mov bx, 0x8200
+        int 0x13
+        mov [0x508], ah
+        mov ax, 0x4b00
+        mov si, 0x540
+        mov dl, [0x500]
+        int 0x13
+        mov ax, 0x0201
+        mov cx, 0x0003
+        mov dx, 0x80
+        mov bx, 0x8400
+        int 0x13
+        mov [0x509], ah
+        mov byte [0x5ff], 0x77
+stand:  hlt
+        jmp stand
+`;
+
+/** A CD whose catalog says that `image` is to be emulated as medium `media`. */
+function emulatingCd(image: Uint8Array, media: number): Uint8Array {
+  const iso = buildIso({ "boot.img": image }, { boot: "boot.img" });
+  const catalog = new DataView(iso.buffer).getUint32(17 * 2048 + 71, true) * 2048;
+  iso[catalog + 33] = media;
+  iso.set([1, 0], catalog + 38);
+  return iso;
+}
+
+for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+  for (
+    const [what, media, drive, other] of [["a floppy of 1.44 MB", 2, 0x00, 0x80], [
+      "a hard disk",
+      4,
+      0x80,
+      0x81,
+    ]] as const
+  ) {
+    Deno.test({
+      name: `${firmware}: a CD emulates ${what}; asked to, it ends that`,
+      ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+      fn: async () => {
+        await using temp = await TempFolder.make();
+        const image = new Uint8Array(1440 << 10);
+        image.set(bootSector(EMULATED.replace("OTHER", `0x${other.toString(16)}`)));
+        const sectors = media === 2 ? 18 : 32;
+        if (media === 4) image.set([0x80, 0, 1, 0, 0x0c, 3, 32, 20], 446);
+        image.fill(0x66, (sectors + 2) * SECTOR, (sectors + 3) * SECTOR);
+        const real = new Uint8Array(1 << 20).fill(0x33, 2 * SECTOR, 3 * SECTOR);
+        const cd = await temp.write("cd.iso", emulatingCd(image, media));
+        await using machine = await boot(real, {
+          ...firmware === "SeaBIOS" ? {} : { bios: "built-in" },
+          boot: "d",
+          drives: [`file=${cd},format=raw,media=cdrom,index=2`],
+        });
+        await machine.untilByte(DONE, 0x77);
+        assertEquals([...machine.read(0x500, 4)], [drive, 0, 3, 0]);
+        assertEquals(machine.read(0x8000, SECTOR), new Uint8Array(SECTOR).fill(0x66));
+        const [last, heads] = [media === 2 ? 79 : 20, media === 2 ? 1 : 3];
+        const [lowCx, highCx, drives, headsSeen] = machine.read(0x504, 4);
+        assertEquals([lowCx! & 0x3f, headsSeen], [sectors, heads]);
+        // The emulated one, and the machine's own. SeaBIOS counts a disk twice, and keeps its last cylinder to itself.
+        assert(drives === 2 || (media === 4 && firmware === "SeaBIOS" && drives === 3), `${drives}`);
+        assert(highCx === last || (media === 4 && firmware === "SeaBIOS" && highCx === last - 1), `${highCx}`);
+        const packet = machine.read(0x520, 0x13);
+        assertEquals([packet[0], packet[1]! & 0x0f, packet[2]], [0x13, media, drive]);
+        assertEquals([...machine.read(0x508, 2)], [0, 0]);
+        for (const at of [0x8200, 0x8400]) assertEquals(machine.read(at, SECTOR), new Uint8Array(SECTOR).fill(0x33));
+      },
+    });
+  }
+}

@@ -1,9 +1,10 @@
 /**
  * Int 19h: what the machine starts from, in the order that the user gave; int 18h, where there is nothing.
  *
- * A kernel that the user gave comes first. Floppies and disks give their first sector, CDs what their boot catalog names without emulation.
+ * A kernel that the user gave comes first. Floppies and disks give their first sector, CDs what their boot catalog
+ * names: code that is loaded, or a disk that is emulated from then on.
  *
- * Left out: network, option ROMs, emulated disks of CDs (passed over), menus, `bootindex` of single devices.
+ * Left out: network, option ROMs, menus, `bootindex` of single devices.
  *
  * Source: [IBM AT TR] "Bootstrap"; El Torito 1.0, 2 and figures 1 to 4.
  *
@@ -13,6 +14,7 @@ import { BlockError } from "../../../block/mod.ts";
 import type { LinuxImage } from "../linux.ts";
 import type { FirmwareCall } from "./call.ts";
 import type { DiskService } from "./disk.ts";
+import { CD_BLOCK_BYTES, emulatedNumber, emulatedShape } from "./emulation.ts";
 import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 import { ROM_SEGMENT } from "./rom.ts";
 import type { VideoService } from "./video.ts";
@@ -54,6 +56,7 @@ export class BootService {
   /** Int 19h: returns into what was loaded. */
   async start(call: FirmwareCall): Promise<void> {
     const { kernel } = this.#site;
+    this.#disks.emulation.end();
     if (kernel !== undefined) return this.#startKernel(call, kernel);
     // The interrupt frame of whoever called is given up: what is started has a stack of its own.
     for (const letter of this.#site.bootOrder()) {
@@ -127,18 +130,43 @@ export class BootService {
       return "could not read from CDROM (code 0008)";
     }
     if (catalog[32] !== BOOTABLE) return "could not read from CDROM (code 000b)";
-    if ((catalog[33]! & 0x0f) !== 0) return "the CD wants a disk to be emulated, which this firmware does not do";
     const view = new DataView(catalog.buffer);
     const segment = view.getUint16(34, true) || LOAD_ADDRESS / 16;
+    const media = catalog[33]! & 0x0f;
+    if (media !== 0) {
+      return await this.#startEmulated(call, disk, { media, cd: number, segment, block: view.getUint32(40, true) });
+    }
     const bytes = Math.min(Math.max(view.getUint16(38, true), 1) * VIRTUAL_SECTOR, MAX_LOADED_BYTES);
     const block = view.getUint32(40, true);
     const blocks = Math.ceil(bytes / blockBytes);
     if ((block + blocks) * blockBytes > disk.backend.sizeBytes) return "could not read from CDROM (code 000c)";
     await this.#disks.load(disk, block, blocks, segment * 16, blockBytes);
-    // A loader at the usual place is entered there by the offset, as other firmware does.
+    this.#enterLoaded(call, segment, number);
+    return undefined;
+  }
+
+  /** A floppy or disk in a part of the CD: its first sector is started as one of a real disk. */
+  async #startEmulated(
+    call: FirmwareCall,
+    cd: FirmwareDisk,
+    image: { readonly media: number; readonly cd: number; readonly segment: number; readonly block: number },
+  ): Promise<string | undefined> {
+    if ((image.block + 1) * CD_BLOCK_BYTES > cd.backend.sizeBytes) return "could not read from CDROM (code 000c)";
+    await this.#disks.load(cd, image.block, 1, LOAD_ADDRESS, CD_BLOCK_BYTES);
+    const first = new Uint8Array(VIRTUAL_SECTOR);
+    this.#site.memory.read(LOAD_ADDRESS, first);
+    const shape = emulatedShape(image.media, first);
+    if (shape === undefined) return "the CD's catalog asks for a disk whose shape is not known";
+    this.#site.memory.write(image.segment * 16, first);
+    this.#disks.emulation.start({ ...image, shape, loadSegment: image.segment });
+    this.#enterLoaded(call, image.segment, emulatedNumber(image));
+    return undefined;
+  }
+
+  /** A loader at the usual place is entered there by the offset, as other firmware does. */
+  #enterLoaded(call: FirmwareCall, segment: number, number: number): void {
     if (segment === LOAD_ADDRESS / 16) this.#enter(call, 0, LOAD_ADDRESS, number);
     else this.#enter(call, segment, 0, number);
-    return undefined;
   }
 
   #enter(call: FirmwareCall, segment: number, offset: number, number: number): void {

@@ -2,7 +2,7 @@
  * Int 13h: sectors of floppies (00h ...), disks (80h ...) and CDs (E0h ...), by cylinder, head and sector or, with the
  * extensions, by number.
  *
- * Left out: formatting as such (it succeeds and changes nothing), changes of a floppy's data rate, emulated disks of CDs.
+ * Left out: formatting as such (it succeeds and changes nothing), changes of a floppy's data rate.
  *
  * Source: Ralf Brown's Interrupt List, INT 13h; [EDD] BIOS Enhanced Disk Drive Services 3.0, 5.
  *
@@ -12,6 +12,7 @@ import { IoVector } from "../../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
 import { BlockError } from "../../../block/mod.ts";
 import { type FirmwareCall, linear } from "./call.ts";
+import { CD_BLOCK_BYTES, DiskEmulation, type DiskShape, emulatedBytes, emulatedNumber } from "./emulation.ts";
 import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 
 const STATUS = {
@@ -25,15 +26,17 @@ const STATUS = {
 } as const;
 const FIRST_DISK = 0x80;
 const FIRST_CD = 0xe0;
-const CD_BLOCK_BYTES = 2048;
+/** Stands for every CD where emulation ends. */
+const ALL_CDS = 0x7f;
 /** What one call moves at most. */
 const MAX_BLOCKS = 127;
 
-/** Cylinders, heads and sectors of a track. */
-export interface DiskShape {
-  readonly cylinders: number;
-  readonly heads: number;
-  readonly sectors: number;
+/** A disk that is served: a drive's medium, or the part of a CD that emulates one. */
+export interface ServedDisk extends FirmwareDisk {
+  readonly start: number;
+  readonly bytes: number;
+  readonly shape: DiskShape;
+  readonly isEmulated: boolean;
 }
 
 /** Floppies: bytes, then how many tracks and sectors, and the type that the drive says it is. */
@@ -55,21 +58,33 @@ export function diskShape(bytes: number): DiskShape {
 /** The service. */
 export class DiskService {
   readonly #site: FirmwareSite;
+  /** What a CD emulates. */
+  readonly emulation: DiskEmulation;
 
   constructor(site: FirmwareSite) {
     this.#site = site;
+    this.emulation = new DiskEmulation(site.memory);
   }
 
-  /** The disk behind a number of int 13h. */
-  find(number: number): FirmwareDisk | undefined {
+  /** The disk behind a number of int 13h. An emulated one has the first, and the others of its kind follow. */
+  find(number: number): ServedDisk | undefined {
     const kind = number < FIRST_DISK ? "floppy" : number < FIRST_CD ? "disk" : "cd";
     const first = kind === "floppy" ? 0 : kind === "disk" ? FIRST_DISK : FIRST_CD;
-    return this.#site.disks().filter((disk) => disk.kind === kind)[number - first];
+    const { current } = this.emulation;
+    if (current === undefined || kind === "cd" || emulatedNumber(current) !== first) {
+      return this.#drive(kind, number - first);
+    }
+    if (number > first) return this.#drive(kind, number - first - 1);
+    const cd = this.#drive("cd", current.cd - FIRST_CD);
+    if (cd === undefined) return undefined;
+    const { shape, block } = current;
+    return { ...cd, kind, start: block * CD_BLOCK_BYTES, bytes: emulatedBytes(current), shape, isEmulated: true };
   }
 
   /** Int 13h. */
   call(call: FirmwareCall): void | Promise<void> {
     const disk = this.find(call.dl);
+    if (call.ah === 0x4b) return this.#emulation(call, disk);
     if (disk === undefined) return this.#end(call, STATUS.badCommand);
     switch (call.ah) {
       case 0x00:
@@ -113,8 +128,6 @@ export class DiskService {
         return disk.kind === "floppy" ? this.#end(call, STATUS.badCommand) : this.#byNumber(call, disk);
       case 0x48:
         return disk.kind === "floppy" ? this.#end(call, STATUS.badCommand) : this.#extendedParameters(call, disk);
-      case 0x4b:
-        return this.#emulation(call, disk);
       default:
         return this.#end(call, STATUS.badCommand);
     }
@@ -127,13 +140,21 @@ export class DiskService {
     this.#site.memory.write(address, bytes);
   }
 
+  #drive(kind: FirmwareDisk["kind"], index: number): ServedDisk | undefined {
+    const disk = this.#site.disks().filter((one) => one.kind === kind)[index];
+    if (disk === undefined) return undefined;
+    const bytes = disk.backend.sizeBytes;
+    const shape = kind === "floppy" ? floppyShape(bytes) : diskShape(bytes);
+    return { ...disk, start: 0, bytes, shape, isEmulated: false };
+  }
+
   /** How many bytes a block of the disk has. */
   blockBytes(disk: FirmwareDisk): number {
     return disk.kind === "cd" ? CD_BLOCK_BYTES : SECTOR_BYTES;
   }
 
-  #byShape(call: FirmwareCall, disk: FirmwareDisk): void | Promise<void> {
-    const shape = this.#shape(disk);
+  #byShape(call: FirmwareCall, disk: ServedDisk): void | Promise<void> {
+    const { shape } = disk;
     const cylinder = call.ch | ((call.cl & 0xc0) << 2);
     const sector = call.cl & 0x3f;
     if (call.al === 0 || call.al > 128) return this.#end(call, STATUS.badCommand);
@@ -144,7 +165,7 @@ export class DiskService {
     return this.#transfer(call, disk, { first, count: call.al, address: linear(call.es, call.bx) });
   }
 
-  #byNumber(call: FirmwareCall, disk: FirmwareDisk): void | Promise<void> {
+  #byNumber(call: FirmwareCall, disk: ServedDisk): void | Promise<void> {
     const { memory } = this.#site;
     const packet = linear(call.ds, call.si);
     const count = memory.readValue(packet + 2, 2);
@@ -164,7 +185,7 @@ export class DiskService {
   /** Moves blocks; `call.ah`'s lowest bits say which way, in both sets of functions. */
   #transfer(
     call: FirmwareCall,
-    disk: FirmwareDisk,
+    disk: ServedDisk,
     blocks: { readonly first: number; readonly count: number; readonly address: number },
     packet?: number,
   ): void | Promise<void> {
@@ -173,10 +194,13 @@ export class DiskService {
     if (!backend.isInserted) return this.#end(call, STATUS.noMedium);
     const unit = this.blockBytes(disk);
     const at = blocks.first * unit;
-    if (at + blocks.count * unit > backend.sizeBytes) return this.#end(call, STATUS.sectorNotFound);
-    if (way === "write" && (backend.readOnly || disk.kind === "cd")) return this.#end(call, STATUS.writeProtected);
+    const end = disk.start + at + blocks.count * unit;
+    if (at + blocks.count * unit > disk.bytes || end > backend.sizeBytes) return this.#end(call, STATUS.sectorNotFound);
+    if (way === "write" && (backend.readOnly || disk.kind === "cd" || disk.isEmulated)) {
+      return this.#end(call, STATUS.writeProtected);
+    }
     if (way === undefined) return this.#end(call, STATUS.badCommand);
-    return this.#move(disk, way, at, blocks.count * unit, blocks.address).then(
+    return this.#move(disk, way, disk.start + at, blocks.count * unit, blocks.address).then(
       () => this.#end(call, STATUS.ok),
       (error) => {
         if (!(error instanceof BlockError)) throw error;
@@ -204,17 +228,19 @@ export class DiskService {
     if (way === "read") this.#site.memory.write(address, bytes);
   }
 
-  #parameters(call: FirmwareCall, disk: FirmwareDisk): void {
+  #parameters(call: FirmwareCall, disk: ServedDisk): void {
     if (disk.kind === "cd") return this.#end(call, STATUS.badCommand);
-    const shape = this.#shape(disk);
+    const { shape } = disk;
     const last = shape.cylinders - 1;
-    const others = this.#site.disks().filter(({ kind }) => kind === disk.kind).length;
+    const first = disk.kind === "floppy" ? 0 : FIRST_DISK;
+    let others = 0;
+    while (this.find(first + others) !== undefined) others++;
     call.ch = last & 0xff;
     call.cl = ((last >> 2) & 0xc0) | shape.sectors;
     call.dh = shape.heads - 1;
     call.dl = others;
     if (disk.kind === "floppy") {
-      call.bx = floppyRow(disk)[3];
+      call.bx = floppyRow(disk.bytes)[3];
       // The table of the ROM that int 1Eh leads to.
       call.di = this.#site.memory.readValue(0x1e * 4, 2);
       call.es = this.#site.memory.readValue(0x1e * 4 + 2, 2);
@@ -223,26 +249,26 @@ export class DiskService {
     call.al = 0;
   }
 
-  #type(call: FirmwareCall, disk: FirmwareDisk): void {
+  #type(call: FirmwareCall, disk: ServedDisk): void {
     if (disk.kind === "cd") return this.#end(call, STATUS.badCommand);
     this.#end(call, STATUS.ok);
     if (disk.kind === "floppy") {
       call.ah = 0x02;
       return;
     }
-    const sectors = Math.min(Math.floor(disk.backend.sizeBytes / SECTOR_BYTES), 0xffff_ffff);
+    const sectors = Math.min(Math.floor(disk.bytes / SECTOR_BYTES), 0xffff_ffff);
     call.ah = 0x03;
     call.cx = Math.floor(sectors / 0x10000);
     call.dx = sectors % 0x10000;
   }
 
-  #extendedParameters(call: FirmwareCall, disk: FirmwareDisk): void {
+  #extendedParameters(call: FirmwareCall, disk: ServedDisk): void {
     const { memory } = this.#site;
     const at = linear(call.ds, call.si);
     if (memory.readValue(at, 2) < 26) return this.#end(call, STATUS.badCommand);
     const unit = this.blockBytes(disk);
-    const blocks = Math.floor(disk.backend.sizeBytes / unit);
-    const shape = this.#shape(disk);
+    const blocks = Math.floor(disk.bytes / unit);
+    const { shape } = disk;
     memory.writeValue(at, 2, 26);
     // The shape is valid for disks; a CD is removable and can be locked.
     memory.writeValue(at + 2, 2, disk.kind === "cd" ? 0x0014 : 0x0002);
@@ -255,21 +281,14 @@ export class DiskService {
     this.#end(call, STATUS.ok);
   }
 
-  /** El Torito: which disk is emulated. None is; asked to stop emulating, there is nothing to stop. */
-  #emulation(call: FirmwareCall, disk: FirmwareDisk): void {
-    if (disk.kind !== "cd") return this.#end(call, STATUS.badCommand);
-    const { memory } = this.#site;
-    const at = linear(call.ds, call.si);
-    memory.write(at, new Uint8Array(19));
-    memory.writeValue(at, 1, 19);
-    memory.writeValue(at + 2, 1, call.dl);
+  /** El Torito: which disk is emulated (01h); 00h ends that besides. */
+  #emulation(call: FirmwareCall, disk: ServedDisk | undefined): void {
+    const { current } = this.emulation;
+    const isMeant = disk?.kind === "cd" || disk?.isEmulated || call.dl === ALL_CDS;
+    if (!isMeant || call.al > 1) return this.#end(call, STATUS.badCommand);
+    this.emulation.writePacket(linear(call.ds, call.si), call.dl);
+    if (call.al === 0 && current !== undefined) this.emulation.end();
     this.#end(call, STATUS.ok);
-  }
-
-  #shape(disk: FirmwareDisk): DiskShape {
-    if (disk.kind !== "floppy") return diskShape(disk.backend.sizeBytes);
-    const [, cylinders, sectors] = floppyRow(disk);
-    return { cylinders, heads: 2, sectors };
   }
 
   #statusAt(number: number): number {
@@ -283,6 +302,11 @@ export class DiskService {
   }
 }
 
-function floppyRow(disk: FirmwareDisk): (typeof FLOPPIES)[number] {
-  return FLOPPIES.find(([bytes]) => disk.backend.sizeBytes <= bytes) ?? FLOPPIES.at(-1)!;
+function floppyRow(size: number): (typeof FLOPPIES)[number] {
+  return FLOPPIES.find(([bytes]) => size <= bytes) ?? FLOPPIES.at(-1)!;
+}
+
+function floppyShape(bytes: number): DiskShape {
+  const [, cylinders, sectors] = floppyRow(bytes);
+  return { cylinders, heads: 2, sectors };
 }

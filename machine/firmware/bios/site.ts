@@ -80,4 +80,6 @@ export const LOW_MEMORY_KIB = 639;
 export const EXTENDED_AREA = {
   /** Four bytes: where RAM below 4 GiB ends for everybody else. */
   ramEnd: LOW_MEMORY_KIB * 1024 + 0x10,
+  /** Twelve bytes: which disk a CD emulates. */
+  emulation: LOW_MEMORY_KIB * 1024 + 0x14,
 } as const;

@@ -27,6 +27,8 @@ const NS_PER_US = 1000;
 const FOUR_GIB = 2 ** 32;
 const CMOS = { index: 0x70, data: 0x71 } as const;
 const RTC = { seconds: 0x00, minutes: 0x02, hours: 0x04, day: 0x07, month: 0x08, year: 0x09, century: 0x32 } as const;
+/** What of the extended data area is in use, but for calls. */
+const EXTENDED_AREA_BYTES = 0x100;
 const TICKS_PER_DAY = 0x1800b0;
 const SECONDS_PER_DAY = 86_400;
 
@@ -58,7 +60,9 @@ export class SystemService {
     memory.writeValue(BDA.equipment, 2, equipment);
     memory.writeValue(BDA.memoryKiB, 2, LOW_MEMORY_KIB);
     memory.writeValue(BDA.extendedArea, 2, LOW_MEMORY_KIB * KiB / 16);
-    memory.write(LOW_MEMORY_KIB * KiB, Uint8Array.of(1));
+    const extended = new Uint8Array(EXTENDED_AREA_BYTES);
+    extended[0] = 1; // its size in KiB
+    memory.write(LOW_MEMORY_KIB * KiB, extended);
     memory.writeValue(BDA.hardDisks, 1, this.#site.disks().filter(({ kind }) => kind === "disk").length);
     const seconds = this.#clock(RTC.hours) * 3600 + this.#clock(RTC.minutes) * 60 + this.#clock(RTC.seconds);
     memory.writeValue(BDA.ticks, 4, Math.floor(seconds * TICKS_PER_DAY / SECONDS_PER_DAY));
