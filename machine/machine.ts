@@ -73,6 +73,8 @@ export interface MachineOptions {
   readonly bootOnce?: string;
   readonly firmwareItems?: FirmwareItems;
   readonly firmware?: Uint8Array;
+  /** How the firmware is called where images are listed. */
+  readonly firmwareName?: string | undefined;
   /** What `-no-reboot` says: a guest's reset switches off. */
   readonly noReboot?: boolean;
   readonly name?: string;
@@ -189,7 +191,9 @@ export class Machine implements AsyncDisposable {
         vga: options.vga,
         bootOrder: options.bootOnce ?? options.bootOrder ?? DEFAULT_BOOT_ORDER,
         firmwareItems: options.firmwareItems ?? {},
-        firmware: options.firmware,
+        firmware: options.firmware === undefined
+          ? undefined
+          : { name: options.firmwareName ?? "firmware", content: options.firmware },
         devices: () => machine.devices,
         addAddressSpace: (space) => void machine.#addressSpaces.push(space),
       });

@@ -181,6 +181,7 @@ Deno.test("every command has a method", () => {
     "query-pic": "info.pic",
     "query-qtree": "info.qtree",
     "query-registers": "info.registers",
+    "query-roms": "info.roms",
     "query-snapshots": "info.snapshots",
     "query-status": "info.status",
     "query-trace-events": "info.traceEvents",

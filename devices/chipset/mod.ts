@@ -4,7 +4,7 @@
  * @module
  */
 export { chipsetDeviceTypes } from "./device_types.ts";
-export { type AcpiFiles, acpiFiles, type AcpiMachine } from "./acpi/acpi_files.ts";
+export { ACPI_ROOM_BYTES, type AcpiFiles, acpiFiles, type AcpiMachine } from "./acpi/acpi_files.ts";
 export { ACPI_HEADER_BYTES, AcpiHeader } from "./acpi/tables.ts";
 export type { AcpiFloppy, AcpiPort, IsaContents } from "./acpi/dsdt_isa.ts";
 export { AcpiGpe0, AcpiPciHotplug, Gpe0Event } from "./acpi_hotplug.ts";

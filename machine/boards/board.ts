@@ -17,6 +17,7 @@ import type {
 import type { SmbiosWishes } from "../../devices/chipset/mod.ts";
 import type { Accelerator, InterruptControllers } from "../cpu/mod.ts";
 import type { LinuxFiles } from "../firmware/linux.ts";
+import type { RomInfo } from "../inspect/roms.ts";
 
 /** A drive that the board's own controllers take (`-hda`, `-drive if=ide`, `-drive if=floppy`). */
 export interface BoardDrive {
@@ -28,7 +29,7 @@ export interface BoardDrive {
   readonly media: "disk" | "cdrom";
 }
 
-/** An option ROM by the name of its file. */
+/** Firmware or an option ROM, by the name of its file. */
 export interface LoaderRom {
   readonly name: string;
   readonly content: Uint8Array;
@@ -83,8 +84,8 @@ export interface BoardSite {
   readonly vga: VgaWish | undefined;
   readonly bootOrder: string;
   readonly firmwareItems: FirmwareItems;
-  /** What `-bios` and its like give: the firmware's bytes. */
-  readonly firmware: Uint8Array | undefined;
+  /** What `-bios` and its like give. */
+  readonly firmware: LoaderRom | undefined;
   /** All devices that there are, those of the user too. */
   devices(): readonly Device[];
   /** Tells of an address space, so that `info mtree` shows it. */
@@ -112,6 +113,8 @@ export interface BuiltBoard {
   setBootOrder(order: string): string | undefined;
   /** The power button. */
   powerButton(): void;
+  /** Images that are not on disks: firmware, option ROMs, tables. */
+  roms(): readonly RomInfo[];
   /** Places in the order of booting that the board itself has: a kernel is first. */
   readonly bootIndexes: readonly number[];
   /** What QEMU's board has and this one does not, by name. */

@@ -44,7 +44,7 @@ import { Vga } from "../../devices/vga/mod.ts";
 import { MiB } from "../../base/units.ts";
 import { layOutLinux } from "../firmware/linux.ts";
 import type { BuiltInBios } from "../firmware/mod.ts";
-import type { Board, BoardSite, BuiltBoard } from "./board.ts";
+import type { Board, BoardSite, BuiltBoard, LoaderRom } from "./board.ts";
 import { CpuDevice } from "./cpu_device.ts";
 import { boardControllers } from "./board_controllers.ts";
 import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
@@ -55,6 +55,7 @@ import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
 import { buildPorts } from "./pc_ports.ts";
 import { addSmbios } from "./pc_smbios.ts";
 import { buildPowerManagement } from "./pc_power.ts";
+import { pcRoms } from "./pc_roms.ts";
 
 /** What QEMU's pc has and this one has not. */
 const MISSING = ["e1000", "local APIC registers"];
@@ -82,6 +83,7 @@ class PcBuilder {
   readonly #fwCfg: FwCfg;
   /** Moa's own firmware, where there is a CPU and no other one for it. */
   readonly #bios: BuiltInBios | undefined;
+  readonly #firmware: LoaderRom | undefined;
   #bootOrder: string;
 
   constructor(site: BoardSite) {
@@ -94,7 +96,8 @@ class PcBuilder {
         files: (name) => this.#fwCfg.file(name),
       });
     }
-    this.#memory = buildPcMemory(site, this.#bios?.image ?? site.firmware);
+    this.#firmware = this.#bios === undefined ? site.firmware : { name: "built-in", content: this.#bios.image };
+    this.#memory = buildPcMemory(site, this.#firmware?.content);
     const { systemMemory, accelerator, addAddressSpace } = site;
     this.#cpu = new CpuDevice(site.context, { systemMemory, accelerator, addAddressSpace });
   }
@@ -300,6 +303,12 @@ class PcBuilder {
       interruptLevel: (line) => this.#interrupts.level(line),
       setBootOrder: (order) => this.#setBootOrder(rtc, order),
       powerButton: () => pm?.pressPowerButton(),
+      roms: () =>
+        pcRoms({
+          loader: this.#site.firmwareItems.linux?.loader,
+          firmware: this.#firmware,
+          acpi: pm !== undefined,
+        }),
       bootIndexes: this.#site.firmwareItems.linux === undefined ? [] : [0],
       missing: MISSING,
       loose: [this.#cpu.apic, this.#cpu],

@@ -38,6 +38,7 @@ export interface FirmwareSources {
 /**
  * Puts the files in; those of ACPI are made whenever the guest selects one.
  *
+ * @throws {OptionError} tables that do not fit
  * @throws {MachineError} where a file of the user's has the name of one that is there
  */
 export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: FirmwareSources): void {
@@ -46,6 +47,7 @@ export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: Firmwar
     for (const name of ["etc/acpi/rsdp", "etc/acpi/tables", "etc/table-loader"] as const) {
       fwCfg.setFile(name, () => files()[name]);
     }
+    files(); // What does not fit is told now, not when a guest asks.
     fwCfg.setFile("etc/tpm/log", new Uint8Array(0));
   }
   for (const { name, content } of items.files ?? []) {

@@ -33,6 +33,9 @@ import { LateClock } from "./late_clock.ts";
 import type { AcceleratorWish, DeviceWish, MachineWishes } from "./options.ts";
 import type { DrivePlaces } from "./places.ts";
 
+/** SeaBIOS. */
+const DEFAULT_FIRMWARE = "bios-256k.bin";
+
 /** What the host gives a machine. */
 export interface WiringSite {
   readonly clocks: Omit<Clocks, "virtual">;
@@ -133,7 +136,7 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
       ...(name === undefined ? {} : { name }),
       firmwareItems: { ...firmwareItems, ...(linux === undefined ? {} : { linux }) },
       ...(noReboot === undefined ? {} : { noReboot }),
-      ...(firmware === undefined ? {} : { firmware }),
+      ...(firmware === undefined ? {} : { firmware, firmwareName: wishes.firmwareName ?? DEFAULT_FIRMWARE }),
     }));
   try {
     await finish(machine, wishes, places, site);
@@ -184,7 +187,7 @@ async function firmwareFor(
   accelerator: Accelerator,
 ): Promise<Uint8Array | undefined> {
   if (firmware !== undefined) return firmware === "built-in" ? undefined : firmware;
-  return accelerator.can.runsCode ? await findFirmware("bios-256k.bin", dataFolders) : undefined;
+  return accelerator.can.runsCode ? await findFirmware(DEFAULT_FIRMWARE, dataFolders) : undefined;
 }
 
 /** A CPU where there is something to boot. */

@@ -71,6 +71,8 @@ export interface MachineWishes {
   readonly noReboot?: boolean;
   /** The bytes of `-bios`, or moa's own; where absent and there is a CPU, SeaBIOS where it is found, else moa's own. */
   readonly firmware?: Uint8Array | "built-in";
+  /** What the firmware of {@link firmware} is called where images are listed. */
+  readonly firmwareName?: string;
   /** `-kernel` and what belongs to it. */
   readonly linux?: LinuxFiles;
   /** Folders of `-L`, searched first for firmware. */

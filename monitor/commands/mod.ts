@@ -88,6 +88,7 @@ export const COMMANDS = {
   "query-qtree": tree.infoQtree,
   "query-qom-tree": objects.infoQomTree,
   "query-registers": machine.infoRegisters,
+  "query-roms": tree.infoRoms,
   "query-snapshots": snapshots.infoSnapshots,
   "query-status": machine.infoStatus,
   "query-trace-events": trace.infoTraceEvents,

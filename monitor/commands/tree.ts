@@ -1,5 +1,5 @@
 /**
- * The machine's structure: `info pci`, `info qtree`, `info mtree`.
+ * The machine's structure: `info pci`, `info qtree`, `info mtree`, `info roms`.
  *
  * @module
  */
@@ -13,6 +13,8 @@ import {
   type QtreeBus,
   type QtreeDevice,
   type QtreePci,
+  type RomInfo,
+  roms,
 } from "../../machine/mod.ts";
 import { MonitorError } from "../errors.ts";
 import { type FlatView, flatViews, flatViewText } from "../format/flat_views.ts";
@@ -146,4 +148,33 @@ function sectionText(kind: string, { names, rows }: MtreeSection): string {
     }\n`;
   }
   return `${out}\n`;
+}
+
+export const infoRoms = command({
+  name: "query-roms",
+  summary: "Images that are not on disks: firmware, option ROMs, tables for firmware.",
+  arguments: {},
+  run: ({ machine }): readonly RomInfo[] => roms(machine),
+  hmp: {
+    names: "roms",
+    group: "info",
+    parameters: "",
+    help: "show roms",
+    print: (output, list) => {
+      for (const rom of list) output.print(romText(rom));
+    },
+  },
+});
+
+function romText(rom: RomInfo): string {
+  const what = `size=0x${hex(rom.sizeBytes, 6)}`;
+  const name = `name="${rom.name}"\n`;
+  switch (rom.place) {
+    case "memory":
+      return `addr=${hex(rom.address, 16)} ${what} mem=${rom.content} ${name}`;
+    case "fw_cfg":
+      return `fw=${rom.file} ${what} ${name}`;
+    case "region":
+      return `${rom.region} ${what} ${name}`;
+  }
 }

@@ -19,7 +19,7 @@ const COMMANDS = "announce_self balloon " +
 const INFO = "balloon capture dirty_rate dump hotpluggable-cpus jit kvm mem" +
   " memdev memory-devices migrate migrate_capabilities migrate_parameters network numa" +
   " opcount profile qdm ramblock rdma replay rocker rocker-of-dpa-flows rocker-of-dpa-groups" +
-  " rocker-ports roms sev sgx spice stats sync-profile tlb tpm usb usbhost usernet vcpu_dirty_limit virtio" +
+  " rocker-ports sev sgx spice stats sync-profile tlb tpm usb usbhost usernet vcpu_dirty_limit virtio" +
   " virtio-queue-element virtio-queue-status virtio-status virtio-vhost-queue-status vm-generation-id vnc";
 
 /** Their names; those below `info` with that before them. */

@@ -62,6 +62,11 @@ export class VmInfo {
     return this.#execute("query-qtree", {});
   }
 
+  /** Firmware, option ROMs and tables: what is not on disks. */
+  roms(): Answer<"query-roms"> {
+    return this.#execute("query-roms", {});
+  }
+
   mtree(options: { readonly disabled?: boolean } = {}): Answer<"query-mtree"> {
     return this.#execute("query-mtree", options);
   }

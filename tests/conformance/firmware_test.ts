@@ -1,11 +1,13 @@
 /**
  * What the machine and a disk's properties tell the firmware, by fw_cfg: what QEMU 7.2 gives for the same command line.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Vm } from "../../mod.ts";
 import type { GuestBus } from "../../machine/guest/bus.ts";
 import { firmwareDirectory, firmwareFile } from "../support/fw_cfg.ts";
-import { haveProgram } from "../support/programs.ts";
+import { standInKernel } from "../guests/stand_in.ts";
+import { runMoaSystem } from "../support/moa_system.ts";
+import { haveProgram, run } from "../support/programs.ts";
 import { QemuGuest } from "../support/qemu_guest.ts";
 import { TempFolder } from "../support/temp.ts";
 
@@ -162,5 +164,24 @@ Deno.test({ name: "SMBIOS tables are QEMU's, byte for byte", ignore: !haveProgra
         assertEquals(await firmwareFile(here.guest, file), await firmwareFile(there, file));
       }
     });
+  }
+});
+
+const SEABIOS = "/usr/share/seabios/bios.bin";
+
+Deno.test({ name: "info roms lists what QEMU lists", ignore: !haveProgram(QEMU) }, async () => {
+  await using temp = await TempFolder.make();
+  const kernel = await temp.write("kernel", standInKernel());
+  const folder = temp.path;
+  for (const more of [["-bios", SEABIOS], ["-bios", "./seabios", "-no-acpi", "-kernel", kernel, "-append", "a b"]]) {
+    await Deno.copyFile(SEABIOS, temp.file("seabios"));
+    const args = ["-nodefaults", "-display", "none", "-S", "-monitor", "stdio", ...more];
+    const stdin = "info roms\nquit\n";
+    const listed = (text: string) =>
+      text.split(/\r?\n/).filter((line) => /size=0x/.test(line) && !line.includes(ABSENT));
+    const theirs = await run(QEMU, ["-accel", "tcg", ...args], { stdin, cwd: folder });
+    const [ours] = await runMoaSystem([{ folder, name: QEMU, args: ["-accel", "qtest", ...args], stdin }]);
+    assertEquals(listed(ours!.stdout), listed(theirs.stdout));
+    assert(listed(ours!.stdout).length > 0);
   }
 });

@@ -312,7 +312,7 @@ function wishesOf(settings: Settings): MachineWishes {
     ...(bootOnce === undefined ? {} : { bootOnce }),
     ...(name === undefined ? {} : { name }),
     dataFolders: settings.dataFolders,
-    ...(bios === undefined ? {} : { firmware: readFirmware(bios, settings.dataFolders) }),
+    ...(bios === undefined ? {} : { firmware: readFirmware(bios, settings.dataFolders), firmwareName: bios }),
     ...(settings.kernel === undefined ? {} : { linux: readLinux(settings.kernel, settings) }),
     ...(startSeconds === undefined ? {} : { timeOfDay: { clock: CLOCKS[clock.clock], startSeconds } }),
   };

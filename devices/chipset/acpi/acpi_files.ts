@@ -11,6 +11,8 @@
  *
  * @module
  */
+import { OptionError } from "../../../base/option_error.ts";
+import { KiB, MiB } from "../../../base/units.ts";
 import { named, packageOf, scope, type Statement } from "./aml.ts";
 import { joined } from "./aml_encoding.ts";
 import { eventTimer, isaBridge, type IsaContents, processors, reservedPorts } from "./dsdt_isa.ts";
@@ -38,8 +40,10 @@ const RSDP_FILE = "etc/acpi/rsdp";
 const TABLES_FILE = "etc/acpi/tables";
 const LOADER_FILE = "etc/table-loader";
 
-const TABLES_BYTES = 128 * 1024;
-const LOADER_BYTES = 4096;
+const TABLES_BYTES = 128 * KiB;
+const LOADER_BYTES = 4 * KiB;
+/** How far each may grow. */
+export const ACPI_ROOM_BYTES = { [TABLES_FILE]: 2 * MiB, [LOADER_FILE]: 64 * KiB, [RSDP_FILE]: 4 * KiB } as const;
 const FACS_ALIGNMENT = 64;
 const RSDP_ALIGNMENT = 16;
 
@@ -68,7 +72,7 @@ export function dsdt(machine: AcpiMachine): Uint8Array {
   return table("DSDT", 1, joined(definition.map(({ bytes }) => bytes)));
 }
 
-/** Makes the three files. */
+/** Makes the three files. @throws {OptionError} tables of the user's are too large */
 export function acpiFiles(machine: AcpiMachine): AcpiFiles {
   const script = new LoaderScript();
   script.allocate(RSDP_FILE, RSDP_ALIGNMENT, LoaderZone.FirmwareSegment);
@@ -87,9 +91,13 @@ export function acpiFiles(machine: AcpiMachine): AcpiFiles {
   const pointer = rsdp(rsdtAt);
   script.addPointer(RSDP_FILE, RSDP_ADDRESS_OFFSET, 4, TABLES_FILE);
   script.addChecksum(RSDP_FILE, RSDP_CHECKSUM_OFFSET, 0, pointer.length);
+  const tableBytes = blob.toBytes();
+  if (tableBytes.length > ACPI_ROOM_BYTES[TABLES_FILE]) {
+    throw new OptionError(`ACPI tables of ${tableBytes.length} bytes do not fit into ${ACPI_ROOM_BYTES[TABLES_FILE]}`);
+  }
   return {
     [RSDP_FILE]: pointer,
-    [TABLES_FILE]: blob.toBytes(),
+    [TABLES_FILE]: tableBytes,
     [LOADER_FILE]: script.toBytes(LOADER_BYTES),
   };
 }
