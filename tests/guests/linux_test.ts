@@ -50,6 +50,7 @@ Deno.test({
     // The tables are found, and what they say of interrupts holds.
     const tables = await shell(vm, "cd /sys/firmware/acpi/tables && echo ????");
     assertEquals(tables, "APIC DSDT FACP FACS HPET WAET data\n");
+    assertEquals(await shell(vm, "cat /sys/class/dmi/id/bios_vendor /sys/class/dmi/id/sys_vendor"), "moa\nQEMU\n");
     assertMatch(await shell(vm, "grep acpi /proc/interrupts"), /IO-APIC +9-fasteoi/);
     await vm.reset();
     await vm.serial.waitFor("moa# ", { timeoutMs: BOOT_LIMIT_MS });

@@ -23,6 +23,7 @@ import { KeyboardService } from "./keyboard.ts";
 import { PciService } from "./pci.ts";
 import { assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
 import type { FirmwareSite, Service } from "./site.ts";
+import { placeSmbios } from "./smbios.ts";
 import { SystemService } from "./system.ts";
 import { loadTables } from "./table_loader.ts";
 import { TableMemory } from "./table_memory.ts";
@@ -180,6 +181,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     pci.withOpenSegment(() => {
       room.clear();
       const problem = loadTables(site.files, room, site.memory);
+      placeSmbios(site.files, room, site.memory);
       pci.placeTables(room);
       if (problem !== undefined) video.print(`No ACPI tables: ${problem}\r\n\r\n`);
     });

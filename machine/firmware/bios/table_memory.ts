@@ -14,6 +14,7 @@ import { EXTENDED_AREA } from "./site.ts";
 const HIGH_BYTES = 160 * KiB;
 /** Where tables are looked for they begin at such multiples. */
 const PARAGRAPH = 16;
+const PAGE = 4096;
 const FIRST = ROM_SEGMENT * 16;
 
 /** Where something goes: `"low"` is the F segment, where operating systems look for what points to the rest. */
@@ -37,9 +38,10 @@ export class TableMemory {
     this.#memory.writeValue(EXTENDED_AREA.ramEnd, 4, this.#ramBytes);
   }
 
-  /** Where RAM ends for everybody else. */
+  /** Where RAM ends for everybody else: at the start of a page. */
   get ramEnd(): number {
-    const end = this.#memory.readValue(EXTENDED_AREA.ramEnd, 4);
+    const taken = this.#memory.readValue(EXTENDED_AREA.ramEnd, 4);
+    const end = taken - taken % PAGE;
     return end > MiB && end < this.#ramBytes ? end : this.#ramBytes;
   }
 
