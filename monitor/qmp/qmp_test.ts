@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { hostLibraryMissing } from "../../base/host/libc.ts";
 import { MonitorError } from "../errors.ts";
 import { testVm } from "../testing.ts";
 import type { Vm } from "../vm.ts";
@@ -188,4 +189,18 @@ Deno.test("out of band: an answer overtakes a command that waits", async () => {
   await holding;
   await session.settled();
   assertEquals(lines.at(-1), '{"return": {}, "id": 1}');
+});
+
+Deno.test({
+  name: "where a new pseudo terminal is, the protocol answers and the prompt prints",
+  ignore: hostLibraryMissing() !== undefined,
+  async fn() {
+    await using vm = await testVm();
+    const { ask } = client(vm);
+    await ask('{"execute":"qmp_capabilities"}');
+    const [answer] = await ask('{"execute":"chardev-add","arguments":{"id":"p","backend":{"type":"pty","data":{}}}}');
+    assertMatch(answer!, /^\{"return": \{"pty": "\/dev\/pts\/\d+"\}\}$/);
+    assertMatch(await vm.monitor("chardev-add pty,id=q"), /^char device redirected to \/dev\/pts\/\d+ \(label q\)\n$/);
+    assertEquals(await vm.monitor("chardev-change p null"), "");
+  },
 });

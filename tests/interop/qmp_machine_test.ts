@@ -22,6 +22,9 @@ const del = (id: string) => ask("device_del", { id });
 
 const chardev = (id: string, type: string, data: Readonly<Record<string, unknown>> = {}) =>
   ask("chardev-add", { id, backend: { type, data } });
+const inet = (host: string, port: string) => ({ type: "inet", data: { host, port } });
+const udp = (id: string, remote: unknown, local?: unknown) =>
+  chardev(id, "udp", { remote, ...(local === undefined ? {} : { local }) });
 const object = (data: Readonly<Record<string, unknown>>) => ask("object-add", data);
 
 interface Dialogue {
@@ -103,6 +106,35 @@ const DIALOGUES: readonly Dialogue[] = [
       prompt("chardev-remove hm"),
       prompt("chardev-change x null"),
       prompt("chardev-send-break qq"),
+    ],
+  },
+  {
+    name: "datagrams, and sockets by abstract names",
+    args: [],
+    requests: [
+      ...[udp("u", inet("127.0.0.1", "0")), udp("u2", inet("", "5555"), inet("127.0.0.1", "0"))],
+      udp("u3", { type: "unix", data: { path: "/x" } }),
+      udp("u3", { type: "fd", data: { str: "3" } }),
+      udp("u3", inet("::1", "5555"), inet("127.0.0.1", "0")),
+      udp("u3", inet("127.0.0.1", "5555"), inet("1.2.3.4", "7")),
+      udp("u3", inet("127.0.0.1", "abc")),
+      ask("chardev-remove", { id: "u" }),
+      chardev("s", "socket", { addr: { type: "unix", data: { path: "moa-none", abstract: true } }, server: false }),
+      prompt("chardev-add udp,id=h"),
+      prompt("chardev-add udp,id=h,port=5555,host=127.0.0.1"),
+      prompt("chardev-add socket,id=h2,path=moa-none,abstract=on"),
+      prompt("chardev-add socket,id=h2,path=moa-none,websocket=on"),
+    ],
+  },
+  {
+    name: "mice",
+    args: [],
+    requests: [
+      ask("query-mice"),
+      ...["info mice", "mouse_set 1", "mouse_set 2", "mouse_set 3", "mouse_set x", "mouse_set"].map(prompt),
+      ...["mouse_move", "mouse_move 1", "mouse_move 1 2", "mouse_move a 1+2 0x3", "mouse_move 1 2 3 4"].map(prompt),
+      ...["mouse_button", "mouse_button 1", "mouse_button -1", "mouse_button 8"].map(prompt),
+      ...["sendkey 0x1ff", "sendkey a 5", "sendkey a -5", "sendkey ctrl-alt-del"].map(prompt),
     ],
   },
   {

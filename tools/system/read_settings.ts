@@ -192,7 +192,10 @@ function readWhole(name: string, value: string, origin: string, settings: Settin
       else settings.dataFolders.push(value);
       return;
     case "k":
-      settings.notes.push({ text: "warning: there is no display that a keyboard layout could belong to", origin });
+      settings.notes.push({
+        text: "warning: a keyboard layout has no effect: keys are those of a US keyboard",
+        origin,
+      });
       return;
     case "readconfig":
       for (const option of readConfigFile(value, origin)) readOption(option, settings);
