@@ -46,6 +46,7 @@ export * from "./options/blockdev.ts";
 export * from "./options/blockdev_add.ts";
 export * from "./options/cache_mode.ts";
 export * from "./options/drive.ts";
+export { DRIVE_OPTIONS } from "./options/drive_options.ts";
 export { resolveAgainst } from "./options/filename.ts";
 export { formatJson, optionValue, parseJson, qemuKeyOrder } from "./options/json.ts";
 export { COMMON_OPTIONS, DRIVER_OPTIONS, type OptionRow, QEMU_DRIVERS } from "./options/schema.ts";

@@ -6,10 +6,11 @@
  *
  * @module
  */
-import { type OptionPair, parseBool, parseUnsigned } from "../../base/keyval.ts";
+import { type OptionPair, parseBool, parseUnsigned, type QemuOptType } from "../../base/keyval.ts";
 import type { ReadErrorPolicy, WriteErrorPolicy } from "../policy.ts";
 import { cacheMode } from "./cache_mode.ts";
 import { LIMIT_NAMES, limitsAnything, limitsOf, type ThrottleLimits } from "../throttling/limits.ts";
+import type { DriveOption } from "./drive_options.ts";
 import { nestOptions, optionError, type OptionTree, type OptionValue } from "./tree.ts";
 
 const INTERFACES = ["none", "ide", "scsi", "floppy", "pflash", "mtd", "sd", "virtio", "xen"] as const;
@@ -79,18 +80,18 @@ class Bag {
     return this.#pairs.some((pair) => pair.name === name);
   }
 
-  take(name: string): string | undefined {
+  take(name: DriveOption<QemuOptType> | "id" | "cache"): string | undefined {
     const found = this.#pairs.findLast((pair) => pair.name === name)?.value;
     this.#pairs = this.#pairs.filter((pair) => pair.name !== name);
     return found;
   }
 
-  takeBool(name: string): boolean | undefined {
+  takeBool(name: DriveOption<"bool">): boolean | undefined {
     const value = this.take(name);
     return value === undefined ? undefined : parseBool(value, name);
   }
 
-  takeNumber(name: string): number | undefined {
+  takeNumber(name: DriveOption<"number">): number | undefined {
     const value = this.take(name);
     return value === undefined ? undefined : Number(parseUnsigned(value, name));
   }

@@ -39,9 +39,12 @@ export const NO_LIMITS: ThrottleLimits = {
   "iops-size": 0,
 };
 
+/** The name of a member of QEMU's ThrottleLimits. */
+export type LimitName = RateName | `${RateName}-max` | `${RateName}-max-length` | "iops-size";
+
 /** The names of all members of QEMU's ThrottleLimits: `bps-total`, `bps-total-max`, `bps-total-max-length`, ... */
-export const LIMIT_NAMES: readonly string[] = [
-  ...RATES.flatMap((rate) => [rate, `${rate}-max`, `${rate}-max-length`]),
+export const LIMIT_NAMES: readonly LimitName[] = [
+  ...RATES.flatMap((rate) => [rate, `${rate}-max`, `${rate}-max-length`] as const),
   "iops-size",
 ];
 

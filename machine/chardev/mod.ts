@@ -10,6 +10,7 @@ export { MuxChardev } from "./mux.ts";
 export {
   absentKind,
   CHARDEV_KINDS,
+  CHARDEV_OPTIONS,
   type ChardevKind,
   type ChardevWish,
   checkSocket,

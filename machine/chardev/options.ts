@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { badIdentifier, isIdentifier, OptionError, QemuOpts } from "../../base/keyval.ts";
+import { badIdentifier, isIdentifier, OptionError, QemuOpts, type QemuOptTable } from "../../base/keyval.ts";
 import type { SocketAddress } from "./addresses.ts";
 import { ChardevError } from "./errors.ts";
 import type { SocketWish } from "./socket.ts";
@@ -66,13 +66,14 @@ export function absentKind(kind: string): ChardevError {
   );
 }
 
-const OPTIONS = {
-  ...strings("backend path host port fd localaddr localport tls-creds tls-authz chardev name charset logfile"),
+/** What `-chardev` takes, whatever the kind. */
+export const CHARDEV_OPTIONS: QemuOptTable = {
+  ...strings("backend path host port fd localaddr localport tls-creds tls-authz chardev name logfile"),
   ...bools("ipv4 ipv6 wait server delay nodelay telnet tn3270 websocket mux signal append logappend abstract tight"),
   ...bools("mouse clipboard"),
   ...numbers("to reconnect width height cols rows debug"),
   size: "size",
-} as const;
+};
 
 function strings(names: string): Record<string, "string"> {
   return Object.fromEntries(names.split(" ").map((name) => [name, "string"]));
@@ -88,7 +89,7 @@ function numbers(names: string): Record<string, "number"> {
 
 /** What follows `-chardev`. @throws {OptionError} for its syntax, {@link ChardevError} for the rest */
 export function parseChardev(text: string): { readonly id: string; readonly wish: ChardevWish } {
-  const opts = QemuOpts.parse(text, { impliedKey: "backend", table: OPTIONS });
+  const opts = QemuOpts.parse(text, { impliedKey: "backend", table: CHARDEV_OPTIONS });
   return { id: idOf(opts), wish: wishOf(opts) };
 }
 
@@ -234,7 +235,7 @@ export function parseShortForm(text: string): ChardevWish {
     return { ...wish, mux: true, device: device.kind === "stdio" ? { ...device, signal: false } : device };
   }
   try {
-    return wishOf(QemuOpts.parse(pairsText(text), { impliedKey: "backend", table: OPTIONS }));
+    return wishOf(QemuOpts.parse(pairsText(text), { impliedKey: "backend", table: CHARDEV_OPTIONS }));
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     throw new ChardevError(`parse error: ${text}`, { preceding: [error.message] });

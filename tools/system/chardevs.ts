@@ -4,7 +4,7 @@
  * @module
  */
 import { parseBool, parseOptionPairs } from "../../base/keyval.ts";
-import { ChardevError, type ChardevWish, parseChardev, parseShortForm } from "../../machine/mod.ts";
+import { ChardevError, type ChardevWish, OPTION_GROUPS, parseChardev, parseShortForm } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import { completePorts } from "./ports.ts";
 import type { Settings } from "./settings.ts";
@@ -45,7 +45,7 @@ export function readChardev(text: string, origin: string, settings: Settings): v
 export function readMon(text: string, origin: string, settings: Settings): void {
   const { pairs } = parseOptionPairs(text, "chardev");
   const get = (wanted: string) => pairs.findLast(({ name }) => name === wanted)?.value;
-  const unknown = pairs.find(({ name }) => !["id", "chardev", "mode", "pretty"].includes(name));
+  const unknown = pairs.find(({ name }) => name !== "id" && !Object.hasOwn(OPTION_GROUPS.mon, name));
   if (unknown !== undefined) throw new CommandLineError(`Invalid parameter '${unknown.name}'`);
   const mode = get("mode") ?? "readline";
   const chardev = get("chardev");

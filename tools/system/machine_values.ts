@@ -10,7 +10,7 @@ import { parseKeyval } from "../../base/keyval_tree.ts";
 import { parseSize } from "../../base/sizes.ts";
 import { MiB } from "../../base/units.ts";
 import { parseUuid } from "../../base/uuid.ts";
-import type { InstructionClock } from "../../machine/mod.ts";
+import { type InstructionClock, OPTION_GROUPS } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { ClockSettings, Settings } from "./settings.ts";
 
@@ -45,7 +45,7 @@ const MACHINE_PROPERTIES: Readonly<Record<string, readonly string[]>> = {
 export function readMemory(text: string, settings: Settings): void {
   const options = QemuOpts.parse(text, {
     impliedKey: "size",
-    table: { size: "string", slots: "number", maxmem: "size" },
+    table: { ...OPTION_GROUPS.memory, size: "string" }, // of MiB where it does not say
   });
   const size = options.get("size");
   const bytes = size === undefined ? undefined : parseSize(size, "size", "m");
@@ -63,8 +63,7 @@ export function readMemory(text: string, settings: Settings): void {
 
 /** `-smp`: how many CPUs; moa has one. */
 export function readSmp(text: string, settings: Settings): void {
-  const known = ["cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus"];
-  const values = leaves(text, "cpus", "smp", known);
+  const values = leaves(text, "cpus", "smp", Object.keys(OPTION_GROUPS["smp-opts"]));
   const numbers = new Map([...values].map(([name, value]) => [name, integer(value, `smp.${name}`)]));
   if ([...numbers.values()].includes(0)) {
     settings.notes.push({
@@ -92,8 +91,7 @@ export function readSmp(text: string, settings: Settings): void {
 
 /** `-boot`. */
 export function readBoot(text: string, settings: Settings): void {
-  const known = ["order", "once", "menu", "splash", "splash-time", "reboot-timeout", "strict"];
-  const values = leaves(text, "order", "boot", known);
+  const values = leaves(text, "order", "boot", Object.keys(OPTION_GROUPS["boot-opts"]));
   const menu = values.get("menu");
   if (menu !== undefined) settings.bootMenu = switched(menu, "boot.menu");
   const strict = values.get("strict");
@@ -180,8 +178,7 @@ const MAX_SHIFT = 10;
 
 /** `-icount`. */
 export function readInstructionClock(text: string): InstructionClock {
-  const table = { shift: "string", align: "bool", sleep: "bool", rr: "string", rrfile: "string" } as const;
-  const options = QemuOpts.parse(text, { impliedKey: "shift", table });
+  const options = QemuOpts.parse(text, { impliedKey: "shift", table: OPTION_GROUPS.icount });
   const shift = options.get("shift") ?? "auto";
   const number = shift === "auto" ? AUTO_SHIFT : /^\d+$/.test(shift) ? Number(shift) : NaN;
   if (!(number <= MAX_SHIFT)) throw new CommandLineError("icount: Invalid shift value");
@@ -194,7 +191,7 @@ export function readInstructionClock(text: string): InstructionClock {
 
 /** `-rtc`. */
 export function readClock(text: string, settings: Settings): void {
-  const options = QemuOpts.parse(text, { table: { base: "string", clock: "string", driftfix: "string" } });
+  const options = QemuOpts.parse(text, { table: OPTION_GROUPS.rtc });
   const clock = options.get("clock") ?? "host";
   if (clock !== "host" && clock !== "rt" && clock !== "vm") {
     throw new CommandLineError(`invalid option value '${clock}'`);
@@ -223,10 +220,7 @@ function clockBase(text: string): ClockSettings["base"] {
 
 /** `-name`. */
 export function readName(text: string, settings: Settings): void {
-  const options = QemuOpts.parse(text, {
-    impliedKey: "guest",
-    table: { "guest": "string", "process": "string", "debug-threads": "bool" },
-  });
+  const options = QemuOpts.parse(text, { impliedKey: "guest", table: OPTION_GROUPS.name });
   settings.name = options.get("guest");
   if (options.getBool("debug-threads") === true) {
     settings.notes.push({ text: "warning: -name debug-threads=on: there are no threads to be named" });

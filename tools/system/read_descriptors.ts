@@ -5,6 +5,7 @@
  */
 import { QemuOpts } from "../../base/keyval.ts";
 import { BlockError, FdSets } from "../../block/mod.ts";
+import { OPTION_GROUPS } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -21,7 +22,7 @@ const MAX_NUMBER = 2 ** 31 - 1;
 
 /** Reads the option; nothing is taken in yet. @throws {CommandLineError} in QEMU's words */
 export function readAddFd(text: string, origin: string, settings: Settings): void {
-  const options = QemuOpts.parse(text, { table: { fd: "number", set: "number", opaque: "string" } });
+  const options = QemuOpts.parse(text, { table: OPTION_GROUPS["add-fd"] });
   const number = (name: string) => {
     const value = options.getNumber(name);
     if (value !== undefined && value <= MAX_NUMBER) return value;

@@ -7,6 +7,7 @@
  */
 import { QemuOpts } from "../../base/keyval.ts";
 import { ACPI_HEADER_BYTES, AcpiHeader } from "../../devices/chipset/mod.ts";
+import { OPTION_GROUPS } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -107,8 +108,7 @@ function readFiles(names: readonly string[]): Uint8Array {
 
 /** `-fw_cfg`: a file of the user's for the guest. */
 export function readFirmwareFile(text: string, origin: string, settings: Settings): void {
-  const table = { name: "string", file: "string", string: "string", gen_id: "string" } as const;
-  const options = QemuOpts.parse(text, { impliedKey: "name", table });
+  const options = QemuOpts.parse(text, { impliedKey: "name", table: OPTION_GROUPS.fw_cfg });
   const name = options.get("name") ?? "";
   const sources = (["file", "string", "gen_id"] as const).filter((source) => options.has(source));
   if (name === "" || sources.length !== 1) {

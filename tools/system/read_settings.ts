@@ -4,6 +4,7 @@
  * @module
  */
 import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../base/keyval.ts";
+import { OPTION_GROUPS } from "../../machine/mod.ts";
 import { readDisplay, readNet, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 import { readChardev, readMon, readMonitor } from "./chardevs.ts";
@@ -298,7 +299,7 @@ function readGlobal(value: string, origin: string, settings: Settings): void {
   const { pairs, warnings } = parseOptionPairs(value);
   for (const warning of warnings) settings.notes.push({ text: `warning: ${warning}`, origin });
   const options = QemuOpts.parse(pairs.map(({ name, value }) => `${name}=${escapeValue(value)}`).join(","), {
-    table: { driver: "string", property: "string", value: "string" },
+    table: OPTION_GROUPS.global,
   });
   const [type, name, wanted] = [options.get("driver"), options.get("property"), options.get("value")];
   if (type === undefined || name === undefined || wanted === undefined) {
@@ -316,6 +317,8 @@ function readAccelerator(value: string, origin: string, settings: Settings): voi
 
 function readTrace(value: string, origin: string, settings: Settings): void {
   const { pairs } = parseOptionPairs(value, "enable");
+  const unknown = pairs.find(({ name }) => !Object.hasOwn(OPTION_GROUPS.trace, name));
+  if (unknown !== undefined) throw new CommandLineError(`Invalid parameter '${unknown.name}'`);
   for (const { name, value: text } of pairs) {
     if (name === "enable") {
       if (text === "help" || text === "?") settings.listing ??= { kind: "trace" };
@@ -323,7 +326,7 @@ function readTrace(value: string, origin: string, settings: Settings): void {
     } else if (name === "file") settings.traceFile = text;
     else if (name === "events") {
       for (const line of readLines(text)) settings.tracePatterns.push({ pattern: line, origin });
-    } else throw new CommandLineError(`Invalid parameter '${name}'`);
+    }
   }
 }
 

@@ -26,6 +26,7 @@ import * as media from "./media.ts";
 import * as nodes from "./nodes.ts";
 import * as objects from "./objects.ts";
 import * as throttle from "./throttle.ts";
+import * as options from "./options.ts";
 import * as probe from "./probe.ts";
 import * as protocol from "./protocol.ts";
 import { blockdevReopen } from "./reopen.ts";
@@ -81,6 +82,7 @@ export const QMP_COMMANDS = {
   "closefd": descriptors.closefd,
   "yank": yank.yank,
   "query-yank": yank.queryYank,
+  "query-command-line-options": options.queryCommandLineOptions,
   "query-target": probe.queryTarget,
   "query-machines": probe.queryMachines,
   "query-current-machine": probe.queryCurrentMachine,
