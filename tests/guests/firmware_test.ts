@@ -4,7 +4,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { buildIso } from "../../mod.ts";
+import { buildIso, Vm } from "../../mod.ts";
+import { must } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
 import { haveSeaBios } from "./boot_sector.ts";
 import { boot, bootSector } from "./booted.ts";
@@ -425,3 +426,40 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
     });
   }
 }
+
+Deno.test("a machine whose guest waits by int 15h stops at once, and the wait goes on in another", async () => {
+  await using temp = await TempFolder.make();
+  // Nine minutes; then, after half a second, the mark.
+  const source = (high: number, low: number) => `
+        xor ax, ax
+        mov ds, ax
+        mov byte [0x500], 1
+        mov ah, 0x86
+        mov cx, ${high}
+        mov dx, ${low}
+        int 0x15
+        mov byte [0x5ff], 0x77
+stand:  hlt
+        jmp stand`;
+  const long = new Uint8Array(1 << 20);
+  long.set(bootSector(source(0x2000, 0)));
+  {
+    await using machine = await boot(long, { bios: "built-in" });
+    await machine.untilByte(0x500, 1);
+    await machine.vm.stop();
+    assertEquals(machine.vm.machine.runState, "paused");
+  }
+  const short = await temp.write("short.raw", long);
+  await Deno.writeFile(short, bootSector(source(0x0010, 0)));
+  await Deno.truncate(short, 1 << 20);
+  const state = temp.file("state.qcow2");
+  await must("qemu-img", ["create", "-q", "-f", "qcow2", "-b", short, "-F", "raw", state]);
+  const options = { accel: "v86", memory: 32, bios: "built-in", hda: state } as const;
+  {
+    await using vm = await Vm.start(options);
+    await vm.until("the wait to begin", () => vm.machine.memory.readValue(0x500, 1) === 1, { timeoutMs: 60_000 });
+    await vm.savevm("waits");
+  }
+  await using vm = await Vm.start({ ...options, loadvm: "waits" });
+  await vm.until("the wait to end", () => vm.machine.memory.readValue(DONE, 1) === 0x77, { timeoutMs: 60_000 });
+});

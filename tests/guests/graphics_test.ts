@@ -219,3 +219,91 @@ for (const { name, options, ignore } of FIRMWARE) {
     },
   });
 }
+
+/**
+ * Dots by function 0Ch, two of them combined with what is there, and one read back; then characters of a font of the
+ * program's, whose rows are all different: a line, a repeated one, and a scroll of a window.
+ */
+const dotsIn = (mode: number, height: number) => `
+        mov ax, ${mode}
+        int 0x10
+        mov cx, 3
+        mov dx, 60
+.dots:  mov ax, 0x0c03
+        xor bx, bx
+        int 0x10
+        mov ax, 0x0d00
+        int 0x10
+        mov [0x500], al
+        add cx, 5
+        inc dx
+        cmp cx, 300
+        jb .dots
+        sub cx, 5
+        dec dx
+        mov ax, 0x0c81
+        int 0x10
+        mov ax, 0x0d00
+        int 0x10
+        mov [0x501], al
+        mov di, 0x3000
+        mov cx, 0x1000
+.font:  stosb
+        add al, 29
+        loop .font
+        mov ax, 0x1121
+        mov cx, ${height}
+        mov bx, 2
+        mov bp, 0x3000
+        int 0x10
+        mov ax, 0x0200
+        xor bx, bx
+        mov dx, 0x0102
+        int 0x10
+        mov ax, 0x0e41
+        mov bx, 2
+        int 0x10
+        mov ax, 0x0e0d
+        int 0x10
+        mov ax, 0x0e0a
+        int 0x10
+        mov ax, 0x0e42
+        int 0x10
+        mov ax, 0x0943
+        mov bx, 3
+        mov cx, 4
+        int 0x10
+        mov ax, 0x0601
+        mov bh, 1
+        mov cx, 0x0101
+        mov dx, 0x1515
+        int 0x10
+        mov ax, 0x0702
+        mov bh, 0
+        mov cx, 0x0003
+        mov dx, 0x0a07
+        int 0x10`;
+
+/** CGA's four and two colours, EGA's and VGA's planes, VGA's 256 colours. */
+for (const [mode, height] of [[0x04, 8], [0x06, 8], [0x0d, 8], [0x0e, 8], [0x10, 14], [0x12, 16], [0x13, 8]] as const) {
+  const name = `mode ${mode.toString(16).padStart(2, "0")}h: dots, characters and scrolling look as under SeaBIOS`;
+  Deno.test({
+    name,
+    ignore: FIRMWARE[0].ignore,
+    fn: async () => {
+      const seen = [];
+      for (const { options } of FIRMWARE) {
+        await using machine = await boot(disk(dotsIn(mode, height)), options);
+        await machine.untilByte(0x5ff, 0x77);
+        const { width, height: lines, pixels } = machine.vm.screen.picture();
+        seen.push({ width, lines, read: [...machine.read(0x500, 2)], pixels });
+      }
+      const [theirs, ours] = seen;
+      assertEquals([ours!.width, ours!.lines, ours!.read], [theirs!.width, theirs!.lines, theirs!.read]);
+      assert(theirs!.pixels.some((part) => part > 0));
+      const different = theirs!.pixels.findIndex((part, at) => ours!.pixels[at] !== part);
+      const at = Math.floor(different / 3);
+      assertEquals(different, -1, `dot ${at % ours!.width}, ${Math.floor(at / ours!.width)}`);
+    },
+  });
+}

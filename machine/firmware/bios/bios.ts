@@ -31,7 +31,7 @@ import { VesaService } from "./vesa.ts";
 import { VideoService } from "./video.ts";
 
 const PROPERTIES = {};
-const ANSWER = { done: 0, busy: 1, sleep: 2 } as const;
+const ANSWER = { done: 0, busy: 1, again: 1, sleep: 2 } as const;
 /** Calls within calls: more than interrupts can nest. A guest that makes more gets no service. */
 const MAX_CALLS = 64;
 const NO_NUMBER = 0xff;
@@ -39,12 +39,12 @@ const NO_NUMBER = 0xff;
 /** One call under way. */
 interface PendingCall {
   readonly call: FirmwareCall;
-  state: "busy" | "sleep" | "done";
+  state: "busy" | "sleep" | "again" | "done";
 }
 
 /** Calls by their numbers; those that wait for the disk are not among them, since the machine stands still. */
 export interface BuiltInBiosState {
-  readonly calls: readonly ({ readonly bytes: Uint8Array; readonly done: boolean } | null)[];
+  readonly calls: readonly ({ readonly bytes: Uint8Array; readonly memo: number; readonly done: boolean } | null)[];
   readonly asked: number;
 }
 
@@ -101,7 +101,9 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
 
   protected override saveState(): BuiltInBiosState {
     const calls = this.#calls.map((pending) =>
-      pending === undefined ? null : { bytes: pending.call.bytes.slice(), done: pending.state === "done" }
+      pending === undefined
+        ? null
+        : { bytes: pending.call.bytes.slice(), memo: pending.call.memo, done: pending.state === "done" }
     );
     return { calls, asked: this.#asked };
   }
@@ -109,11 +111,13 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
   protected override loadState(state: BuiltInBiosState): void {
     this.#calls.length = 0;
     for (const saved of state.calls) {
-      this.#calls.push(
-        saved === null
-          ? undefined
-          : { call: new FirmwareCall(saved.bytes.slice()), state: saved.done ? "done" : "sleep" },
-      );
+      if (saved === null) {
+        this.#calls.push(undefined);
+        continue;
+      }
+      const call = new FirmwareCall(saved.bytes.slice());
+      call.memo = saved.memo;
+      this.#calls.push({ call, state: saved.done ? "done" : "sleep" });
     }
     this.#asked = state.asked;
   }
@@ -134,8 +138,8 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
   #serve(pending: PendingCall): void {
     const service = this.#services.get(pending.call.number);
     const result = service?.(pending.call);
-    if (result === "sleep") {
-      pending.state = "sleep";
+    if (result === "sleep" || result === "again") {
+      pending.state = result;
       return;
     }
     if (result === undefined) {
@@ -154,7 +158,7 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
   #answer(number: number): number {
     const pending = this.#calls[number];
     if (pending === undefined) return ANSWER.done;
-    if (pending.state === "sleep") this.#serve(pending);
+    if (pending.state === "sleep" || pending.state === "again") this.#serve(pending);
     if (pending.state !== "done") return ANSWER[pending.state];
     this.context.memory.write(FRAME_ADDRESS, pending.call.bytes);
     this.#calls[number] = undefined;

@@ -33,6 +33,8 @@ const AT = {
 /** The registers of a call. 16-bit names are the low halves of the 32-bit ones. */
 export class FirmwareCall {
   readonly bytes: Uint8Array;
+  /** What a service that is asked again remembers of it: 0 at first. Snapshots keep it. */
+  memo = 0;
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array) {

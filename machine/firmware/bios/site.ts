@@ -39,9 +39,10 @@ export interface FirmwareSite {
 
 /**
  * What a service does with a call. `"sleep"`: it cannot be served before the next interrupt, and is tried again then.
- * A promise keeps the guest polling, interrupts on, until the disk has answered.
+ * `"again"`: it is tried again soon, interrupts on: a wait for a time, or work in pieces, so that others have a turn.
+ * A promise keeps the guest polling until the disk has answered; a machine that is to stop waits for it.
  */
-export type Service = (call: FirmwareCall) => void | "sleep" | Promise<void>;
+export type Service = (call: FirmwareCall) => void | "sleep" | "again" | Promise<void>;
 
 /** The BIOS data area. */
 export const BDA = {

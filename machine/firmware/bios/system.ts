@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { sleep } from "../../../base/clocks.ts";
 import { KiB, MiB } from "../../../base/units.ts";
 import { type FirmwareCall, linear } from "./call.ts";
 import { ROM_BYTES, ROM_SEGMENT } from "./rom.ts";
@@ -123,7 +122,7 @@ export class SystemService {
   }
 
   /** Int 15h. */
-  system(call: FirmwareCall): void | Promise<void> {
+  system(call: FirmwareCall): void | "again" {
     call.carry = false;
     switch (call.ah) {
       case 0x24:
@@ -133,7 +132,7 @@ export class SystemService {
         call.carry = true;
         return;
       case 0x86:
-        return sleep(this.#site.clock, (call.cx * 0x10000 + call.dx) * NS_PER_US);
+        return this.#wait(call);
       case 0x87:
         return this.#moveBlock(call);
       case 0x88:
@@ -208,6 +207,13 @@ export class SystemService {
       call.ah = UNSUPPORTED;
       call.carry = true;
     }
+  }
+
+  /** Microseconds by the machine's clock. */
+  #wait(call: FirmwareCall): void | "again" {
+    const nowNs = this.#site.clock.nowNs();
+    if (call.memo === 0) call.memo = nowNs + (call.cx * 0x10000 + call.dx) * NS_PER_US;
+    if (nowNs < call.memo) return "again";
   }
 
   /** Copies between addresses that two descriptors of a table tell. */

@@ -56,6 +56,8 @@ const PACKED_PIXELS = 4;
 const DIRECT_COLOUR = 6;
 const DAC_SWITCHES = 0x01;
 const GRAPHICS_BASE_MODE = 0x13;
+/** What function 0Fh gives in a VESA mode. */
+const NO_VGA_MODE = 0xff;
 const EDID_BYTES = 128;
 const DDC2_WITHIN_A_SECOND = 0x0102;
 
@@ -235,6 +237,7 @@ export class VesaService {
     if (mode === undefined) return FAILED;
     // The palette, and registers that packed pixels begin with.
     this.#video.setMode(GRAPHICS_BASE_MODE | 0x80);
+    this.#site.memory.writeValue(BDA.videoMode, 1, NO_VGA_MODE);
     this.#write(DISPI.x, mode.width);
     this.#write(DISPI.y, mode.height);
     this.#write(DISPI.bits, mode.bits);

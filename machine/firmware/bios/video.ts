@@ -1,7 +1,8 @@
 /**
- * Int 10h: text on the screen, by way of the VGA's memory and registers; in graphics modes only the mode itself.
+ * Int 10h: modes, and text on the screen, by way of the VGA's memory and registers. Dots, fonts and VESA modes are in
+ * files of their own.
  *
- * Left out: dots (functions 0Ch and 0Dh), light pens, VESA modes.
+ * Left out: light pens, saving and restoring of the video state (1Ch), grey scales.
  *
  * Source: [IBM VGA TR] "BIOS" ; Ralf Brown's Interrupt List, INT 10h.
  *
@@ -9,12 +10,14 @@
  */
 import { type FirmwareCall, linear } from "./call.ts";
 import { BDA, type FirmwareSite } from "./site.ts";
+import { type TextWindow, VideoDots } from "./video_dots.ts";
 import { VideoFonts } from "./video_fonts.ts";
-import { egaPalette, palette256, registerValues, VIDEO_MODES, type VideoMode } from "./video_modes.ts";
+import { paletteOf, registerValues, VIDEO_MODES, type VideoMode } from "./video_modes.ts";
 
 const TEXT = 0xb8000;
 const GRAPHICS = 0xa0000;
 const GRAPHICS_BYTES = 0x10000;
+const CGA_BYTES = 0x4000;
 const CELL_BYTES = 2;
 const PORT = {
   attributes: 0x3c0,
@@ -28,8 +31,9 @@ const PORT = {
 const DISPI = { index: 0x1ce, data: 0x1cf, enable: 4 } as const;
 const INPUT_STATUS = 0x3da;
 const SERIAL = 0x3f8;
-const LAST_ROW = 24;
 const GREY_ON_BLACK = 0x07;
+/** Characters of a string that are written before others have a turn. */
+const STRING_PIECE = 8;
 const BLANK = 0x20;
 /** A display of a VGA with colours. */
 const DISPLAY_CODE = 0x08;
@@ -38,10 +42,12 @@ const DISPLAY_CODE = 0x08;
 export class VideoService {
   readonly #site: FirmwareSite;
   readonly #fonts: VideoFonts;
+  readonly #dots: VideoDots;
 
   constructor(site: FirmwareSite) {
     this.#site = site;
     this.#fonts = new VideoFonts(site);
+    this.#dots = new VideoDots(site);
   }
 
   /** Sets a mode, and ends a VESA mode; one that is not known leaves all as it is, and `false` is the answer. */
@@ -54,16 +60,17 @@ export class VideoService {
     this.#programRegisters(mode);
     memory.writeValue(BDA.videoMode, 1, mode.number);
     memory.writeValue(BDA.columns, 2, mode.columns);
-    memory.writeValue(BDA.pageBytes, 2, mode.columns === 80 ? 0x1000 : 0x800);
+    memory.writeValue(BDA.pageBytes, 2, mode.pageBytes);
     memory.writeValue(BDA.pageStart, 2, 0);
     memory.write(BDA.cursors, new Uint8Array(16));
     memory.writeValue(BDA.cursorShape, 2, 0x0607);
     memory.writeValue(BDA.page, 1, 0);
     memory.writeValue(BDA.crtcPort, 2, PORT.crtc);
-    memory.writeValue(BDA.rows, 1, LAST_ROW);
-    this.#fonts.start(16, mode.text);
+    memory.writeValue(BDA.rows, 1, mode.rows - 1);
+    this.#fonts.start(mode.characterHeight, mode.kind === "text");
     if ((number & 0x80) !== 0) return true;
-    if (mode.text) this.#fill(0, mode.columns * (LAST_ROW + 1) * 4, BLANK, GREY_ON_BLACK);
+    if (mode.kind === "text") this.#fill(0, mode.columns * mode.rows * 4, BLANK, GREY_ON_BLACK);
+    else if (mode.kind === "pairs" || mode.kind === "bits") memory.write(TEXT, new Uint8Array(CGA_BYTES));
     else memory.write(GRAPHICS, new Uint8Array(GRAPHICS_BYTES));
     return true;
   }
@@ -74,7 +81,7 @@ export class VideoService {
   }
 
   /** Int 10h. */
-  call(call: FirmwareCall): void {
+  call(call: FirmwareCall): void | "again" {
     const { memory } = this.#site;
     switch (call.ah) {
       case 0x00:
@@ -102,12 +109,18 @@ export class VideoService {
         });
       case 0x08: {
         const [column, row] = this.#cursor(call.bh);
-        call.ax = memory.readValue(this.#cell(call.bh, column, row), 2);
+        call.ax = this.#graphics() === undefined ? memory.readValue(this.#cell(call.bh, column, row), 2) : 0;
         return;
       }
       case 0x09:
       case 0x0a: {
         const [column, row] = this.#cursor(call.bh);
+        const mode = this.#graphics();
+        if (mode !== undefined) {
+          const count = Math.min(call.cx, mode.columns - column);
+          for (let i = 0; i < count; i++) this.#dots.draw(mode, call.bh, column + i, row, call.al, call.bl);
+          return;
+        }
         const start = this.#cell(call.bh, column, row);
         for (let i = 0; i < call.cx; i++) {
           memory.writeValue(start + i * CELL_BYTES, 1, call.al);
@@ -115,8 +128,18 @@ export class VideoService {
         }
         return;
       }
+      case 0x0b:
+        return this.#cgaColours(call);
+      case 0x0c:
+      case 0x0d: {
+        const mode = this.#graphics();
+        if (mode === undefined) return;
+        if (call.ah === 0x0c) this.#dots.set(mode, call.bh, call.cx, call.dx, call.al);
+        else call.al = this.#dots.get(mode, call.bh, call.cx, call.dx);
+        return;
+      }
       case 0x0e:
-        return this.#teletype(call.al);
+        return this.#teletype(call.al, undefined, undefined, call.bl);
       case 0x0f:
         call.ax = (memory.readValue(BDA.columns, 1) << 8) | memory.readValue(BDA.videoMode, 1);
         call.bh = memory.readValue(BDA.page, 1);
@@ -139,21 +162,37 @@ export class VideoService {
     }
   }
 
-  #writeString(call: FirmwareCall): void {
+  /** A few characters at a time: each may scroll a screen of dots. */
+  #writeString(call: FirmwareCall): void | "again" {
     const { memory } = this.#site;
-    const before = this.#cursor(call.bh);
-    this.#setCursor(call.bh, call.dl, call.dh);
+    if (call.memo === 0) {
+      const [column, row] = this.#cursor(call.bh);
+      call.memo = ((row << 8) | column) * 0x1_0000;
+      this.#setCursor(call.bh, call.dl, call.dh);
+    }
+    // Where the cursor was, and how many characters are written.
+    const [before, done] = [Math.floor(call.memo / 0x1_0000), call.memo % 0x1_0000];
     const perCharacter = (call.al & 2) !== 0;
     const start = linear(call.es, call.bp);
-    for (let i = 0; i < call.cx; i++) {
+    const end = Math.min(call.cx, done + STRING_PIECE);
+    for (let i = done; i < end; i++) {
       const at = start + i * (perCharacter ? 2 : 1);
       const attribute = perCharacter ? memory.readValue(at + 1, 1) : call.bl;
       this.#teletype(memory.readValue(at, 1), call.bh, attribute);
     }
-    if ((call.al & 1) === 0) this.#setCursor(call.bh, ...before);
+    if (end < call.cx) {
+      call.memo = before * 0x1_0000 + end;
+      return "again";
+    }
+    if ((call.al & 1) === 0) this.#setCursor(call.bh, before & 0xff, before >> 8);
   }
 
-  #teletype(code: number, page = this.#site.memory.readValue(BDA.page, 1), attribute?: number): void {
+  #teletype(
+    code: number,
+    page = this.#site.memory.readValue(BDA.page, 1),
+    attribute?: number,
+    colour = attribute ?? GREY_ON_BLACK,
+  ): void {
     const { memory, ports, toSerial } = this.#site;
     if (toSerial) ports.writeValue(SERIAL, 1, code);
     let [column, row] = this.#cursor(page);
@@ -170,12 +209,9 @@ export class VideoService {
       case 0x0d:
         column = 0;
         break;
-      default: {
-        const at = this.#cell(page, column, row);
-        memory.writeValue(at, 1, code);
-        if (attribute !== undefined) memory.writeValue(at + 1, 1, attribute);
+      default:
+        this.#put(page, column, row, code, attribute, colour);
         column++;
-      }
     }
     if (column >= columns) {
       column = 0;
@@ -184,7 +220,7 @@ export class VideoService {
     const last = this.#lastRow;
     if (row > last) {
       row = last;
-      const under = memory.readValue(this.#cell(page, 0, last) + 1, 1);
+      const under = this.#graphics() === undefined ? memory.readValue(this.#cell(page, 0, last) + 1, 1) : 0;
       this.#scroll("up", 1, under, { top: 0, left: 0, bottom: last, right: columns - 1 });
     }
     this.#setCursor(page, column, row);
@@ -194,7 +230,7 @@ export class VideoService {
     direction: "up" | "down",
     lines: number,
     attribute: number,
-    window: { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number },
+    window: TextWindow,
   ): void {
     const { memory } = this.#site;
     const columns = memory.readValue(BDA.columns, 2);
@@ -205,6 +241,8 @@ export class VideoService {
     const page = memory.readValue(BDA.page, 1);
     const count = bottom - top + 1;
     const by = lines === 0 || lines > count ? count : lines;
+    const mode = this.#graphics();
+    if (mode !== undefined) return this.#dots.scroll(mode, direction, by, attribute, { top, left, bottom, right });
     const line = new Uint8Array((right - left + 1) * CELL_BYTES);
     const blank = Uint8Array.from(line, (_, i) => i % 2 === 0 ? BLANK : attribute);
     for (let i = 0; i < count; i++) {
@@ -214,6 +252,29 @@ export class VideoService {
       if (inside) memory.read(this.#cell(page, left, from), line);
       memory.write(this.#cell(page, left, to), inside ? line : blank);
     }
+  }
+
+  #put(page: number, column: number, row: number, code: number, attribute: number | undefined, colour: number): void {
+    const { memory } = this.#site;
+    const mode = this.#graphics();
+    if (mode !== undefined) return this.#dots.draw(mode, page, column, row, code, colour);
+    const at = this.#cell(page, column, row);
+    memory.writeValue(at, 1, code);
+    if (attribute !== undefined) memory.writeValue(at + 1, 1, attribute);
+  }
+
+  /** The mode, where it is one of graphics that VGA has; a VESA mode shows no text. */
+  #graphics(): VideoMode | undefined {
+    const number = this.#site.memory.readValue(BDA.videoMode, 1);
+    const mode = VIDEO_MODES.find((one) => one.number === number);
+    return mode === undefined || mode.kind === "text" ? undefined : mode;
+  }
+
+  /** The ground (BH 0) or one of two sets of colours (BH 1) of CGA's 320 by 200 dots. */
+  #cgaColours(call: FirmwareCall): void {
+    if (call.bh === 0) return this.#setAttribute(0, (call.bl & 0x07) | ((call.bl & 0x08) << 1));
+    const set = (call.bl & 1) === 0 ? [0x12, 0x14, 0x16] : [0x13, 0x15, 0x17];
+    if (call.bh === 1) { for (const [i, value] of set.entries()) this.#setAttribute(1 + i, value); }
   }
 
   #palette(call: FirmwareCall): void {
@@ -249,9 +310,7 @@ export class VideoService {
     ports.writeValue(PORT.attributes, 1, 0x20);
     ports.writeValue(0x3c6, 1, 0xff);
     ports.writeValue(PORT.palette, 1, 0);
-    for (const value of mode.palette === "ega" ? egaPalette() : palette256()) {
-      ports.writeValue(PORT.palette + 1, 1, value);
-    }
+    for (const value of paletteOf(mode)) ports.writeValue(PORT.palette + 1, 1, value);
   }
 
   #showPage(page: number): void {
