@@ -88,6 +88,7 @@ export class SmbiosOptions {
    * @throws {OptionError} in QEMU's words
    */
   add(text: string, warn: (text: string) => void): Uint8Array | undefined {
+    if (text.includes("\0")) throw new OptionError("NUL cannot stand in a structure's text");
     const options = QemuOpts.parse(text);
     for (const warning of options.warnings) warn(`warning: ${warning}`);
     const file = options.get("file");

@@ -1,8 +1,13 @@
 /**
  * What the machine and a disk's properties tell the firmware, by fw_cfg: what QEMU 7.2 gives for the same command line.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Vm } from "../../mod.ts";
+import { ManualClock } from "../../base/clocks.ts";
+import { SeededRandom } from "../../base/random.ts";
+import { TraceEvents } from "../../base/trace.ts";
+import { MiB } from "../../base/units.ts";
+import { guestBus, wireMachine } from "../../machine/mod.ts";
 import type { GuestBus } from "../../machine/guest/bus.ts";
 import { firmwareDirectory, firmwareFile } from "../support/fw_cfg.ts";
 import { standInKernel } from "../guests/stand_in.ts";
@@ -95,6 +100,7 @@ Deno.test({ name: "fw_cfg's directory has QEMU's files in QEMU's sizes", ignore:
   assertEquals(rows(ours), rows(theirs.filter(({ name }) => name !== ABSENT)));
 });
 
+const SMBIOS_FILES = ["etc/smbios/smbios-anchor", "etc/smbios/smbios-tables"];
 const UUID = "12345678-9abc-def0-1234-56789abcdef0";
 /** Structures as `-smbios file=` takes them: a baseboard, and one that nobody knows. */
 const BASEBOARD = Uint8Array.fromHex("020f341201020000000000000000" + "00" + "666f6f00" + "62617200" + "00");
@@ -160,14 +166,53 @@ Deno.test({ name: "SMBIOS tables are QEMU's, byte for byte", ignore: !haveProgra
         smbios,
         ...(uuid === undefined ? {} : { uuid }),
       });
-      for (const file of ["etc/smbios/smbios-anchor", "etc/smbios/smbios-tables"]) {
+      for (const file of SMBIOS_FILES) {
         assertEquals(await firmwareFile(here.guest, file), await firmwareFile(there, file));
       }
     });
   }
 });
 
+Deno.test({ name: "SMBIOS 3.0 has another entry point and wider counts", ignore: !haveProgram(QEMU) }, async () => {
+  await using there = await QemuGuest.start(["-machine", "smbios-entry-point-type=64"]);
+  const ignored = () => {};
+  const { machine } = await wireMachine({
+    ramBytes: 16 * MiB,
+    accelerator: { name: "qtest" },
+    firmwareItems: { smbios: { entryPointBits: 64 } },
+  }, {
+    clocks: { realtime: new ManualClock(), host: new ManualClock() },
+    random: new SeededRandom(1),
+    trace: new TraceEvents(),
+    warn: ignored,
+    notice: ignored,
+  });
+  await using _owned = machine;
+  for (const file of SMBIOS_FILES) {
+    assertEquals(await firmwareFile(guestBus(machine), file), await firmwareFile(there, file));
+  }
+});
+
+Deno.test("a text of SMBIOS that would end early is refused", async () => {
+  const error = await assertRejects(() => Vm.start({ smbios: ["type=1,serial=a\0b"] }), Error);
+  assertEquals(error.message, "-smbios type=1,serial=a\0b: NUL cannot stand in a structure's text");
+});
+
 const SEABIOS = "/usr/share/seabios/bios.bin";
+
+Deno.test({ name: "a kernel has the first place in the order of booting", ignore: !haveProgram(QEMU) }, async () => {
+  await using temp = await TempFolder.make();
+  const kernel = await temp.write("kernel", standInKernel());
+  await using there = await QemuGuest.start(["-kernel", kernel, "-device", "ide-cd,bus=ide.0,bootindex=3"]);
+  const bios = await Deno.readFile(SEABIOS);
+  const options = { accel: "qtest", nodefaults: true, kernel, bios } as const;
+  await using here = await Vm.start({ ...options, devices: ["ide-cd,bus=ide.0,bootindex=3"] });
+  assertEquals(await firmwareFile(here.guest, "bootorder"), await firmwareFile(there, "bootorder"));
+  const args = ["-nodefaults", "-display", "none", "-S", "-kernel", kernel, "-device", "ide-cd,bootindex=0"];
+  const { stderr } = await run(QEMU, ["-accel", "tcg", ...args]);
+  const [ours] = await runMoaSystem([{ folder: temp.path, name: QEMU, args: ["-accel", "qtest", ...args], stdin: "" }]);
+  assertEquals(ours!.stderr, stderr);
+});
 
 Deno.test({ name: "info roms lists what QEMU lists", ignore: !haveProgram(QEMU) }, async () => {
   await using temp = await TempFolder.make();
