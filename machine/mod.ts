@@ -15,6 +15,7 @@ export {
   LOCAL_APIC_AFTER_RESET,
   type LocalApicView,
   type MachineBus,
+  type PageMapping,
   type PicView,
   QtestAccelerator,
   V86Accelerator,

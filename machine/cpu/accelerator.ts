@@ -79,6 +79,17 @@ export interface CpuRegisters {
   readonly xmm: readonly { readonly low: bigint; readonly high: bigint }[];
 }
 
+/** A page that is mapped. */
+export interface PageMapping {
+  readonly linear: number;
+  readonly sizeBytes: number;
+  /** Of the page itself, as it lies in its table. */
+  readonly entry: bigint;
+  /** What the tables allow, all levels together. */
+  readonly user: boolean;
+  readonly writable: boolean;
+}
+
 /** A look into a CPU. */
 export interface CpuView {
   registers(): CpuRegisters;
@@ -86,6 +97,8 @@ export interface CpuView {
   interruptControllers(): InterruptControllers;
   /** The physical address that a linear one means now; `undefined` where it means none. */
   translate(linear: number): number | undefined;
+  /** All that page tables map, by linear address; `undefined` where there is no paging. */
+  mappings(): PageMapping[] | undefined;
 }
 
 /** A CPU and the RAM that it works on. */

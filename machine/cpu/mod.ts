@@ -9,6 +9,7 @@ export type {
   CpuRegisters,
   CpuView,
   MachineBus,
+  PageMapping,
   SegmentRegister,
 } from "./accelerator.ts";
 export {

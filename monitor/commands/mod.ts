@@ -16,6 +16,7 @@ import * as interrupts from "./interrupts.ts";
 import * as jobs from "./jobs.ts";
 import * as machine from "./machine.ts";
 import * as memory from "./memory.ts";
+import * as pages from "./pages.ts";
 import * as mouse from "./mouse.ts";
 import * as objects from "./objects.ts";
 import * as probe from "./probe.ts";
@@ -54,6 +55,8 @@ export const COMMANDS = {
   "explain": explain.explain,
   "graph": graph.graph,
   "help": help.help,
+  "gpa2hva": pages.hostAddress,
+  "gva2gpa": pages.physicalAddress,
   "i": memory.portRead,
   "info": help.info,
   "loadvm": snapshots.loadvm,
@@ -79,6 +82,7 @@ export const COMMANDS = {
   "query-irq": interrupts.infoIrq,
   "query-lapic": interrupts.infoLapic,
   "query-iothreads": probe.infoIothreads,
+  "query-mem": pages.infoMem,
   "query-memory-size-summary": probe.infoMemorySizeSummary,
   "query-mtree": tree.infoMtree,
   "query-mice": mouse.infoMice,
@@ -91,6 +95,7 @@ export const COMMANDS = {
   "query-roms": tree.infoRoms,
   "query-snapshots": snapshots.infoSnapshots,
   "query-status": machine.infoStatus,
+  "query-tlb": pages.infoTlb,
   "query-trace-events": trace.infoTraceEvents,
   "query-uuid": machine.infoUuid,
   "query-version": machine.infoVersion,

@@ -89,6 +89,16 @@ export class VmInfo {
     return this.#execute("query-irq", {});
   }
 
+  /** What the guest's page tables map, page by page; `undefined` without paging. */
+  tlb(): Answer<"query-tlb"> {
+    return this.#execute("query-tlb", {});
+  }
+
+  /** The same as ranges that may be used alike. */
+  mem(): Answer<"query-mem"> {
+    return this.#execute("query-mem", {});
+  }
+
   /** Trace events by name or pattern. */
   traceEvents(pattern?: string): Answer<"query-trace-events"> {
     return this.#execute("query-trace-events", { name: pattern });

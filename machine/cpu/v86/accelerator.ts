@@ -24,7 +24,7 @@ import { Core } from "./core.ts";
 import { type InstructionClock, InstructionCounter, SleptTime } from "./icount.ts";
 import { Lull } from "./lull.ts";
 import { loadCoreModule } from "./module.ts";
-import { translate } from "./pages.ts";
+import { mappings, translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
 import { readRegisters } from "./registers.ts";
 import { loadCore, pristineControllers, resetCore, saveCore } from "./state.ts";
@@ -64,6 +64,7 @@ export class V86Accelerator implements Accelerator {
     registers: () => readRegisters(this.core),
     interruptControllers: () => readControllers(this.core, this.clock.nowNs() / NS_PER_MS),
     translate: (linear) => translate(this.core, linear),
+    mappings: () => mappings(this.core),
   };
   readonly #module: WebAssembly.Module;
   readonly #site: V86Site;

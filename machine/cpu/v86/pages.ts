@@ -1,13 +1,15 @@
 /**
- * From linear to physical addresses by the guest's page tables, without leaving a trace in them or in the CPU.
+ * The guest's page tables, looked at without leaving a trace in them or in the CPU: from linear to physical addresses,
+ * and all that is mapped.
  *
- * The core's own function is no help: it panics where a page is not there. Rights are not looked at. Tables outside RAM
- * count as absent.
+ * The core's own function is no help: it panics where a page is not there. Rights are not looked at, and bits that should
+ * be zero are passed over, as a debugger wants it. Tables outside RAM count as absent.
  *
- * Source: [SDM] volume 3, 4.3 "32-Bit Paging" and 4.4 "PAE Paging".
+ * Source: [SDM] volume 3, 4.3 "32-Bit Paging" with PSE-36 for 40 bits of address, 4.4 "PAE Paging".
  *
  * @module
  */
+import type { PageMapping } from "../accelerator.ts";
 import type { Core } from "./core.ts";
 import { At } from "./layout.ts";
 
@@ -17,40 +19,122 @@ const PAGING = 0x8000_0000;
 const BIG_PAGES = 0x10;
 const WIDE_ENTRIES = 0x20;
 const PRESENT = 1;
+const WRITABLE = 2;
+const USER = 4;
 const BIG = 0x80;
+/** Of a big page's entry without PAE: bits 32 to 39 of the address. */
+const HIGH_ADDRESS = 0x1f_e000;
+const LINEAR_BYTES = 2 ** 32;
+
+/** One level of tables. */
+interface Level {
+  /** An entry is for 2^shift bytes. */
+  readonly shift: number;
+  readonly entries: number;
+  /** Whether an entry may be of a page itself. */
+  readonly big: boolean;
+  /** Whether its entries limit what may be done below. */
+  readonly rights: boolean;
+}
+
+/** How the CPU translates now. */
+interface Paging {
+  readonly root: number;
+  /** 4 or 8. */
+  readonly entryBytes: number;
+  readonly levels: readonly Level[];
+}
+
+interface Entry {
+  readonly low: number;
+  readonly high: number;
+}
+
+const PAGE: Level = { shift: 12, entries: 1024, big: false, rights: true };
+const WIDE_LEVELS: readonly Level[] = [
+  { shift: 30, entries: 4, big: false, rights: false },
+  { shift: 21, entries: 512, big: true, rights: true },
+  { ...PAGE, entries: 512 },
+];
+
+function pagingOf(core: Core): Paging | undefined {
+  if ((core.word(At.cr) & PAGING) === 0) return undefined;
+  const [cr3, cr4] = [core.word(At.cr + 12), core.word(At.cr + 16)];
+  if ((cr4 & WIDE_ENTRIES) !== 0) return { root: (cr3 & ~0x1f) >>> 0, entryBytes: 8, levels: WIDE_LEVELS };
+  const directory = { ...PAGE, shift: 22, big: (cr4 & BIG_PAGES) !== 0 };
+  return { root: (cr3 & ~0xfff) >>> 0, entryBytes: 4, levels: [directory, PAGE] };
+}
 
 /** The physical address that `linear` means now; `undefined` where it means none. */
 export function translate(core: Core, linear: number): number | undefined {
-  if ((core.word(At.cr) & PAGING) === 0) return linear;
-  const [cr3, cr4] = [core.word(At.cr + 12), core.word(At.cr + 16)];
-  return (cr4 & WIDE_ENTRIES) === 0
-    ? translateNarrow(core.ram, cr3, linear, (cr4 & BIG_PAGES) !== 0)
-    : translateWide(core.ram, cr3, linear);
+  const paging = pagingOf(core);
+  if (paging === undefined) return linear;
+  let table = paging.root;
+  for (const [depth, level] of paging.levels.entries()) {
+    const entry = entryAt(core.ram, paging, table, (linear >>> level.shift) % level.entries);
+    if (entry === undefined) return undefined;
+    if (isPage(paging, depth, entry)) return frame(paging, depth, entry) + linear % 2 ** level.shift;
+    table = tableAt(entry);
+  }
+  return undefined;
 }
 
-/** Entries of four bytes, 1024 in a table. */
-function translateNarrow(ram: Uint8Array, cr3: number, linear: number, bigPages: boolean): number | undefined {
-  const directory = entryAt(ram, ((cr3 & ~0xfff) >>> 0) + (linear >>> 22) * 4);
-  if (directory === undefined) return undefined;
-  if (bigPages && (directory & BIG) !== 0) return ((directory & 0xffc0_0000) | linear & 0x3f_ffff) >>> 0;
-  const page = entryAt(ram, ((directory & ~0xfff) >>> 0) + (linear >>> 12 & 0x3ff) * 4);
-  return page === undefined ? undefined : (page & ~0xfff | linear & 0xfff) >>> 0;
+/** All pages that are mapped, by linear address; `undefined` where there is no paging. */
+export function mappings(core: Core): PageMapping[] | undefined {
+  const paging = pagingOf(core);
+  if (paging === undefined) return undefined;
+  const found: PageMapping[] = [];
+  collect(core.ram, paging, 0, paging.root, 0, USER | WRITABLE, found);
+  return found;
 }
 
-/** Entries of eight bytes, 512 in a table, four tables above them; RAM lies below 4 GiB. */
-function translateWide(ram: Uint8Array, cr3: number, linear: number): number | undefined {
-  const above = entryAt(ram, ((cr3 & ~0x1f) >>> 0) + (linear >>> 30) * 8);
-  if (above === undefined) return undefined;
-  const directory = entryAt(ram, ((above & ~0xfff) >>> 0) + (linear >>> 21 & 0x1ff) * 8);
-  if (directory === undefined) return undefined;
-  if ((directory & BIG) !== 0) return ((directory & 0xffe0_0000) | linear & 0x1f_ffff) >>> 0;
-  const page = entryAt(ram, ((directory & ~0xfff) >>> 0) + (linear >>> 12 & 0x1ff) * 8);
-  return page === undefined ? undefined : (page & ~0xfff | linear & 0xfff) >>> 0;
+function collect(
+  ram: Uint8Array,
+  paging: Paging,
+  depth: number,
+  table: number,
+  from: number,
+  rightsAbove: number,
+  found: PageMapping[],
+): void {
+  const level = paging.levels[depth]!;
+  const sizeBytes = 2 ** level.shift;
+  for (let index = 0; index < level.entries; index++) {
+    const linear = from + index * sizeBytes;
+    if (linear >= LINEAR_BYTES) return;
+    const entry = entryAt(ram, paging, table, index);
+    if (entry === undefined) continue;
+    const rights = level.rights ? rightsAbove & entry.low : rightsAbove;
+    if (!isPage(paging, depth, entry)) {
+      collect(ram, paging, depth + 1, tableAt(entry), linear, rights, found);
+      continue;
+    }
+    const bits = BigInt(entry.high) << 32n | BigInt(entry.low);
+    found.push({ linear, sizeBytes, entry: bits, user: (rights & USER) !== 0, writable: (rights & WRITABLE) !== 0 });
+  }
 }
 
-/** The lower word of a table's entry; `undefined` where it is not present. */
-function entryAt(ram: Uint8Array, address: number): number | undefined {
-  if (address + 4 > ram.length) return undefined;
-  const entry = new DataView(ram.buffer, ram.byteOffset + address, 4).getUint32(0, true);
-  return (entry & PRESENT) === 0 ? undefined : entry;
+function isPage({ levels }: Paging, depth: number, { low }: Entry): boolean {
+  return depth === levels.length - 1 || (levels[depth]!.big && (low & BIG) !== 0);
+}
+
+/** Where the page of an entry lies. */
+function frame({ entryBytes, levels }: Paging, depth: number, entry: Entry): number {
+  const { shift } = levels[depth]!;
+  const low = entry.low - entry.low % 2 ** shift;
+  if (entryBytes === 8) return (entry.high & 0xf_ffff) * LINEAR_BYTES + low;
+  return depth === 0 ? ((entry.low & HIGH_ADDRESS) >>> 13) * LINEAR_BYTES + low : low;
+}
+
+function tableAt({ low, high }: Entry): number {
+  return (high & 0xf_ffff) * LINEAR_BYTES + ((low & ~0xfff) >>> 0);
+}
+
+/** An entry of a table; `undefined` where it is not present. */
+function entryAt(ram: Uint8Array, { entryBytes }: Paging, table: number, index: number): Entry | undefined {
+  const address = table + index * entryBytes;
+  if (address + entryBytes > ram.length) return undefined;
+  const view = new DataView(ram.buffer, ram.byteOffset + address, entryBytes);
+  const low = view.getUint32(0, true);
+  return (low & PRESENT) === 0 ? undefined : { low, high: entryBytes === 8 ? view.getUint32(4, true) : 0 };
 }
