@@ -27,6 +27,7 @@ const DIALOGUES: Record<string, string> = {
     i 3fd, i 3fa, i 3fa, o 3f9 0, o 3f8 44, i 3fa, o 3f9 2, i 3fa, o 3f9 3, i 3fa, o 3fb 80, o 3f8 0, o 3f9 0, o 3fb 0
     o 3f8 45, i 3fd`,
   "second serial port": `i 2f8, i 2fa, i 2fd, i 2fe, o 2ff 5a, i 2ff, i 3ff`,
+  "debug console": `i e9, ih e9, iw e9, o e9 41, i e9, i ea`,
   "parallel": `i 378, i 379, i 37a, i 37b, i 37f, ih 378, iw 37c, o 378 55, i 378, o 37a ff, i 378, i 379, i 37a
     o 37a d, i 379, i 37a, o 37a c, i 379, i 379, i 379, o 37a 8, i 379, o 37a 5, i 379, o 37a 4, i 379
     o 37a 1d, i 379, o 37a 1c, i 379, i 379, i 379, o 379 ff, i 379, o 37a 2c, i 378, o 37b 1, i 37b`,
@@ -76,7 +77,8 @@ async function runThere(accesses: readonly Access[]): Promise<string[]> {
     return write ? `o${where} 0x${value.toString(16)}` : `i${where}`;
   });
   const args =
-    "-accel tcg -S -display none -monitor stdio -nodefaults -vga none -serial null -serial null -parallel null";
+    "-accel tcg -S -display none -monitor stdio -nodefaults -vga none -serial null -serial null -parallel null" +
+    " -debugcon null";
   const child = new Deno.Command(QEMU, { args: args.split(" "), stdin: "piped", stdout: "piped", stderr: "null" })
     .spawn();
   const writer = child.stdin.getWriter();

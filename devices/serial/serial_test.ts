@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SeededRandom } from "../../base/random.ts";
 import { PropertyError } from "../bus/mod.ts";
+import { isaDebugcon } from "./isa_debugcon.ts";
 import { isaSerial } from "./isa_serial.ts";
+import { pciSerial } from "./pci_serial.ts";
 import { portsMachine, TestLine } from "./testing.ts";
 
 const COM1 = 0x3f8;
@@ -103,10 +105,58 @@ Deno.test("ports that share an interrupt hold it together", async () => {
   assertEquals([pc.irqLevels[4], pc.in(0x3ed)], [0, 0xff]);
 });
 
+Deno.test("a debug console says what is written to its port, and what it was told to say it reads as", async () => {
+  await using pc = await portsMachine();
+  for (const char of "log") pc.out(0xe9, char.charCodeAt(0));
+  pc.out(0xe9, 0x7a21, 2);
+  await Promise.resolve();
+  assertEquals(pc.debug.text, "log!");
+  const line = new TestLine();
+  const other = isaDebugcon.create(pc, { iobase: 0x402, readback: 0x123, chardev: line });
+  await other.realize(pc.isa);
+  pc.out(0x402, 0x41);
+  assertEquals(pc.in(0x402), 0x23);
+  // What was written last gets out, though the device goes.
+  await other.unrealize();
+  assertEquals([line.text, pc.in(0x402)], ["A", 0xff]);
+  const refused = isaDebugcon.create(pc, {}).realize(pc.isa);
+  await assertRejects(() => refused, PropertyError, "Can't create debugcon device, empty char device");
+});
+
+Deno.test("a serial port on PCI: registers in its BAR, its interrupt on its pin, and its chip's state in a snapshot", async () => {
+  await using pc = await portsMachine();
+  const line = new TestLine();
+  const port = pciSerial.create(pc, { chardev: line });
+  await port.realize(pc.pci);
+  await port.reset();
+  assertEquals([port.readConfig(0, 4), port.readConfig(8, 4)], [0x0002_1b36, 0x0700_0201]);
+  port.writeConfig(0x10, 4, 0xffff_ffff);
+  assertEquals(port.readConfig(0x10, 4), 0xffff_fff9);
+  port.writeConfig(0x10, 4, 0xc001);
+  port.writeConfig(4, 2, 1);
+  pc.out(0xc001, 1);
+  assertEquals([port.interruptLevel, line.say(0x41), port.interruptLevel], [0, 1, 1]);
+  const saved = structuredClone(port.uart.save());
+  assertEquals([pc.in(0xc002), pc.in(0xc000), port.interruptLevel], [0xc4 & 0x0f, 0x41, 0]);
+  port.uart.load(saved);
+  assertEquals(pc.in(0xc000), 0x41);
+  pc.out(0xc000, 0x42);
+  await port.unrealize();
+  assertEquals([line.text, pc.in(0xc005)], ["B", 0xff]);
+});
+
+Deno.test("a port without a character device sends into the void", async () => {
+  await using pc = await portsMachine();
+  const com3 = isaSerial.create(pc, { index: 2 });
+  await com3.realize(pc.isa);
+  pc.out(0x3e8, 0x41);
+  assertEquals(pc.in(0x3ed), 0x60);
+  await com3.unrealize();
+});
+
 Deno.test("what cannot be is refused in QEMU's words", async () => {
   await using pc = await portsMachine();
   const make = (values: Parameters<typeof isaSerial.create>[1]) => isaSerial.create(pc, values).realize(pc.isa);
-  await assertRejects(() => make({}), PropertyError, "Can't create serial device, empty char device");
   await assertRejects(
     () => make({ index: 4, chardev: new TestLine() }),
     PropertyError,

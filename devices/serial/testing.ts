@@ -5,6 +5,7 @@
  */
 import type { CharConnection, Chardev, CharFrontend } from "../bus/mod.ts";
 import { type TestMachine, testMachine } from "../bus/testing.ts";
+import { isaDebugcon } from "./isa_debugcon.ts";
 import { type IsaParallel, isaParallel } from "./isa_parallel.ts";
 import { type IsaSerial, isaSerial } from "./isa_serial.ts";
 
@@ -55,16 +56,18 @@ export interface PortsMachine extends TestMachine, AsyncDisposable {
   readonly line1: TestLine;
   readonly line2: TestLine;
   readonly printer: TestLine;
+  readonly debug: TestLine;
 }
 
-/** COM1, COM2, LPT1. */
+/** COM1, COM2, LPT1, a debug console at its port. */
 export async function portsMachine(): Promise<PortsMachine> {
   const machine = testMachine();
-  const [line1, line2, printer] = [new TestLine(), new TestLine(), new TestLine()];
+  const [line1, line2, printer, debug] = [new TestLine(), new TestLine(), new TestLine(), new TestLine()];
   const com1 = isaSerial.create(machine, { index: 0, chardev: line1 });
   const com2 = isaSerial.create(machine, { index: 1, chardev: line2 });
   const lpt1 = isaParallel.create(machine, { index: 0, chardev: printer });
-  for (const device of [com1, com2, lpt1]) {
+  const debugcon = isaDebugcon.create(machine, { chardev: debug });
+  for (const device of [com1, com2, lpt1, debugcon]) {
     await device.realize(machine.isa);
     await device.reset();
   }
@@ -76,8 +79,9 @@ export async function portsMachine(): Promise<PortsMachine> {
     line1,
     line2,
     printer,
+    debug,
     async [Symbol.asyncDispose]() {
-      for (const device of [com1, com2, lpt1]) await device.unrealize();
+      for (const device of [com1, com2, lpt1, debugcon]) await device.unrealize();
     },
   };
 }

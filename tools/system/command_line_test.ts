@@ -1,6 +1,6 @@
 // a library that a test opens first would count as its leak
 import "../../base/host/preload.ts";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Program } from "../common/program.ts";
 import { completeMonitors } from "./chardevs.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
@@ -145,6 +145,25 @@ Deno.test("accelerators: kvm is refused in QEMU's words, a list goes on to the n
     drive.error,
     "qemu-system-x86_64: nosuch.img: Could not open 'nosuch.img': No such file or directory\n",
   );
+});
+
+Deno.test("a debug console comes after all other devices, once", () => {
+  const settings = settingsOf("-debugcon", "null", "-device", "isa-serial");
+  completeMonitors(settings);
+  const drivers = settings.devices.map(({ pairs }) => pairs.map(({ value }) => value).join());
+  assertEquals(drivers, ["isa-serial", "isa-debugcon,debugcon,debugcon"]);
+  assert(settings.chardevs.some(({ id }) => id === "debugcon"));
+  // Texts of qemu-system-x86_64 7.2.
+  for (
+    const [args, message] of [
+      [["-debugcon", "foo"], "'foo' is not a valid char driver"],
+      [["-debugcon", "none"], "'none' is not a valid char driver"],
+      [
+        ["-debugcon", "null", "-debugcon", "null"],
+        "attempt to add duplicate property 'debugcon' to object (type 'container')",
+      ],
+    ] as const
+  ) assertThrows(() => settingsOf(...args), CommandLineError, message);
 });
 
 Deno.test("serial and parallel ports: defaults, -nographic, and what is refused", () => {

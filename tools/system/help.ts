@@ -46,6 +46,7 @@ Running
 Monitor
   -monitor PLACE            stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,..., none
   -serial PLACE             the same places for a serial port, and pty, udp:HOST:PORT, mon:PLACE
+  -debugcon PLACE           what the guest writes to port E9
   -chardev ..., -mon ...    the same in two steps
   -display curses           the screen on this terminal; Alt-1 screen, Alt-2 monitor, Alt-3 serial port
   -nographic                serial port and monitor share standard input and output (Ctrl-a h)

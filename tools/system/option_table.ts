@@ -12,7 +12,7 @@ export type OptionRow =
   | { readonly takesValue: boolean; readonly kind: "refused"; readonly reason: string };
 
 const DONE_WITH_VALUE = [
-  "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D device display drive echr fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
+  "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D debugcon device display drive echr fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
   "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
   "serial smbios smp trace uuid vga",
 ].join(" ").split(" ");
@@ -35,7 +35,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "audiodev": NO_DEVICE,
   "chroot": HOST,
   "compat": NO_QMP,
-  "debugcon": NO_DEVICE,
   "dfilter": NO_CPU,
   "dtb": NO_FIRMWARE,
   "dump-vmstate": NO_MIGRATION,

@@ -1,5 +1,5 @@
 /**
- * `-serial`, `-parallel`, and what a machine has of them where nobody says anything, `-nographic` included.
+ * `-serial`, `-parallel`, `-debugcon`, and what a machine has of them where nobody says anything, `-nographic` included.
  *
  * Source: behaviour of QEMU 7.2.
  *
@@ -12,6 +12,8 @@ import type { Settings } from "./settings.ts";
 type Kind = "serial" | "parallel";
 
 const MAX_PARALLELS = 3;
+/** The debug console and its character device. */
+const DEBUGCON = "debugcon";
 
 /** `-serial stdio`, `-serial chardev:ID`, `-serial mon:stdio`, `-serial none` ... */
 export function readPort(kind: Kind, text: string, origin: string, settings: Settings): void {
@@ -40,6 +42,29 @@ export function readPort(kind: Kind, text: string, origin: string, settings: Set
   }
 }
 
+/** `-debugcon`: a console of one port on a character device of its own. @throws CommandLineError */
+export function readDebugcon(text: string, origin: string, settings: Settings): void {
+  const id = DEBUGCON;
+  const failed = `${origin}: invalid character backend '${text}'`;
+  if (settings.debugconOrigin !== undefined || settings.chardevs.some((other) => other.id === id)) {
+    throw new CommandLineError(
+      `attempt to add duplicate property '${id}' to object (type 'container')`,
+      origin,
+      failed,
+    );
+  }
+  try {
+    settings.chardevs.push({ origin, id, wish: parseShortForm(text), failed });
+  } catch (error) {
+    if (!(error instanceof ChardevError)) throw error;
+    throw new CommandLineError(error.preceding[0] ?? error.message, origin, failed);
+  }
+  settings.debugconOrigin = origin;
+  if (!text.startsWith("mon:")) return;
+  settings.monitorsChosen = true;
+  settings.monitors.push({ origin, chardev: id });
+}
+
 /** The second line of what QEMU says where a port's other end cannot be had. */
 function couldNotConnect(kind: Kind, text: string, origin: string): string {
   return `${origin}: could not connect ${kind} device to character backend '${text}'`;
@@ -54,7 +79,11 @@ function portsOf(kind: Kind, settings: Settings): (string | undefined)[] {
  * and shares it with the prompt where nobody said where that is.
  */
 export function completePorts(settings: Settings): void {
-  const { nodefaults, nographic, chardevs, monitors, devices } = settings;
+  const { nodefaults, nographic, chardevs, monitors, devices, debugconOrigin } = settings;
+  if (debugconOrigin !== undefined) {
+    const values = { driver: "isa-debugcon", id: DEBUGCON, chardev: DEBUGCON };
+    devices.push({ origin: debugconOrigin, pairs: Object.entries(values).map(([name, value]) => ({ name, value })) });
+  }
   if (nodefaults) return;
   const has = (driver: string) =>
     devices.some(({ pairs }) => pairs.some(({ name, value }) => name === "driver" && value === driver));

@@ -19,7 +19,7 @@ import {
   readUuid,
 } from "./machine_values.ts";
 import { OPTIONS } from "./option_table.ts";
-import { readPort } from "./ports.ts";
+import { readDebugcon, readPort } from "./ports.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
 import { readAcpiTable, readFirmwareFile } from "./read_firmware.ts";
@@ -127,6 +127,9 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
     case "serial":
     case "parallel":
       readPort(name, value, origin, settings);
+      return true;
+    case "debugcon":
+      readDebugcon(value, origin, settings);
       return true;
     case "acpitable":
       readAcpiTable(value, origin, settings);

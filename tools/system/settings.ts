@@ -86,6 +86,8 @@ export interface Settings {
   /** `-L`: where firmware is looked for first. */
   readonly dataFolders: string[];
   kernel: string | undefined;
+  /** The option that asked for a debug console, which comes after all other devices. */
+  debugconOrigin: string | undefined;
   initrd: string | undefined;
   append: string | undefined;
   icount: InstructionClock | undefined;
@@ -147,6 +149,7 @@ export function defaultSettings(): Settings {
     bios: undefined,
     dataFolders: [],
     kernel: undefined,
+    debugconOrigin: undefined,
     initrd: undefined,
     append: undefined,
     icount: undefined,
