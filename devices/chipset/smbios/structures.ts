@@ -177,7 +177,8 @@ export function memoryArray(ramBytes: number, modules: number): Structure {
     .u64(large ? BigInt(ramBytes) : 0n);
 }
 
-export function memoryDevice(wish: SmbiosMemory, index: number, sizeBytes: number): Structure {
+/** A module: its number, from 0, and its size. */
+export function memoryDevice(wish: SmbiosMemory, names: SmbiosNames, index: number, sizeBytes: number): Structure {
   const dimm = 9;
   const ram = 7;
   const sizeMib = Math.ceil(sizeBytes / MiB);
@@ -191,7 +192,7 @@ export function memoryDevice(wish: SmbiosMemory, index: number, sizeBytes: numbe
     .text(wish.bank)
     .u8(ram)
     .u16(UNKNOWN, speed)
-    .text(wish.manufacturer ?? "QEMU")
+    .text(wish.manufacturer ?? names.manufacturer)
     .text(wish.serial).text(wish.asset).text(wish.part)
     .u8(0) // ranks
     .u32(sizeMib >= LARGE_MODULE_MIB ? sizeMib : 0)
@@ -216,7 +217,9 @@ export function memoryRange({ address, lengthBytes }: SmbiosRange, index: number
 }
 
 export function bootInformation(): Structure {
-  return new Structure(SmbiosType.Boot, 0x2000).u8(0, 0, 0, 0, 0, 0).u8(0);
+  return new Structure(SmbiosType.Boot, 0x2000)
+    .u8(0, 0, 0, 0, 0, 0)
+    .u8(0); // no errors
 }
 
 /** `place`: device and function of PCI, 0 where there is none. */

@@ -90,7 +90,7 @@ function structuresOf(machine: SmbiosMachine, wishes: SmbiosWishes): Structure[]
     ...(wishes.ports ?? []).map(port),
     ...wishes.strings === undefined ? [] : [oemStrings(wishes.strings)],
     memoryArray(ramBytes, modules.length),
-    ...modules.map((sizeBytes, index) => memoryDevice(wishes.memory ?? {}, index, sizeBytes)),
+    ...modules.map((sizeBytes, index) => memoryDevice(wishes.memory ?? {}, names, index, sizeBytes)),
     ...machine.ranges.map(memoryRange),
     bootInformation(),
     ...(wishes.onboardDevices ?? []).map((wish, index) => {
