@@ -95,8 +95,8 @@ export interface CpuView {
   registers(): CpuRegisters;
   /** Those that it brings, where it does. */
   interruptControllers(): InterruptControllers;
-  /** The physical address that a linear one means now; `undefined` where it means none. */
-  translate(linear: number): number | undefined;
+  /** The physical address that a linear one means now, which has 32 bits under paging; `undefined` where it means none. */
+  translate(linear: bigint): number | undefined;
   /** All that page tables map, by linear address; `undefined` where there is no paging. */
   mappings(): PageMapping[] | undefined;
 }

@@ -59,13 +59,14 @@ function dumpCommand(name: "x" | "xp", what: string) {
 
 /** Reads a line of a dump; a linear address goes through the CPU's translation, page by page. */
 function readLine(machine: Machine, isLinear: boolean, at: bigint, line: Uint8Array): boolean {
-  if (at + BigInt(line.length) > BigInt(Number.MAX_SAFE_INTEGER)) return false;
   const { cpu } = machine.accelerator;
-  if (!isLinear || cpu === undefined) return machine.memory.read(Number(at), line);
+  if (!isLinear || cpu === undefined) {
+    return at + BigInt(line.length) <= BigInt(Number.MAX_SAFE_INTEGER) && machine.memory.read(Number(at), line);
+  }
   for (let done = 0; done < line.length;) {
-    const linear = Number(at) + done;
-    const length = Math.min(line.length - done, PAGE_BYTES - linear % PAGE_BYTES);
-    const physical = cpu.translate(linear % 2 ** 32);
+    const linear = at + BigInt(done);
+    const length = Math.min(line.length - done, PAGE_BYTES - Number(linear % BigInt(PAGE_BYTES)));
+    const physical = cpu.translate(linear);
     if (physical === undefined || !machine.memory.read(physical, line.subarray(done, done + length))) return false;
     done += length;
   }

@@ -10,7 +10,6 @@ import { type MappedRange, mappedRanges, memText, tlbText } from "../format/page
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
-const LINEAR_BYTES = 2 ** 32;
 const PAGING_DISABLED = "PG disabled\n";
 
 export const physicalAddress = command({
@@ -18,9 +17,9 @@ export const physicalAddress = command({
   summary: "The physical address that a linear one means now; null where it means none.",
   arguments: { addr: arg.int64() },
   run({ machine }, { addr }): number | null {
-    const linear = Number(BigInt.asUintN(64, addr)) % LINEAR_BYTES;
+    const linear = BigInt.asUintN(64, addr);
     const { cpu } = machine.accelerator;
-    return cpu === undefined ? linear : cpu.translate(linear) ?? null;
+    return cpu === undefined ? Number(linear) : cpu.translate(linear) ?? null;
   },
   hmp: {
     names: "gva2gpa",

@@ -238,6 +238,8 @@ for (const { name, cr4, noExecute = false, fill, leads } of CASES) {
     const lines = [
       ...leads.map(([linear]) => `gva2gpa 0x${linear.toString(16)}`),
       ...leads.map(([linear]) => `x /1xw 0x${linear.toString(16)}`),
+      // Of more than 32 bits the lower ones count.
+      ...["gva2gpa 0x100007c00", "x /4xw 0xfffffffffffffff8", "x /1xw 0x100007c00"],
       ...["info tlb", "info mem", "gpa2hva 0xfee00000", "gpa2hva 0xa0000", "gpa2hva 0x4000000"],
     ];
     const ours = await answers("moa", temp, path, lines);

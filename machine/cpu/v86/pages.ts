@@ -66,14 +66,15 @@ function pagingOf(core: Core): Paging | undefined {
 }
 
 /** The physical address that `linear` means now; `undefined` where it means none. */
-export function translate(core: Core, linear: number): number | undefined {
+export function translate(core: Core, linear: bigint): number | undefined {
   const paging = pagingOf(core);
-  if (paging === undefined) return linear;
+  if (paging === undefined) return linear <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(linear) : undefined;
+  const address = Number(BigInt.asUintN(32, linear));
   let table = paging.root;
   for (const [depth, level] of paging.levels.entries()) {
-    const entry = entryAt(core.ram, paging, table, (linear >>> level.shift) % level.entries);
+    const entry = entryAt(core.ram, paging, table, (address >>> level.shift) % level.entries);
     if (entry === undefined) return undefined;
-    if (isPage(paging, depth, entry)) return frame(paging, depth, entry) + linear % 2 ** level.shift;
+    if (isPage(paging, depth, entry)) return frame(paging, depth, entry) + address % 2 ** level.shift;
     table = tableAt(entry);
   }
   return undefined;
