@@ -20,6 +20,7 @@ import { BootService } from "./boot.ts";
 import { FirmwareCall, FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { DiskService } from "./disk.ts";
 import { KeyboardService } from "./keyboard.ts";
+import { MouseService } from "./mouse.ts";
 import { PciService } from "./pci.ts";
 import { assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
 import type { FirmwareSite, Service } from "./site.ts";
@@ -174,6 +175,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
   const room = new TableMemory(site.memory, site.lowRamBytes);
   const system = new SystemService(site, room);
   const pci = new PciService(site);
+  const mouse = new MouseService(site);
   const vesa = new VesaService(site, video, pci);
   const boot = new BootService(site, disks, video);
   const powerOn: Service = () => {
@@ -196,7 +198,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     [0x12, (call) => system.memorySize(call)],
     [0x13, (call) => disks.call(call)],
     [0x14, (call) => system.serial(call)],
-    [0x15, (call) => system.system(call)],
+    [0x15, (call) => call.ah === 0xc2 ? mouse.call(call) : system.system(call)],
     [0x16, (call) => keyboard.call(call)],
     [0x17, (call) => system.printer(call)],
     [0x18, (call) => boot.nothing(call)],

@@ -8,7 +8,7 @@
  * @module
  */
 import type { FirmwareCall } from "./call.ts";
-import { BDA, type FirmwareSite } from "./site.ts";
+import { BDA, EXTENDED_AREA, type FirmwareSite } from "./site.ts";
 
 /** What keys 02h to 39h give: alone, and with Shift. */
 const PLAIN = "\x1b1234567890-=\b\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
@@ -29,6 +29,7 @@ const CAPS_LOCK = 0x40;
 const HELD: Readonly<Record<number, number>> = { 0x2a: LEFT_SHIFT, 0x36: RIGHT_SHIFT, 0x1d: CONTROL, 0x38: ALT };
 /** Keys that turn something on and off. */
 const LOCKS: Readonly<Record<number, number>> = { 0x45: NUM_LOCK, 0x3a: CAPS_LOCK, 0x46: 0x10 };
+const COMMAND_BYTE = 0x61;
 const RELEASED = 0x80;
 const EXTENDED = 0xe0;
 const EXTENDED_SEEN = 0x02;
@@ -56,7 +57,8 @@ export class KeyboardService {
     memory.writeValue(BDA.extendedFlags, 1, 0x10);
     // Interrupts of the keyboard, scan codes translated to set 1; the mouse is off.
     ports.writeValue(0x64, 1, 0x60);
-    ports.writeValue(0x60, 1, 0x61);
+    ports.writeValue(0x60, 1, COMMAND_BYTE);
+    memory.writeValue(EXTENDED_AREA.keyboardMode, 1, COMMAND_BYTE);
   }
 
   /** A scan code has come. */

@@ -18,7 +18,7 @@ const CALLS = 5000;
 const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
   0x10: [...Array.from({ length: 0x1b }, (_, index) => index), 0x4f, 0x4f, 0x11, 0x11],
   0x13: [0x00, 0x02, 0x03, 0x04, 0x08, 0x15, 0x41, 0x42, 0x43, 0x44, 0x47, 0x48, 0x4b],
-  0x15: [0xe8, 0x87, 0x88, 0xc0, 0x24, 0x86],
+  0x15: [0xe8, 0x87, 0x88, 0xc0, 0x24, 0x86, 0xc2, 0xc2, 0x53],
   0x1a: [0x00, 0x02, 0x04, 0xb1],
 };
 const AT = { dx: 24, cx: 28, ax: 32, number: 36 };
@@ -76,7 +76,7 @@ for (const seed of [1, 2, 3]) {
       frame[AT.ax + 1] = functions[random.below(functions.length)]!;
       // Strings of 64 Ki characters take their time.
       if (frame[AT.ax + 1] === 0x13) frame[AT.cx + 1] = 0;
-      if (interrupt === 0x10) frame[AT.ax] = random.below(0x38);
+      if (interrupt === 0x10 || interrupt === 0x15) frame[AT.ax] = random.below(0x38);
       if (random.below(2) === 0) frame[AT.dx] = UNITS[random.below(UNITS.length)]!;
       if (await call(frame) !== "sleeps") continue;
       // A key or the time would end it; a reset ends all.

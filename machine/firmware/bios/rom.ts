@@ -16,6 +16,7 @@
 import { assemble } from "../assembler/mod.ts";
 import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { type FontHeight, packedFont } from "./font.ts";
+import { LOW_MEMORY_KIB } from "./site.ts";
 
 /** The port that begins a call; the one behind it asks about it. */
 export const CALL_PORT = 0x5f0;
@@ -81,7 +82,7 @@ poweron:
         out 0xa1, al
         mov al, 0xb8
         out 0x21, al
-        mov al, 0xff
+        mov al, 0xef
         out 0xa1, al
         ; 18.2 times a second
         mov al, 0x36
@@ -183,6 +184,45 @@ hostkey:
         push word KEY
         jmp service
 
+; three bytes of the mouse, or as many as were asked for: status, x, y and 0 go to the program's handler
+mouse:  pushad
+        push ds
+        push es
+        mov ax, EXTENDED_SEGMENT
+        mov ds, ax
+        in al, 0x60
+        mov cl, [0x27]
+        test cl, 0x80
+        jz .end
+        mov bl, [0x26]
+        and bx, 7
+        mov [bx+0x28], al
+        inc bx
+        and cl, 7
+        cmp bl, cl
+        mov [0x26], bl
+        jbe .end
+        mov byte [0x26], 0
+        xor ah, ah
+        mov al, [0x28]
+        push ax
+        mov al, [0x29]
+        push ax
+        mov al, [0x2a]
+        push ax
+        xor al, al
+        push ax
+        call far [0x22]
+        add sp, 8
+.end:   cli
+        mov al, 0x20
+        out 0xa0, al
+        out 0x20, al
+        pop es
+        pop ds
+        popad
+        iret
+
 ; interrupts that nobody serves: of the first controller, of the second, and of no controller
 first:  push ax
         mov al, 0x20
@@ -220,7 +260,7 @@ export function assembleBios(): BiosRom {
   const entries = SERVED.map((number) => `int${number}: push word ${number}\n jmp service\n`).join("");
   const hardware = [...Array(16).keys()].map((line) => [
     line < 8 ? 8 + line : 0x68 + line,
-    line === 0 ? "timer" : line === 1 ? "keyboard" : line < 8 ? "first" : "second",
+    line === 0 ? "timer" : line === 1 ? "keyboard" : line === 12 ? "mouse" : line < 8 ? "first" : "second",
   ]);
   const rows = [...hardware, ...SERVED.map((number) => [number, `int${number}`])];
   const vectors = `vectors:\n${rows.map(([number, label]) => ` dw ${number}, ${label}\n`).join("")} dw 0xffff\n`;
@@ -230,6 +270,7 @@ export function assembleBios(): BiosRom {
     POWER_ON: OWN_SERVICE.powerOn,
     KEY: OWN_SERVICE.key,
     FRAME_SEGMENT: FRAME_ADDRESS / 16,
+    EXTENDED_SEGMENT: LOW_MEMORY_KIB * 1024 / 16,
     FRAME_WORDS: FRAME_BYTES / 2,
     TICKS_PER_DAY: 0x1800b0,
   });

@@ -83,4 +83,11 @@ export const EXTENDED_AREA = {
   ramEnd: LOW_MEMORY_KIB * 1024 + 0x10,
   /** Twelve bytes: which disk a CD emulates. */
   emulation: LOW_MEMORY_KIB * 1024 + 0x14,
+  /** Where IBM's firmware keeps them: the mouse's handler, how many bytes have come and are wanted, the bytes. */
+  mouseHandler: LOW_MEMORY_KIB * 1024 + 0x22,
+  mouseIndex: LOW_MEMORY_KIB * 1024 + 0x26,
+  mouseFlags: LOW_MEMORY_KIB * 1024 + 0x27,
+  mouseBytes: LOW_MEMORY_KIB * 1024 + 0x28,
+  /** The keyboard controller's command byte: reading it there would raise an interrupt. */
+  keyboardMode: LOW_MEMORY_KIB * 1024 + 0x30,
 } as const;
