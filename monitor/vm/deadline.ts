@@ -17,6 +17,8 @@ export interface WaitLimits {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** What a guest said last may come after the news that it has ended. */
+const LAST_WORDS_MS = 500;
 
 /** What waits of one machine have in common. */
 export class Deadlines {
@@ -29,7 +31,12 @@ export class Deadlines {
     this.#evidence = evidence;
   }
 
-  /** Waits for what `subscribe` reports; `what` names it. @throws WaitError */
+  /**
+   * Waits for what `subscribe` reports; `what` names it. Who waits for a machine that has switched itself off, broken or
+   * ended is not kept until the deadline.
+   *
+   * @throws WaitError
+   */
   wait<T>(what: string, limits: WaitLimits, subscribe: (found: (value: T) => void) => () => void): Promise<T> {
     const { guestTimeoutMs, signal } = limits;
     const timeoutMs = limits.timeoutMs ?? (guestTimeoutMs === undefined ? DEFAULT_TIMEOUT_MS : Infinity);
@@ -41,22 +48,24 @@ export class Deadlines {
       const finish = () => {
         over = true;
         clearTimeout(timer);
+        forget();
         guestTimer?.cancel();
         signal?.removeEventListener("abort", aborted);
         unsubscribe();
       };
-      const missed = (limit: string) => {
+      const missed = (why: string) => {
         finish();
-        reject(new WaitError(what, limit, this.#machine, this.#evidence()));
+        reject(new WaitError(what, why, this.#machine, this.#evidence()));
       };
+      const forget = this.#whenEnded(() => missed("nothing more comes"));
       const aborted = () => {
         finish();
         reject(signal!.reason);
       };
-      const timer = hostTimer(() => missed(`${timeoutMs} ms`), timeoutMs);
+      const timer = hostTimer(() => missed(`not within ${timeoutMs} ms`), timeoutMs);
       const guestTimer = guestTimeoutMs === undefined ? undefined : virtual.setTimer(
         virtual.nowNs() + guestTimeoutMs * NS_PER_MS,
-        () => missed(`${guestTimeoutMs} ms of the guest's time`),
+        () => missed(`not within ${guestTimeoutMs} ms of the guest's time`),
       );
       signal?.addEventListener("abort", aborted, { once: true });
       unsubscribe = subscribe((value) => {
@@ -66,5 +75,31 @@ export class Deadlines {
       // It may have been there already.
       if (over) unsubscribe();
     });
+  }
+
+  /** Calls `work` once the machine has ended, a little later; the returned function takes that back. */
+  #whenEnded(work: () => void): () => void {
+    const { events } = this.#machine;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let hasQuit = false;
+    const standsStill = () => ["shutdown", "internal-error"].includes(this.#machine.runState);
+    const look = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        if (hasQuit || standsStill()) work();
+      }, LAST_WORDS_MS);
+    };
+    const stops = [
+      events.on("STOP", look),
+      events.on("SHUTDOWN", ({ reason }) => {
+        hasQuit ||= reason === "host-qmp-quit";
+        look();
+      }),
+    ];
+    if (standsStill()) look();
+    return () => {
+      clearTimeout(timer);
+      for (const stop of stops) stop();
+    };
   }
 }

@@ -50,6 +50,30 @@ Deno.test("a deadline may count the guest's time, and a missed one shows the las
   assert(error.message.includes("the last lines on serial0:\n  one\n  two\n  panic: no root\n"), error.message);
 });
 
+Deno.test("nobody is kept waiting for a machine that has switched itself off, or was ended", async () => {
+  await using vm = await Vm.start();
+  await vm.cont();
+  const words = "/login/: nothing more comes (machine is shutdown)";
+  const heard = vm.serial.waitFor("last words");
+  const gone = assertRejects(() => vm.serial.waitFor(/login/), WaitError, words);
+  // PIIX4's PM registers at 600h, then sleeping state S5.
+  const config = (register: number, value: number) => {
+    vm.qtest.out(0xcf8, 0x8000_0b00 + register, 4);
+    vm.qtest.out(0xcfc, value, 4);
+  };
+  config(0x40, 0x601);
+  config(0x80, 1);
+  vm.qtest.out(0x604, 0x2000, 2);
+  await print(vm, "last words");
+  await heard;
+  await gone;
+  // Who comes late is told, too.
+  await assertRejects(() => vm.screen.waitFor("login"), WaitError, "nothing more comes");
+  const ended = assertRejects(() => vm.serial.waitFor("x", { guestTimeoutMs: 1e9 }), WaitError, "nothing more comes");
+  await vm.quit();
+  await ended;
+});
+
 Deno.test("ports by their options; one that is not the script's is none", async () => {
   const file = await Deno.makeTempFile();
   try {

@@ -26,17 +26,17 @@ export function hostTimer(work: () => void, afterMs: number): ReturnType<typeof 
   return afterMs > MAX_TIMER_MS ? undefined : setTimeout(work, afterMs);
 }
 
-/** A wait whose deadline has passed. */
+/** A wait whose deadline has passed, or for which no machine is there any more. */
 export class WaitError extends Error {
   override readonly name = "WaitError";
   /** The guest's last requests, the oldest first. */
   readonly requests: readonly DeviceRequest[];
 
-  /** `limit` with its unit; `evidence` is what the guest last showed, in whole lines. */
-  constructor(what: string, limit: string, machine: Machine, evidence = "") {
+  /** `why`: "not within 20 ms"; `evidence` is what the guest last showed, in whole lines. */
+  constructor(what: string, why: string, machine: Machine, evidence = "") {
     const requests = machine.requests.list();
     super(
-      `${what}: not within ${limit} (machine is ${machine.runState})\n${evidence}` +
+      `${what}: ${why} (machine is ${machine.runState})\n${evidence}` +
         (requests.length === 0
           ? "the guest has made no requests"
           : `the guest's last ${requests.length} requests:\n${
@@ -67,7 +67,7 @@ export async function until(
   const deadlineNs = clock.nowNs() + timeoutMs * NS_PER_MS;
   while (!await holds()) {
     options.signal?.throwIfAborted();
-    if (clock.nowNs() >= deadlineNs) throw new WaitError(what, `${timeoutMs} ms`, machine);
+    if (clock.nowNs() >= deadlineNs) throw new WaitError(what, `not within ${timeoutMs} ms`, machine);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
@@ -93,7 +93,7 @@ export function next<T>(
     };
     const timer = hostTimer(() => {
       finish();
-      reject(new WaitError(what, `${timeoutMs} ms`, machine));
+      reject(new WaitError(what, `not within ${timeoutMs} ms`, machine));
     }, timeoutMs);
     const unsubscribe = subscribe((value) => {
       finish();
