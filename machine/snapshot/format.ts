@@ -29,6 +29,8 @@ export const QEMU_MAGIC = 0x4d564551;
 
 /** How much of RAM a section is about. */
 export const REGION_BYTES: number = MiB;
+/** Whoever looks at more RAM than this lets others have a turn in between. */
+export const TURN_BYTES: number = 64 * MiB;
 /** What a RAM section is made of. */
 export const PAGE_BYTES = 4096;
 /** One bit for each page of a region. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { IoVector, isZero } from "../../base/io_vector.ts";
+import { nextTurn } from "../../base/turn.ts";
 import type { Device, SavedDevice } from "../../devices/bus/mod.ts";
 import { MachineError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
@@ -19,6 +20,7 @@ import {
   REGION_BYTES,
   SectionHeader,
   sectionProblem,
+  TURN_BYTES,
 } from "./format.ts";
 import { StateInput, type StateSource } from "./input.ts";
 import { decodeState } from "./state_text.ts";
@@ -84,6 +86,7 @@ export async function loadRam(machine: Machine, source: StateSource, saved: read
   const regions = saved.values();
   let next = regions.next().value;
   for (let address = 0; address < ram.sizeBytes; address += REGION_BYTES) {
+    if (address % TURN_BYTES === 0) await nextTurn();
     // The view is taken anew for each region: meanwhile the accelerator may move its memory.
     const bytes = ram.slice(address, Math.min(REGION_BYTES, ram.sizeBytes - address));
     if (next?.address !== address) {

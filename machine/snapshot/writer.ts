@@ -7,6 +7,7 @@
  * @module
  */
 import { isZero } from "../../base/io_vector.ts";
+import { nextTurn } from "../../base/turn.ts";
 import type { Machine } from "../machine.ts";
 import {
   FORMAT_VERSION,
@@ -19,6 +20,7 @@ import {
   putSectionHead,
   REGION_BYTES,
   SectionHeader,
+  TURN_BYTES,
 } from "./format.ts";
 import { StateOutput, type StateSink } from "./output.ts";
 import { encodeState } from "./state_text.ts";
@@ -49,6 +51,7 @@ async function writeAll(machine: Machine, output: StateOutput): Promise<void> {
   }
   await writeSection(output, Kind.cpu, machine.accelerator.save());
   for (let address = 0; address < machine.ramBytes; address += REGION_BYTES) {
+    if (address % TURN_BYTES === 0) await nextTurn();
     // The view is taken anew for each region: while one is written, the accelerator may move its memory.
     const region = machine.ram.slice(address, Math.min(REGION_BYTES, machine.ramBytes - address));
     const length = fillRamSection(output.room(MAX_RAM_SECTION_BYTES), address, region);
