@@ -25,6 +25,8 @@ export interface PcFirmwareItems {
   readonly bootPaths?: readonly string[];
   /** Milliseconds for `-boot splash-time` and `reboot-timeout`; -1 for never. */
   readonly rebootTimeoutMs?: number;
+  readonly splashTimeMs?: number;
+  readonly splash?: { readonly name: string; readonly content: Uint8Array };
 }
 
 const E820_RAM = 1;
@@ -47,6 +49,10 @@ export function addPcItems(fwCfg: FwCfg, items: PcFirmwareItems): void {
   fwCfg.setFile("bios-geometry", new Uint8Array(0));
   fwCfg.setFile("bootorder", textItem((items.bootPaths ?? []).join("\n")));
   fwCfg.setFile("etc/boot-fail-wait", numberItem(items.rebootTimeoutMs ?? -1));
+  if (items.splash !== undefined) fwCfg.setFile(items.splash.name, items.splash.content);
+  if (items.splashTimeMs !== undefined) {
+    fwCfg.setFile("etc/boot-menu-wait", Uint8Array.of(items.splashTimeMs & 0xff, items.splashTimeMs >> 8));
+  }
   fwCfg.setFile("etc/e820", e820(items));
   fwCfg.setFile("etc/system-states", systemStates());
 }

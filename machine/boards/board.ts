@@ -45,6 +45,14 @@ export interface FirmwareItems {
   readonly uuid?: Uint8Array;
   /** `-boot reboot-timeout=`: milliseconds. */
   readonly rebootTimeoutMs?: number;
+  /** `-boot strict=on`: nothing is booted that has no place in the order. */
+  readonly strictBoot?: boolean;
+  /** `-boot splash-time=`: milliseconds that the menu or the picture stays. */
+  readonly splashTimeMs?: number;
+  /** `-boot splash=`: a picture, by the name that firmware knows. */
+  readonly splash?: { readonly name: "bootsplash.jpg" | "bootsplash.bmp"; readonly content: Uint8Array };
+  /** `-no-fd-bootchk`: a floppy is booted without a signature. */
+  readonly skipsFloppyCheck?: boolean;
   /** `-machine acpi=`: on unless off. Off takes power management away too. */
   readonly acpi?: boolean;
   /** `-machine hpet=`: on unless off. */

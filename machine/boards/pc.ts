@@ -135,7 +135,7 @@ class PcBuilder {
     }
     return this.#built({ pic, ioApic }, rtc, pm, () => {
       this.#fillCmos(rtc, ide, floppies);
-      addDeviceFiles(fwCfg, () => this.#site.devices(), linux?.loader);
+      addDeviceFiles(fwCfg, () => this.#site.devices(), items);
       const names = { product: pc.description, version: pc.name };
       addSmbios({ fwCfg, site: this.#site, names, memory: this.#memory });
     });
@@ -261,6 +261,7 @@ class PcBuilder {
       highRamBytes,
       cpus: 1,
       bootOrder: this.#site.bootOrder,
+      checksFloppySignature: this.#checksFloppies,
       disks: cmosDisks(ide),
       floppies: cmosFloppies(floppies),
     };
@@ -279,11 +280,15 @@ class PcBuilder {
     });
   }
 
+  get #checksFloppies(): boolean {
+    return this.#site.firmwareItems.skipsFloppyCheck !== true;
+  }
+
   #setBootOrder(rtc: RealTimeClock, order: string): string | undefined {
     const problem = bootOrderProblem(order);
     if (problem !== undefined) return problem;
     this.#bootOrder = order;
-    for (const [index, value] of bootOrderBytes(order)) rtc.poke(index, value);
+    for (const [index, value] of bootOrderBytes(order, this.#checksFloppies)) rtc.poke(index, value);
     return undefined;
   }
 

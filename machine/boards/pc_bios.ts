@@ -26,7 +26,10 @@ export function makeBuiltInBios(
   { bootOrder, files }: Pick<BiosSite, "bootOrder" | "files">,
 ): BuiltInBios {
   const { context, ram, firmwareItems, accelerator } = site;
-  const { linux } = firmwareItems;
+  const { linux, strictBoot, splash, splashTimeMs } = firmwareItems;
+  if (strictBoot || splash !== undefined || splashTimeMs !== undefined) {
+    context.warn("warning: -boot strict= and splash= have no effect: the built-in firmware knows neither");
+  }
   const sizes = splitRam(ram.sizeBytes);
   return new BuiltInBios(context, {
     ...sizes,

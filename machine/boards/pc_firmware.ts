@@ -23,6 +23,9 @@ import type { FirmwareItems, LoaderRom } from "./board.ts";
 import { bootPaths, logicalGeometries } from "./boot_paths.ts";
 import { cmosFloppies, floppyBus } from "./pc_drives.ts";
 
+/** The end of an order of booting beyond which firmware tries nothing. */
+const NOTHING_ELSE = "HALT";
+
 const CENTURY_INDEX = 0x32;
 
 /** What the tables are made from. */
@@ -76,9 +79,17 @@ export function addLinux(fwCfg: FwCfg, image: LinuxImage, loader: LoaderRom): vo
 }
 
 /** In which order to boot (a kernel's loader first), and geometries: of the devices that are there now, and at each reset. */
-export function addDeviceFiles(fwCfg: FwCfg, devices: () => readonly Device[], loader?: LoaderRom): void {
-  const first = loader === undefined ? [] : [`/rom@genroms/${loader.name}`];
-  fwCfg.setRenewedFile("bootorder", () => linesFile([...first, ...bootPaths(devices())]));
+export function addDeviceFiles(
+  fwCfg: FwCfg,
+  devices: () => readonly Device[],
+  { linux, strictBoot }: FirmwareItems,
+): void {
+  const first = linux?.loader === undefined ? [] : [`/rom@genroms/${linux.loader.name}`];
+  const order = () => {
+    const paths = [...first, ...bootPaths(devices())];
+    return linesFile(strictBoot && paths.length > 0 ? [...paths, NOTHING_ELSE] : paths);
+  };
+  fwCfg.setRenewedFile("bootorder", order);
   fwCfg.setRenewedFile("bios-geometry", () => linesFile(logicalGeometries(devices())));
 }
 

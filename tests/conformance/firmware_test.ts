@@ -7,7 +7,7 @@ import { ManualClock } from "../../base/clocks.ts";
 import { SeededRandom } from "../../base/random.ts";
 import { TraceEvents } from "../../base/trace.ts";
 import { MiB } from "../../base/units.ts";
-import { guestBus, wireMachine } from "../../machine/mod.ts";
+import { type FirmwareItems, guestBus, type Machine, type MachineWishes, wireMachine } from "../../machine/mod.ts";
 import type { GuestBus } from "../../machine/guest/bus.ts";
 import { firmwareDirectory, firmwareFile } from "../support/fw_cfg.ts";
 import { standInKernel } from "../guests/stand_in.ts";
@@ -39,14 +39,14 @@ Deno.test("bootindex and a logical geometry reach the firmware", async () => {
 });
 
 /** A machine at its prompt and as its guest sees it. */
-interface Machine {
+interface Prompted {
   readonly bus: GuestBus;
   hmp(line: string): Promise<string>;
   reset(): Promise<void>;
 }
 
 /** What both machines answer to the same life: the order of booting that firmware finds, time and again. */
-async function bootOrders({ bus, hmp, reset }: Machine): Promise<string[]> {
+async function bootOrders({ bus, hmp, reset }: Prompted): Promise<string[]> {
   const unattached = await hmp("qom-list /machine/unattached");
   const floppies = /(device\[\d+\]) \(child<isa-fdc>\)/.exec(unattached)?.[1];
   const said: string[] = [];
@@ -173,24 +173,55 @@ Deno.test({ name: "SMBIOS tables are QEMU's, byte for byte", ignore: !haveProgra
   }
 });
 
-Deno.test({ name: "SMBIOS 3.0 has another entry point and wider counts", ignore: !haveProgram(QEMU) }, async () => {
-  await using there = await QemuGuest.start(["-machine", "smbios-entry-point-type=64"]);
-  const ignored = () => {};
-  const { machine } = await wireMachine({
-    ramBytes: 16 * MiB,
-    accelerator: { name: "qtest" },
-    firmwareItems: { smbios: { entryPointBits: 64 } },
-  }, {
+/** A machine whose firmware is told `firmwareItems`. */
+async function machineWith(firmwareItems: FirmwareItems, devices: MachineWishes["devices"] = []): Promise<Machine> {
+  const accelerator = { name: "qtest" } as const;
+  const { machine } = await wireMachine({ ramBytes: 16 * MiB, accelerator, firmwareItems, devices }, {
     clocks: { realtime: new ManualClock(), host: new ManualClock() },
     random: new SeededRandom(1),
     trace: new TraceEvents(),
-    warn: ignored,
-    notice: ignored,
+    warn: () => {},
+    notice: () => {},
   });
-  await using _owned = machine;
+  return machine;
+}
+
+Deno.test({ name: "SMBIOS 3.0 has another entry point and wider counts", ignore: !haveProgram(QEMU) }, async () => {
+  await using there = await QemuGuest.start(["-machine", "smbios-entry-point-type=64"]);
+  await using here = await machineWith({ smbios: { entryPointBits: 64 } });
   for (const file of SMBIOS_FILES) {
-    assertEquals(await firmwareFile(guestBus(machine), file), await firmwareFile(there, file));
+    assertEquals(await firmwareFile(guestBus(here), file), await firmwareFile(there, file));
   }
+});
+
+Deno.test({ name: "what -boot says reaches the firmware", ignore: !haveProgram(QEMU) }, async () => {
+  await using temp = await TempFolder.make();
+  const picture = Uint8Array.fromHex("424d".padEnd(56, "0") + "1800".padEnd(64, "1"));
+  const file = await temp.write("picture", picture);
+  const words = `strict=on,splash-time=300,reboot-timeout=5000,splash=${file}`;
+  await using there = await QemuGuest.start([
+    ...["-boot", words, "-no-fd-bootchk", "-device", "ide-cd,bus=ide.0,bootindex=1"],
+  ]);
+  await using here = await machineWith({
+    strictBoot: true,
+    splashTimeMs: 300,
+    rebootTimeoutMs: 5000,
+    splash: { name: "bootsplash.bmp", content: picture },
+    skipsFloppyCheck: true,
+  }, [{
+    pairs: Object.entries({ driver: "ide-cd", bus: "ide.0", bootindex: "1" }).map(([name, value]) => ({ name, value })),
+  }]);
+  for (const name of ["bootorder", "etc/boot-menu-wait", "etc/boot-fail-wait", "bootsplash.bmp"]) {
+    assertEquals(await firmwareFile(guestBus(here), name), await firmwareFile(there, name), name);
+  }
+  const order = async (bus: GuestBus) => {
+    await bus.out8(0x70, 0x38);
+    return await bus.in8(0x71);
+  };
+  assertEquals(await order(guestBus(here)), await order(there));
+  assertEquals(here.built.setBootOrder("dca"), undefined);
+  await there.monitor("boot_set dca");
+  assertEquals(await order(guestBus(here)), await order(there));
 });
 
 Deno.test("a text of SMBIOS that would end early is refused", async () => {

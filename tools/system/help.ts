@@ -32,7 +32,7 @@ Machine
   -smp N                    one CPU is what there is
   -device TYPE,OPTIONS      help lists types, TYPE,help their options
   -global TYPE.NAME=VALUE   another default for an option of a device type
-  -boot order=,once=,menu=  where the firmware looks
+  -boot order=,once=,menu=,strict=,splash=,splash-time=,reboot-timeout=   where the firmware looks
   -rtc base=,clock=         the real-time clock
   -bios FILE                firmware; "built-in" where there is no such file: moa's own instead of SeaBIOS
   -name, -uuid

@@ -15,6 +15,7 @@ import { CommandLineError } from "./arguments.ts";
 import type { ClockSettings, Settings } from "./settings.ts";
 
 const MAX_CPUS = 255;
+const MAX_BOOT_TIME_MS = 0xffff;
 const MACHINE = "pc-i440fx-7.2";
 const ENTRY_POINT_TYPE = "smbios-entry-point-type";
 const MACHINE_NAMES = ["pc", MACHINE];
@@ -92,21 +93,22 @@ export function readSmp(text: string, settings: Settings): void {
 /** `-boot`. */
 export function readBoot(text: string, settings: Settings): void {
   const values = leaves(text, "order", "boot", Object.keys(OPTION_GROUPS["boot-opts"]));
+  const milliseconds = (name: string, least: number) => {
+    const value = values.get(name);
+    const number = value === undefined ? undefined : integer(value, `boot.${name}`);
+    if (number !== undefined && !(number >= least && number <= MAX_BOOT_TIME_MS)) {
+      const text = `${name.replace("reboot-", "reboot ")} is invalid,it should be a value between ${least} and 65535`;
+      settings.lateFailure ??= new CommandLineError(text);
+    }
+    return number;
+  };
   const menu = values.get("menu");
   if (menu !== undefined) settings.bootMenu = switched(menu, "boot.menu");
   const strict = values.get("strict");
-  if (strict !== undefined && switched(strict, "boot.strict")) {
-    settings.notes.push({ text: "warning: -boot strict=on has no effect: the firmware is not told" });
-  }
-  for (const name of ["splash-time", "reboot-timeout"]) {
-    const value = values.get(name);
-    if (value === undefined) continue;
-    const number = integer(value, `boot.${name}`);
-    if (name === "reboot-timeout") settings.rebootTimeoutMs = number;
-  }
-  if (values.has("splash") || values.has("splash-time")) {
-    settings.notes.push({ text: "warning: -boot splash has no effect: the firmware is not told" });
-  }
+  if (strict !== undefined) settings.strictBoot = switched(strict, "boot.strict");
+  settings.splash = values.get("splash") ?? settings.splash;
+  settings.splashTimeMs = milliseconds("splash-time", 0) ?? settings.splashTimeMs;
+  settings.rebootTimeoutMs = milliseconds("reboot-timeout", -1) ?? settings.rebootTimeoutMs;
   for (const name of ["order", "once"] as const) {
     const order = values.get(name);
     if (order === undefined) continue;

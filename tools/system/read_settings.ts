@@ -258,7 +258,7 @@ function readSwitch(name: string, value: string, settings: Settings): void {
       else settings.logItems = value;
       return;
     case "no-fd-bootchk":
-      settings.notes.push({ text: "warning: -no-fd-bootchk has no effect: the firmware is not told" });
+      settings.skipsFloppyCheck = true;
       return;
     case "no-user-config":
       return; // there are no such files

@@ -48,6 +48,7 @@ import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
 import { hasBoardPart, smbiosEntryPointBits } from "./machine_values.ts";
+import { readSplash } from "./read_splash.ts";
 import { takeDescriptors } from "./read_descriptors.ts";
 import { PidFile } from "./pid_file.ts";
 import type { Settings } from "./settings.ts";
@@ -85,7 +86,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
     program.line(demonstration.advice);
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
-  const wishes = wishesOf({ ...settings, drives });
+  const wishes = wishesOf({ ...settings, drives }, warn);
   const wired = await build(wishes, {
     program,
     trace,
@@ -281,9 +282,10 @@ function setLogItems(settings: Settings, log: MonitorLog, trace: TraceEvents, pr
   log.setItems(items.filter((item) => !item.startsWith("trace:")));
 }
 
-function wishesOf(settings: Settings): MachineWishes {
+function wishesOf(settings: Settings, warn: (text: string) => void): MachineWishes {
   const { ramBytes, bootOrder, bootOnce, name, uuid, bios, rebootTimeoutMs, clock } = settings;
   const startSeconds = startOfClock(settings);
+  const splash = settings.splash === undefined ? undefined : readSplash(settings.splash, settings.dataFolders, warn);
   return {
     drives: settings.drives,
     blockdevs: settings.blockdevs,
@@ -306,6 +308,10 @@ function wishesOf(settings: Settings): MachineWishes {
       smbios: { ...settings.smbios.wishes, entryPointBits: smbiosEntryPointBits(settings) },
       ...(uuid === undefined ? {} : { uuid }),
       ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),
+      strictBoot: settings.strictBoot,
+      skipsFloppyCheck: settings.skipsFloppyCheck,
+      ...(settings.splashTimeMs === undefined ? {} : { splashTimeMs: settings.splashTimeMs }),
+      ...(splash === undefined ? {} : { splash }),
     },
     ...(ramBytes === undefined ? {} : { ramBytes }),
     ...(bootOrder === undefined ? {} : { bootOrder }),

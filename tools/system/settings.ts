@@ -62,6 +62,11 @@ export interface Settings {
   bootOnce: string | undefined;
   bootMenu: boolean;
   rebootTimeoutMs: number | undefined;
+  strictBoot: boolean;
+  splashTimeMs: number | undefined;
+  /** The name of a picture's file. */
+  splash: string | undefined;
+  skipsFloppyCheck: boolean;
   snapshot: boolean;
   nodefaults: boolean;
   paused: boolean;
@@ -130,6 +135,10 @@ export function defaultSettings(): Settings {
     bootOnce: undefined,
     bootMenu: false,
     rebootTimeoutMs: undefined,
+    strictBoot: false,
+    splashTimeMs: undefined,
+    splash: undefined,
+    skipsFloppyCheck: false,
     snapshot: false,
     nodefaults: false,
     paused: false,
