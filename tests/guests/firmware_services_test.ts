@@ -1,6 +1,6 @@
 /**
  * Services of the firmware that programs meet after they have started, with SeaBIOS and with moa's own: serial ports,
- * disks that a CD emulates, waits, the mouse.
+ * disks that a CD emulates, waits, the mouse, power management.
  *
  * @module
  */
@@ -301,6 +301,66 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
       await vm.monitor("mouse_button 1");
       await machine.untilByte(0x513, 2);
       assertEquals([machine.read(0x510, 1)[0]! & 7, ...machine.read(0x511, 2)], [1, 0, 0]);
+    },
+  });
+}
+
+/** Asks for power management, calls its code of 16 bits as protected mode would, then switches the machine off. */
+const POWER = `
+        xor ax, ax
+        mov ds, ax
+        mov ss, ax
+        mov sp, 0x7c00
+        mov ax, 0x5300
+        xor bx, bx
+        int 0x15
+        mov [0x500], ax
+        mov [0x502], bx
+        mov ax, 0x5302
+        xor bx, bx
+        int 0x15
+        mov [0x510], bx
+        mov [0x512], ax
+        mov ax, 0x530e
+        xor bx, bx
+        mov cx, 0x0102
+        call far [0x510]
+        mov [0x504], ax
+        mov ax, 0x530b
+        call far [0x510]
+        mov [0x506], ah
+        sbb al, al
+        mov [0x507], al
+        mov ax, 0x5305
+        int 0x15
+        mov byte [0x5ff], 0x77
+wait:   cmp byte [0x5fe], 0x77
+        jne wait
+        mov ax, 0x5307
+        mov bx, 1
+        mov cx, 3
+        int 0x15
+stand:  hlt
+        jmp stand
+`;
+
+for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+  Deno.test({
+    name: `power management by int 15h with ${firmware}: its version, no events, a rest, off`,
+    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    fn: async () => {
+      const disk = new Uint8Array(1 << 20);
+      disk.set(bootSector(POWER));
+      await using machine = await boot(disk, firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      const { vm } = machine;
+      await machine.untilByte(DONE, 0x77);
+      assertEquals([...machine.read(0x500, 6)], [2, 1, 0x4d, 0x50, 2, 1]);
+      assertEquals([...machine.read(0x506, 2)], [0x80, 0xff]);
+      const said: unknown[] = [];
+      vm.machine.events.on("SHUTDOWN", (event) => void said.push(event));
+      vm.machine.memory.writeValue(DONE - 1, 1, 0x77);
+      await vm.until("the machine to be off", () => said.length > 0, { timeoutMs: 60_000 });
+      assertEquals(said, [{ guest: true, reason: "guest-shutdown" }]);
     },
   });
 }

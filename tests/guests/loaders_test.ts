@@ -14,22 +14,24 @@ const packages = linuxPackages();
 const loaders = loaderPackages();
 
 Deno.test({
-  name: "ISOLINUX boots Linux from a CD under moa's own firmware, and Linux reads the CD",
+  name:
+    "ISOLINUX boots Linux from a CD under moa's own firmware; without ACPI it reads the CD, and switches off by APM",
   ignore: packages === undefined || loaders === undefined,
   fn: async () => {
     await using temp = await TempFolder.make();
     const words = new TextEncoder().encode("found on the CD\n".repeat(1000));
+    const apm = `${packages!.modules}/kernel/arch/x86/kernel/apm.ko`;
     const configuration = [
       "SERIAL 0 115200",
       "DEFAULT shell",
       "PROMPT 1",
       "LABEL shell",
       "  KERNEL /vmlinuz",
-      "  APPEND initrd=/initrd console=ttyS0 quiet panic=-1",
+      "  APPEND initrd=/initrd console=ttyS0 quiet panic=-1 acpi=off",
     ].join("\n");
     const cd = isolinuxCd(loaders!, configuration, {
       vmlinuz: await Deno.readFile(packages!.kernel),
-      initrd: initrd(packages!, [...IDE_MODULES, ...CD_MODULES]),
+      initrd: initrd(packages!, [...IDE_MODULES, ...CD_MODULES], { "apm.ko": await Deno.readFile(apm) }),
       words,
     });
     await using vm = await Vm.start({
@@ -46,6 +48,14 @@ Deno.test({
     await vm.serial.waitFor("moa# ", { timeoutMs: BOOT_LIMIT_MS });
     assertEquals(await shell(vm, "mkdir -p /mnt/cd && mount -r -t iso9660 /dev/sr0 /mnt/cd && echo yes"), "yes\n");
     assertEquals(await shell(vm, "md5sum < /mnt/cd/words"), `${md5(words)}  -\n`);
+    // Found by the MP table; version, and that there is no battery, by the firmware's code of 32 bits.
+    assertMatch(await shell(vm, "grep ttyS0 /proc/interrupts"), /IO-APIC +4-edge/);
+    assertMatch(await shell(vm, "insmod /apm.ko power_off=1; cat /proc/apm"), / 1\.2 0x03 0x01 0xff 0x80 /);
+    const said: unknown[] = [];
+    vm.machine.events.on("SHUTDOWN", (event) => void said.push(event));
+    await vm.serial.send("poweroff -f\n");
+    await vm.until("Linux to switch off", () => said.length > 0, { timeoutMs: BOOT_LIMIT_MS });
+    assertEquals(said, [{ guest: true, reason: "guest-shutdown" }]);
   },
 });
 

@@ -22,7 +22,8 @@ import { DiskService } from "./disk.ts";
 import { KeyboardService } from "./keyboard.ts";
 import { MouseService } from "./mouse.ts";
 import { PciService } from "./pci.ts";
-import { assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
+import { type ApmEntries, assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
+import { PowerService } from "./power.ts";
 import type { FirmwareSite, Service } from "./site.ts";
 import { placeSmbios } from "./smbios.ts";
 import { SystemService } from "./system.ts";
@@ -70,7 +71,7 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
       clock: context.clocks.virtual,
       machineTable: this.#rom.machineTable,
       stand: this.#rom.stand,
-    });
+    }, this.#rom.apm);
   }
 
   /** The ROM, 64 KiB. */
@@ -168,7 +169,7 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
 }
 
 /** The services by the numbers that the ROM pushes. */
-function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
+function servicesOf(site: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Service> {
   const video = new VideoService(site);
   const disks = new DiskService(site);
   const keyboard = new KeyboardService(site);
@@ -176,6 +177,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
   const system = new SystemService(site, room);
   const pci = new PciService(site);
   const mouse = new MouseService(site);
+  const power = new PowerService(site, apm);
   const vesa = new VesaService(site, video, pci);
   const boot = new BootService(site, disks, video);
   const powerOn: Service = () => {
@@ -198,7 +200,7 @@ function servicesOf(site: FirmwareSite): ReadonlyMap<number, Service> {
     [0x12, (call) => system.memorySize(call)],
     [0x13, (call) => disks.call(call)],
     [0x14, (call) => system.serial(call)],
-    [0x15, (call) => call.ah === 0xc2 ? mouse.call(call) : system.system(call)],
+    [0x15, (call) => call.ah === 0xc2 ? mouse.call(call) : call.ah === 0x53 ? power.call(call) : system.system(call)],
     [0x16, (call) => keyboard.call(call)],
     [0x17, (call) => system.printer(call)],
     [0x18, (call) => boot.nothing(call)],

@@ -173,6 +173,12 @@ export class FirmwareCall {
   set edx(value: number) {
     this.#view.setUint32(AT.dx, value, true);
   }
+  get esi(): number {
+    return this.#view.getUint32(AT.si, true);
+  }
+  set esi(value: number) {
+    this.#view.setUint32(AT.si, value, true);
+  }
   get edi(): number {
     return this.#view.getUint32(AT.di, true);
   }

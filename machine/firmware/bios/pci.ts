@@ -9,7 +9,7 @@
  */
 import { type FirmwareCall, linear } from "./call.ts";
 import { mpPointer, mpTable, PIR_HEADER_BYTES, pirTable, wireOf } from "./routing_tables.ts";
-import type { FirmwareSite } from "./site.ts";
+import { type FirmwareSite, POWER_PORTS } from "./site.ts";
 import type { TableMemory } from "./table_memory.ts";
 
 const CONFIG_ADDRESS = 0xcf8;
@@ -28,7 +28,6 @@ const EDGE_LEVEL = 0x4d1;
 const LEVEL_TRIGGERED = 0x0c;
 const VENDOR_INTEL = 0x8086;
 const DEVICE = { piix3: 0x7000, piix3Ide: 0x7010, piix4Power: 0x7113 } as const;
-const POWER_PORTS = 0x600;
 /** The host bridge's register for F0000 to FFFFF: what of it is RAM. */
 const PAM0 = 0x59;
 const PAM0_READ = 0x10;

@@ -14,9 +14,10 @@
  * @module
  */
 import { assemble } from "../assembler/mod.ts";
+import { APM_SOURCE } from "./apm_code.ts";
 import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { type FontHeight, packedFont } from "./font.ts";
-import { LOW_MEMORY_KIB } from "./site.ts";
+import { LOW_MEMORY_KIB, POWER_PORTS } from "./site.ts";
 
 /** The port that begins a call; the one behind it asks about it. */
 export const CALL_PORT = 0x5f0;
@@ -248,8 +249,15 @@ machinetable:
         db 0xfc, 0, 0, 0x70, 0x40, 0, 0, 0
 `;
 
+/** Where protected mode enters for power management. */
+export interface ApmEntries {
+  readonly entry16: number;
+  readonly entry32: number;
+}
+
 /** The image, and where its tables are. */
 export interface BiosRom {
+  readonly apm: ApmEntries;
   readonly image: Uint8Array;
   readonly machineTable: number;
   readonly stand: number;
@@ -264,7 +272,7 @@ export function assembleBios(): BiosRom {
   ]);
   const rows = [...hardware, ...SERVED.map((number) => [number, `int${number}`])];
   const vectors = `vectors:\n${rows.map(([number, label]) => ` dw ${number}, ${label}\n`).join("")} dw 0xffff\n`;
-  const { bytes, symbols } = assemble(`${SOURCE}${entries}${vectors}${TABLES}`, CODE_OFFSET, {
+  const { bytes, symbols } = assemble(`${SOURCE}${APM_SOURCE}${entries}${vectors}${TABLES}`, CODE_OFFSET, {
     SEGMENT: ROM_SEGMENT,
     PORT: CALL_PORT,
     POWER_ON: OWN_SERVICE.powerOn,
@@ -273,6 +281,7 @@ export function assembleBios(): BiosRom {
     EXTENDED_SEGMENT: LOW_MEMORY_KIB * 1024 / 16,
     FRAME_WORDS: FRAME_BYTES / 2,
     TICKS_PER_DAY: 0x1800b0,
+    PM_CONTROL: POWER_PORTS + 4,
   });
   const image = new Uint8Array(ROM_BYTES);
   image.set(bytes, CODE_OFFSET);
@@ -281,5 +290,10 @@ export function assembleBios(): BiosRom {
   // The date and the model stand where programs have looked for them since the first PC.
   new TextEncoder().encodeInto("11/29/26", image.subarray(0xfff5));
   image[0xfffe] = 0xfc;
-  return { image, machineTable: symbols.get("machinetable")!, stand: symbols.get("stand")! };
+  return {
+    image,
+    apm: { entry16: symbols.get("apm16")!, entry32: symbols.get("apm32")! },
+    machineTable: symbols.get("machinetable")!,
+    stand: symbols.get("stand")!,
+  };
 }

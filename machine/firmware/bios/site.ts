@@ -74,6 +74,8 @@ export const BDA = {
   extendedArea: 0x40e,
   extendedFlags: 0x496,
 } as const;
+/** Where the firmware puts PIIX4's power management registers. */
+export const POWER_PORTS = 0x600;
 /** The last KiB of low memory is the firmware's own. */
 export const LOW_MEMORY_KIB = 639;
 

@@ -2,7 +2,7 @@
  * Int 11h, 12h, 14h, 15h, 17h and 1Ah: what the machine has, memory, serial ports, the clock; and the data area at power
  * on.
  *
- * Left out: APM, joysticks, multitasking hooks beyond answering them, alarms.
+ * Left out: joysticks, multitasking hooks beyond answering them, alarms.
  *
  * Source: Ralf Brown's Interrupt List; [ACPI] 6.4, 15.1 "INT 15H, E820H".
  *
