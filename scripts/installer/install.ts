@@ -13,7 +13,7 @@
  */
 import { buildCpio, buildFat, createImage, type MediaFiles, openImage, Vm, WaitError } from "../../mod.ts";
 import { readMedium } from "./medium.ts";
-import type { InstallerProfile, Step } from "./profile.ts";
+import type { InstallerProfile } from "./profile.ts";
 import type { ProgressLine } from "./progress.ts";
 
 /** What is wanted. */
@@ -50,6 +50,7 @@ export class InstallationError extends Error {
 const MS_PER_MINUTE = 60_000;
 const DEFAULT_MINUTES = 30;
 const LAST_WORDS_MS = 500;
+const LINES_OF_EVIDENCE = 20;
 const EMPTY = "empty";
 const INSTALLED = "installed";
 
@@ -151,7 +152,7 @@ async function runInstaller(
   const signal = AbortSignal.any([brokenDisk(vm, disk, over.signal), ...(wanted === undefined ? [] : [wanted])]);
   try {
     await vm.cont();
-    await converse(vm, profile.dialogue, progress, { ended, signal });
+    await converse(vm, profile, progress, { ended, signal });
     await withLimit(ended, DEFAULT_MINUTES, "the installer to restart the machine", signal);
   } finally {
     over.abort();
@@ -181,7 +182,7 @@ export function brokenDisk(vm: Vm, disk: string, over: AbortSignal): AbortSignal
 /** Goes through a dialogue in order; optional steps are passed over when the one behind them comes. */
 async function converse(
   vm: Vm,
-  dialogue: readonly Step[],
+  { dialogue, failure }: InstallerProfile,
   progress: ProgressLine,
   { ended, signal }: { readonly ended: Promise<"ended">; readonly signal: AbortSignal },
 ): Promise<void> {
@@ -191,7 +192,11 @@ async function converse(
     while (dialogue[last]?.optional && last + 1 < dialogue.length) last++;
     const expected = dialogue.slice(index, last + 1);
     const minutes = Math.max(...expected.map((step) => step.minutes ?? DEFAULT_MINUTES));
-    const pattern = new RegExp(expected.map(({ waitFor }) => `(?:${waitFor.source})`).join("|"), flagsOf(expected));
+    const patterns = [
+      ...expected.map(({ waitFor }) => grouped(waitFor)),
+      ...(failure ? [`(?i:${failure.source})`] : []),
+    ];
+    const pattern = new RegExp(patterns.join("|"));
     progress.say(`waiting for: ${expected.map(({ says }) => says).join(", or ")}`);
     const controller = new AbortController();
     const said = vm.serial.waitFor(pattern, {
@@ -210,6 +215,10 @@ async function converse(
     }
     const { text } = first;
     const found = expected.findIndex(({ waitFor }) => waitFor.test(text));
+    if (found < 0 && failure !== undefined) {
+      const lines = vm.serial.lines(LINES_OF_EVIDENCE).map((line) => `\n  ${line}`).join("");
+      throw new InstallationError(`the installer said '${text}'; its last lines:${lines}`);
+    }
     const step = expected[Math.max(0, found)]!;
     progress.say(step.says);
     const { answer } = step;
@@ -218,8 +227,9 @@ async function converse(
   }
 }
 
-function flagsOf(steps: readonly Step[]): string {
-  return steps.every(({ waitFor }) => waitFor.flags.includes("i")) ? "i" : "";
+/** A pattern as a part of another one: that it takes upper and lower case for the same goes with it. */
+function grouped({ source, ignoreCase }: RegExp): string {
+  return `(?${ignoreCase ? "i" : ""}:${source})`;
 }
 
 /** Shows what the installer tells of how far it is. */

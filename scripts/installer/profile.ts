@@ -45,6 +45,8 @@ export interface InstallerProfile {
   /** What is added to the initial RAM disk, as a second archive behind it. */
   initrdFiles?(answers: string): MediaFiles;
   readonly dialogue: readonly Step[];
+  /** What it says when it cannot go on: nothing is waited for any more. Upper and lower case are the same. */
+  readonly failure?: RegExp;
   /** Lines that tell how far it is, as two numbers (done, all) or one (per cent). */
   readonly progress: RegExp;
   /** What the installed system says when it is up; absent where the dialogue ends before there is one. */

@@ -80,6 +80,7 @@ export const profile: InstallerProfile = {
     { says: "the boot loader is installed", waitFor: /GRUB/, minutes: 240 },
     { says: "the installation is finished", waitFor: /Finishing the installation/, minutes: 240 },
   ],
+  failure: /Kernel panic|Installation step failed/,
   progress: /(\d+)%/,
   installed: /login:/,
 };

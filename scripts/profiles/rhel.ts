@@ -82,6 +82,9 @@ export const profile: InstallerProfile = {
     { says: "the end: restarted", waitFor: /Congratulations|installation is complete/i, answer: "\r", optional: true },
     { says: "the installer ends", waitFor: /rebooting system|Restarting system|sending termination signals/i },
   ],
+  failure: new RegExp(
+    "Kernel panic|install exited abnormally|unhandled exception|found while parsing|An unknown error has occurred",
+  ),
   progress: /(?:Packages completed:?|Installing package)\s+(\d+) of (\d+)/i,
   installed: /login:/,
 };

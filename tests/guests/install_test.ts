@@ -110,6 +110,23 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "install-rhel: an installer that says that it cannot go on is not waited for",
+  ignore,
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    const quick = quickProfile(2);
+    const dialogue = quick.dialogue.map((step) => step.says.startsWith("the boot") ? { ...step, waitFor: /x^/ } : step);
+    const never = { ...quick, dialogue, failure: /installing .?boot ?loader/ };
+    const error = await assertRejects(
+      () => installFrom(standInMedium({}, {}), temp.path, { profile: never }),
+      InstallationError,
+      "the installation did not succeed: the installer said '",
+    );
+    assertMatch(error.message, /its last lines:\n(?: {2}.*\n)* {2}.*boot ?loader/i);
+  },
+});
+
 Deno.test("install-rhel: media that cannot be installed from are refused before a disk is made", async () => {
   await using temp = await TempFolder.make();
   for (
