@@ -93,11 +93,12 @@ spin:   add bx, cx
         jnz again
         jmp start
 `;
-const BEFORE = 600;
+/** SeaBIOS itself says some 2400 bytes. */
+const BEFORE = 3000;
 const AFTER = 600;
 
 /** A machine from \`image\`, a qcow2 image, and what it says: each byte with its time and the count of instructions. */
-async function tickingGuest(folder: string, image: Uint8Array<ArrayBuffer>) {
+async function tickingGuest(folder: string, image: Uint8Array<ArrayBuffer>, sleep = false) {
   const said: string[] = [];
   let until = { count: Infinity, done: () => {} };
   const guest: Guest = await makeGuest({
@@ -105,7 +106,7 @@ async function tickingGuest(folder: string, image: Uint8Array<ArrayBuffer>) {
     disk: image,
     format: "qcow2",
     inMemory: true,
-    icount: { shift: 3, sleep: false },
+    icount: { shift: 3, sleep },
     hostNs: Date.UTC(2026, 0, 2) * 1e6,
     watch: (byte) => {
       const { core, clock } = guest.cpu;
@@ -124,18 +125,24 @@ async function tickingGuest(folder: string, image: Uint8Array<ArrayBuffer>) {
   return { guest, machine: guest.machine, run, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() };
 }
 
+/** A qcow2 image of the disk that such a guest boots from, with room to grow. */
+async function tickingImage(temp: TempFolder): Promise<Uint8Array<ArrayBuffer>> {
+  const disk = new Uint8Array(MiB);
+  disk.set(bootSector(TICKING));
+  for (let sector = 1; sector < 16; sector++) disk.fill(0x40 + sector, 512 * sector, 512 * (sector + 1));
+  const [raw, qcow2] = [await temp.write("disk.raw", disk), temp.file("disk.qcow2")];
+  await must("qemu-img", ["convert", "-O", "qcow2", raw, qcow2]);
+  const image = new Uint8Array(16 * MiB);
+  image.set(await Deno.readFile(qcow2));
+  return image;
+}
+
 Deno.test({
   name: "with -icount what goes on after savevm and what is loaded, here and elsewhere, are one run to the instruction",
   ignore: !haveSeaBios() || !haveProgram("qemu-img"),
   fn: async () => {
     await using temp = await TempFolder.make();
-    const disk = new Uint8Array(MiB);
-    disk.set(bootSector(TICKING));
-    for (let sector = 1; sector < 16; sector++) disk.fill(0x40 + sector, 512 * sector, 512 * (sector + 1));
-    const [raw, qcow2] = [await temp.write("disk.raw", disk), temp.file("disk.qcow2")];
-    await must("qemu-img", ["convert", "-O", "qcow2", raw, qcow2]);
-    const image = new Uint8Array(16 * MiB);
-    image.set(await Deno.readFile(qcow2));
+    const image = await tickingImage(temp);
     await using first = await tickingGuest(temp.path, image);
     await first.run(BEFORE);
     const timeNs = first.guest.cpu.clock.nowNs();
@@ -151,8 +158,27 @@ Deno.test({
     assertEquals(await fresh.run(AFTER), wentOn);
     // Another past, with compiled code and time of its own.
     await using other = await tickingGuest(temp.path, saved);
-    await other.run(BEFORE / 2);
+    await other.run(BEFORE + AFTER / 2);
     await loadSnapshot(other.machine, "a");
     assertEquals(await other.run(AFTER), wentOn);
+  },
+});
+
+Deno.test({
+  name: "with -icount sleep=on time goes on from where it was saved, whatever was slept since",
+  ignore: !haveSeaBios() || !haveProgram("qemu-img"),
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    await using ticking = await tickingGuest(temp.path, await tickingImage(temp), true);
+    const { guest: { cpu: { clock } }, machine, run } = ticking;
+    await run(BEFORE);
+    const savedNs = clock.nowNs();
+    await saveSnapshot(machine, "a");
+    await run(24);
+    assert(clock.nowNs() > savedNs + 100e6, "ticks of the BIOS come every 55 ms");
+    await loadSnapshot(machine, "a");
+    assertEquals(clock.nowNs(), savedNs);
+    const firstNs = Number((await run(12))[0]!.split(" ")[2]);
+    assert(firstNs >= savedNs && firstNs < savedNs + 60e6, `${firstNs - savedNs} ns later`);
   },
 });
