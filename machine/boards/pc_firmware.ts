@@ -6,6 +6,7 @@
  */
 import type { Device, IsaBus } from "../../devices/bus/mod.ts";
 import {
+  type AcpiFiles,
   acpiFiles,
   type AcpiFloppy,
   type AcpiMachine,
@@ -46,7 +47,7 @@ export interface FirmwareSources {
  */
 export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: FirmwareSources): void {
   if (pm !== undefined) {
-    const files = () => acpiFiles(acpiMachine(pm, isa, lowRamBytes, items));
+    const files = acpiFilesOf(() => acpiMachine(pm, isa, lowRamBytes, items));
     for (const name of ["etc/acpi/rsdp", "etc/acpi/tables", "etc/table-loader"] as const) {
       fwCfg.setFile(name, () => files()[name]);
     }
@@ -57,6 +58,17 @@ export function addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes, items }: Firmwar
     if (fwCfg.hasFile(name)) throw new MachineError(`duplicate fw_cfg file name: ${name}`);
     fwCfg.setFile(name, content);
   }
+}
+
+/** The files of what there is at the time; made once for as long as it is the same, since firmware asks many times. */
+function acpiFilesOf(machine: () => AcpiMachine): () => AcpiFiles {
+  let made: { readonly of: string; readonly files: AcpiFiles } | undefined;
+  return () => {
+    const { extra, ...rest } = machine(); // The user's own tables stay as they are.
+    const of = JSON.stringify(rest);
+    if (made?.of !== of) made = { of, files: acpiFiles({ ...rest, extra }) };
+    return made.files;
+  };
 }
 
 /** Keys of a kernel's pieces: where each goes, how long it is, its bytes. */
