@@ -131,8 +131,7 @@ export class Vga extends PciDevice<typeof PROPERTIES, VgaState> {
   protected override onReset(): void {
     this.registers.reset();
     this.dispi.reset();
-    this.#window.latch = 0;
-    this.memory.fill(0);
+    this.#window.latch = 0; // Memory keeps what it holds, as QEMU's does.
   }
 
   protected override saveState(): VgaState {
