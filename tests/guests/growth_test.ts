@@ -1,6 +1,6 @@
 /**
- * The core's memory grows while disk requests hold views of guest RAM, as it does when a guest runs much code: what was
- * read must arrive there, and what is written must be what was there.
+ * The core's memory grows with the code that a guest runs: not without end, and while disk requests hold views of guest
+ * RAM. What was read must arrive there, and what is written must be what was there.
  */
 import { assert, assertEquals } from "@std/assert";
 import { findBreakpoints } from "../../block/mod.ts";
@@ -9,6 +9,7 @@ import { IdeDisk, IdeGuest, VirtioBlkGuest } from "../../machine/guest/mod.ts";
 import { Vm } from "../../mod.ts";
 import { haveProgram, must } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
+import { boot, bootSector } from "./booted.ts";
 
 /** A drive whose requests can be held. */
 const HELD_DRIVE = "driver=qcow2,file.driver=blkdebug,file.image.driver=file,file.image.filename=";
@@ -70,3 +71,36 @@ for (const kind of ["ide", "virtio"] as const) {
     assertEquals(await disk.read(0, SECTORS), pattern(2));
   });
 }
+
+const MiB = 2 ** 20;
+const [CODE_FROM, CODE_TO] = [2 * MiB, 28 * MiB] as const;
+
+/** In flat 32-bit mode, fills memory with returns and calls each of them; says so at 600. */
+function callsEveryByte(): Uint8Array {
+  const bytes = (...numbers: number[]) => `db ${numbers.join(", ")}\n`;
+  return bootSector(
+    "cli\n xor ax, ax\n mov ds, ax\n" +
+      bytes(0x0f, 0x01, 0x16) + "dw gdtr\n" + // lgdt
+      bytes(0x0f, 0x20, 0xc0, 0x0c, 1, 0x0f, 0x22, 0xc0) + // cr0 |= 1
+      bytes(0xea) + "dw flat\n dw 8\n" + // jmp 8:flat
+      "flat:\n" + bytes(0x66, 0xb8, 0x10, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0) + // ds = es = ss = 16
+      bytes(0xbc, 0, 0x70, 0, 0) + // mov esp, 7000h
+      bytes(0xbf) + `dd ${CODE_FROM}\n` + bytes(0xb9) + `dd ${CODE_TO - CODE_FROM}\n` + // edi, ecx
+      bytes(0xb0, 0xc3, 0xf3, 0xaa) + // mov al, C3h; rep stosb
+      bytes(0xbf) + `dd ${CODE_FROM}\n` +
+      bytes(0xff, 0xd7, 0x47, 0x81, 0xff) + `dd ${CODE_TO}\n` + bytes(0x72, 0xf5) + // call edi; inc edi; below: again
+      bytes(0xc6, 0x05, 0, 6, 0, 0, 0x5a, 0xf4, 0xeb, 0xfd) + // mov byte [600h], 5Ah; hlt
+      "gdtr: dw 23\n dd gdt\n gdt: dd 0, 0, 0x0000ffff, 0x00cf9a00, 0x0000ffff, 0x00cf9200\n",
+  );
+}
+
+Deno.test("what the core remembers of a guest's jumps has bounds", async () => {
+  await using guest = await boot(callsEveryByte(), { bios: "built-in", memory: 32 });
+  const { accelerator } = guest.vm.machine;
+  assert(accelerator instanceof V86Accelerator);
+  const before = accelerator.core.bytes.length;
+  await guest.untilByte(0x600, 0x5a);
+  const grown = (accelerator.core.bytes.length - before) / MiB;
+  // Without bounds it would be some 150.
+  assert(grown > 60 && grown < 80, `${grown} MiB`);
+});

@@ -45,6 +45,9 @@ export interface CoreBus {
   readonly memory: AddressSpace;
 }
 
+/** How much the core may take for itself before what it has compiled is dropped; Linux and its programs need 2 MiB. */
+const HEAP_BYTES = 64 << 20;
+
 /** How many equal answers of one port make a guest one that waits, and waits for what happens outside the slice. */
 const POLLS_BEFORE_YIELD = 16;
 
@@ -72,6 +75,8 @@ export class Core {
   /** All of linear memory, as much as it is. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Int32Array<ArrayBuffer>;
+  /** How large memory may be before {@link Core.run} makes room in it. */
+  #mostBytes: number;
   readonly #wiring: CoreWiring;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_OFFSET + TABLE_BLOCKS });
   /** What compiled blocks import: memory, and what the interpreter is made of. */
@@ -108,6 +113,7 @@ export class Core {
     this.exports.set_jit_config(JitSetting.extraBlocks, UNIT_EXTRA_BLOCKS);
     this.#word(At.ramBytes, ramBytes);
     this.ram = new Uint8Array(buffer, this.#allocate(ramBytes), ramBytes);
+    this.#mostBytes = this.bytes.length + HEAP_BYTES;
     this.#byte(At.apicPresent, 1);
     this.exports.reset_cpu();
   }
@@ -149,6 +155,7 @@ export class Core {
     this.#inside = true;
     this.#leaving = false;
     this.#polledPort = -1;
+    this.#bound();
     try {
       const idleMs = this.exports.main_loop();
       if (!this.#leaving) return idleMs;
@@ -161,6 +168,16 @@ export class Core {
       this.#inside = false;
       this.#inMemoryAccess = false;
     }
+  }
+
+  /**
+   * What the core remembers of each place that was jumped to is without bounds, and memory that has grown stays: where it
+   * has, all of that is dropped.
+   */
+  #bound(): void {
+    if (this.bytes.length <= this.#mostBytes || this.#compiled.length > 0) return;
+    this.exports.jit_clear_cache_js();
+    this.#mostBytes = this.bytes.length;
   }
 
   /** Ends the slice that is running after the current instruction or compiled block. */
