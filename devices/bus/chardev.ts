@@ -29,6 +29,16 @@ export interface CharFrontend {
   writable?(): void;
 }
 
+/** How a serial port sends and receives characters. */
+export interface CharLine {
+  /** Bits a second. */
+  readonly baud: number;
+  /** 5 to 8. */
+  readonly dataBits: number;
+  readonly parity: "none" | "odd" | "even";
+  readonly stopBits: 1 | 2;
+}
+
 /** A frontend's end of the line; disposing of it lets go of the device. */
 export interface CharConnection extends Disposable {
   /** Somebody is at the other end. */
@@ -42,6 +52,8 @@ export interface CharConnection extends Disposable {
   acceptInput(): void;
   /** Resolves when all that was taken has been sent, or nobody takes it any more. */
   flushed(): Promise<void>;
+  /** Tells how characters go from now on; a host's serial port follows. */
+  setLine?(line: CharLine): void;
   /** Sends whoever is at the other end away. */
   hangUp(): void;
 }

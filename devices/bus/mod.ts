@@ -5,7 +5,7 @@
  */
 export { AddressSpace, PORT_COUNT, portRegion, PortSpace } from "./address_space.ts";
 export { Bus } from "./bus.ts";
-export type { CharConnection, Chardev, CharEvent, CharFrontend } from "./chardev.ts";
+export type { CharConnection, Chardev, CharEvent, CharFrontend, CharLine } from "./chardev.ts";
 export type { DeviceContext, DeviceRequest } from "./context.ts";
 export { Device, DeviceStateError, type NoState, type PinGroup, type SavedDevice } from "./device.ts";
 export {

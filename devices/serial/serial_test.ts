@@ -105,6 +105,23 @@ Deno.test("ports that share an interrupt hold it together", async () => {
   assertEquals([pc.irqLevels[4], pc.in(0x3ed)], [0, 0xff]);
 });
 
+Deno.test("the other end is told speed and format", async () => {
+  await using pc = await portsMachine();
+  const set = (divisor: number, format: number) => {
+    pc.out(LCR, 0x80);
+    pc.out(DATA, divisor & 0xff);
+    pc.out(IER, divisor >> 8);
+    pc.out(LCR, format);
+  };
+  set(12, 0x03);
+  assertEquals(pc.line1.line, { baud: 9600, dataBits: 8, parity: "none", stopBits: 1 });
+  set(0x180, 0x1e);
+  assertEquals(pc.line1.line, { baud: 300, dataBits: 7, parity: "even", stopBits: 2 });
+  // Without a divisor there is no speed.
+  set(0, 0x08);
+  assertEquals(pc.line1.line?.baud, 115200 / 0x100);
+});
+
 Deno.test("a debug console says what is written to its port, and what it was told to say it reads as", async () => {
   await using pc = await portsMachine();
   for (const char of "log") pc.out(0xe9, char.charCodeAt(0));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CharConnection, Chardev, CharFrontend } from "../bus/mod.ts";
+import type { CharConnection, Chardev, CharFrontend, CharLine } from "../bus/mod.ts";
 import { type TestMachine, testMachine } from "../bus/testing.ts";
 import { isaDebugcon } from "./isa_debugcon.ts";
 import { type IsaParallel, isaParallel } from "./isa_parallel.ts";
@@ -17,6 +17,8 @@ export class TestLine implements Chardev {
   /** How many bytes it takes; all without a limit. */
   takes = Infinity;
   frontend: CharFrontend | undefined;
+  /** The last speed and format that the port told. */
+  line: CharLine | undefined;
   /** How often the port said that it has room. */
   invitations = 0;
 
@@ -30,6 +32,7 @@ export class TestLine implements Chardev {
         this.heard.push(...taken);
         return taken.length;
       },
+      setLine: (line) => void (this.line = line),
       acceptInput: () => void this.invitations++,
       flushed: () => Promise.resolve(),
       hangUp() {},

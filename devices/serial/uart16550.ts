@@ -59,6 +59,9 @@ const FCR_CLEAR_RECEIVER = 0x02;
 const FCR_CLEAR_TRANSMITTER = 0x04;
 const FCR_KEPT = 0xc9;
 
+const LCR_STOP = 0x04;
+const LCR_PARITY = 0x08;
+const LCR_EVEN = 0x10;
 const LCR_DLAB = 0x80;
 
 const MCR_DTR = 0x01;
@@ -153,18 +156,18 @@ export class Uart16550 extends Device<typeof UART_PROPERTIES, UartState> impleme
     const state = this.#state;
     switch (offset) {
       case 0:
-        if ((state.lcr & LCR_DLAB) !== 0) state.divisor = (state.divisor & 0xff00) | value;
+        if ((state.lcr & LCR_DLAB) !== 0) this.#divide((state.divisor & 0xff00) | value);
         else this.#transmit(value);
         return;
       case 1:
-        if ((state.lcr & LCR_DLAB) !== 0) state.divisor = (state.divisor & 0xff) | (value << 8);
+        if ((state.lcr & LCR_DLAB) !== 0) this.#divide((state.divisor & 0xff) | (value << 8));
         else this.#enableInterrupts(value & 0x0f);
         return;
       case 2:
         return this.#controlFifos(value);
       case 3:
         state.lcr = value;
-        return;
+        return this.#tellLine();
       case 4:
         state.mcr = value & 0x1f;
         if ((value & MCR_LOOP) === 0) this.#line?.acceptInput();
@@ -173,6 +176,24 @@ export class Uart16550 extends Device<typeof UART_PROPERTIES, UartState> impleme
         state.scratch = value;
         // The status registers, 5 and 6, are read only.
     }
+  }
+
+  #divide(divisor: number): void {
+    this.#state.divisor = divisor;
+    this.#tellLine();
+  }
+
+  /** The other end may be a line that has a speed and a format, too. */
+  #tellLine(): void {
+    const { lcr, divisor } = this.#state;
+    const { baudbase } = this.properties;
+    if (divisor === 0 || divisor > baudbase) return;
+    this.#line?.setLine?.({
+      baud: Math.floor(baudbase / divisor),
+      dataBits: 5 + (lcr & 3),
+      parity: (lcr & LCR_PARITY) === 0 ? "none" : (lcr & LCR_EVEN) === 0 ? "odd" : "even",
+      stopBits: (lcr & LCR_STOP) === 0 ? 1 : 2,
+    });
   }
 
   room(): number {
@@ -242,6 +263,7 @@ export class Uart16550 extends Device<typeof UART_PROPERTIES, UartState> impleme
     this.#output.set(state.output.slice(0, this.#outputLength));
     this.#drive();
     this.#flushSoon();
+    this.#tellLine();
     this.#line?.acceptInput();
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../../base/assert.ts";
-import type { CharConnection, Chardev, CharEvent, CharFrontend } from "../../devices/bus/mod.ts";
+import type { CharConnection, Chardev, CharEvent, CharFrontend, CharLine } from "../../devices/bus/mod.ts";
 import { ChardevError } from "./errors.ts";
 
 // What a frontend's connection calls, and nobody else.
@@ -80,6 +80,9 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
   flushed(): Promise<void> {
     return Promise.resolve();
   }
+
+  /** The frontend's speed and format, for devices that have a line. */
+  lineSettings(_line: CharLine): void {}
 
   /** Sends the client away, where there is one. */
   protected hangUp(): void {}
@@ -229,6 +232,10 @@ class Connection implements CharConnection {
 
   flushed(): Promise<void> {
     return this.backend.flushed();
+  }
+
+  setLine(line: CharLine): void {
+    this.backend.lineSettings(line);
   }
 
   hangUp(): void {

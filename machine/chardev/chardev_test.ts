@@ -388,6 +388,8 @@ const REFUSED: readonly [text: string, message: string][] = [
   ["socket,id=a,path=nothere,abstract=on", "Failed to connect to 'nothere': Connection refused"],
   [`socket,id=a,path=${"x".repeat(108)},abstract=on`, `UNIX socket path '${"x".repeat(108)}' is too long`],
   [`socket,id=a,path=${"x".repeat(108)},server=on`, `UNIX socket path '${"x".repeat(108)}' is too long`],
+  ["tty,id=a,path=/dev/nosuch", "Could not open '/dev/nosuch': No such file or directory"],
+  ["serial,id=a,path=/", "Could not open '/': Is a directory"],
   ["parallel,id=a", "chardev: parallel: no device path given"],
   ["mux,id=a", "chardev: mux: no chardev given"],
   ["null,id=a,logfile=/nonexistent/x", "Could not create '/nonexistent/x': No such file or directory"],

@@ -10,7 +10,7 @@
  */
 import type { Clock } from "../../base/clocks.ts";
 import { NS_PER_MS } from "../../base/units.ts";
-import type { CharConnection, CharFrontend } from "../../devices/bus/mod.ts";
+import type { CharConnection, CharFrontend, CharLine } from "../../devices/bus/mod.ts";
 import { CharBackend, type HostOutputs } from "./backend.ts";
 
 const MAX_FRONTENDS = 4;
@@ -222,6 +222,10 @@ export class MuxChardev extends CharBackend {
 
   override flushed(): Promise<void> {
     return this.#line.flushed();
+  }
+
+  override lineSettings(line: CharLine): void {
+    this.#line.setLine?.(line);
   }
 
   protected override hangUp(): void {

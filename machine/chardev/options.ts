@@ -17,7 +17,7 @@ export type ChardevKind =
   | { readonly kind: "stdio"; readonly signal: boolean }
   | { readonly kind: "ringbuf" | "memory"; readonly sizeBytes: number }
   | { readonly kind: "file"; readonly filename: string; readonly append: boolean; readonly input?: string }
-  | { readonly kind: "pipe"; readonly path: string }
+  | { readonly kind: "pipe" | "serial"; readonly path: string }
   | { readonly kind: "socket"; readonly socket: SocketWish }
   | { readonly kind: "udp"; readonly udp: UdpWish }
   | { readonly kind: "mux"; readonly base: string };
@@ -31,13 +31,12 @@ export interface ChardevWish {
 
 /** The kinds that moa has, as `-chardev help` lists them. */
 export const CHARDEV_KINDS = [
-  ...["file", "memory", "mux", "null", "pipe", "pty", "ringbuf", "socket", "stdio", "udp", "vc"] as const,
+  ...["file", "memory", "mux", "null", "pipe", "pty", "ringbuf", "serial", "socket", "stdio", "udp"] as const,
+  ...["vc"] as const,
 ];
 
 /** Kinds that QEMU has and moa has not, and why. */
 const ABSENT: Readonly<Record<string, string>> = {
-  serial: "the host's serial ports cannot be set up from here",
-  tty: "the host's serial ports cannot be set up from here",
   parallel: "the host's parallel ports cannot be reached from here",
   parport: "the host's parallel ports cannot be reached from here",
   msmouse: "there is no serial mouse",
@@ -50,8 +49,6 @@ const ABSENT: Readonly<Record<string, string>> = {
   dbus: "there is no D-Bus display",
 };
 const NEEDS: Readonly<Record<string, readonly [option: string, message: string]>> = {
-  serial: ["path", "chardev: serial/tty: no device path given"],
-  tty: ["path", "chardev: serial/tty: no device path given"],
   parallel: ["path", "chardev: parallel: no device path given"],
   parport: ["path", "chardev: parallel: no device path given"],
 };
@@ -95,12 +92,17 @@ export function parseChardev(text: string): { readonly id: string; readonly wish
 
 /** The id alone, which is looked at before anything else. */
 function idOf(opts: QemuOpts): string {
-  const backend = opts.get("backend") ?? "";
+  const backend = nowCalled(opts.get("backend") ?? "");
   const { id } = opts;
   if (id !== undefined && !isIdentifier(id)) throw badIdentifier("id");
   if (!isKind(backend) && !Object.hasOwn(ABSENT, backend)) throw absentKind(backend);
   if (id === undefined) throw new ChardevError("chardev: no id specified");
   return id;
+}
+
+/** `tty` is an old name. */
+function nowCalled(kind: string): string {
+  return kind === "tty" ? "serial" : kind;
 }
 
 function isKind(kind: string): kind is (typeof CHARDEV_KINDS)[number] {
@@ -117,7 +119,7 @@ function wishOf(opts: QemuOpts): ChardevWish {
 }
 
 function deviceOf(opts: QemuOpts): ChardevKind {
-  const kind = opts.get("backend") ?? "";
+  const kind = nowCalled(opts.get("backend") ?? "");
   const [option, missing] = Object.hasOwn(NEEDS, kind) ? NEEDS[kind]! : [];
   if (option !== undefined && opts.get(option) === undefined) throw new ChardevError(missing!);
   if (!isKind(kind)) throw absentKind(kind);
@@ -137,6 +139,9 @@ function deviceOf(opts: QemuOpts): ChardevKind {
       return { kind, filename: path, append: opts.getBool("append") ?? false };
     case "pipe":
       if (path === undefined) throw new ChardevError("chardev: pipe: no device path given");
+      return { kind, path };
+    case "serial":
+      if (path === undefined) throw new ChardevError("chardev: serial/tty: no device path given");
       return { kind, path };
     case "mux": {
       const base = opts.get("chardev");
@@ -279,7 +284,7 @@ function pairsText(text: string): string {
   }
   if (text === "vc") return "vc";
   if (/^\/dev\/(parport|ppi)/.test(text)) return "parallel,path=x";
-  if (text.startsWith("/dev/")) return "serial,path=x";
+  if (text.startsWith("/dev/")) return `serial,path=${text}`;
   throw new ChardevError(`parse error: ${text}`, { preceding: [`'${text}' is not a valid char driver`] });
 }
 

@@ -1,8 +1,11 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { ManualClock } from "../../base/clocks.ts";
 import { O_NOCTTY, O_NONBLOCK, O_RDWR } from "../../base/host/constants.ts";
 import { closeDescriptor, openPath } from "../../base/host/files.ts";
 import { type HostLibrary, hostLibrary, hostLibraryMissing } from "../../base/host/libc.ts";
+import { PseudoTerminal } from "../../base/host/terminal.ts";
+import { ChardevError } from "./errors.ts";
+import { HostSerialChardev } from "./host_serial.ts";
 import { PtyChardev } from "./pty.ts";
 import { Ear } from "./testing.ts";
 
@@ -106,6 +109,39 @@ Deno.test(
     assertEquals(await terminal.until(text.length), text);
   },
 );
+
+Deno.test({ name: "a serial port of the host, which a pseudo terminal plays", ignore }, async () => {
+  const host = hostLibrary()!;
+  const clock = new ManualClock();
+  const wire = PseudoTerminal.make(host);
+  const device = new HostSerialChardev("s", wire.path, clock);
+  const ear = new Ear();
+  const port = device.connect(ear);
+  assertEquals([device.filename, ear.events], ["serial", ["opened"]]);
+  wire.write(bytes("typed\x03"));
+  await ear.until(() => ear.text === "typed\x03");
+  port.write(bytes("sent\r\xff"));
+  await port.flushed();
+  assertEquals(new TextDecoder().decode(wire.read()), new TextDecoder().decode(bytes("sent\r\xff")));
+  const stty = async () => {
+    const { stdout } = await new Deno.Command("stty", { args: ["-a", "-F", wire.path] }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  assertMatch(await stty(), /^speed 115200 baud/);
+  port.setLine!({ baud: 9600, dataBits: 8, parity: "none", stopBits: 2 });
+  const text = await stty();
+  assertMatch(text, /^speed 9600 baud/);
+  assertMatch(text, /\scstopb/);
+  // The wire is pulled: nothing more comes, and it costs a look a second.
+  await wire.close();
+  port.write(bytes("lost"));
+  await port.flushed();
+  while (clock.nextDeadlineNs === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  port[Symbol.dispose]();
+  await device[Symbol.asyncDispose]();
+  const refused = assertThrows(() => new HostSerialChardev("t", "/dev/nosuch", clock), ChardevError);
+  assertEquals(refused.message, "Could not open '/dev/nosuch': No such file or directory");
+});
 
 Deno.test({ name: "what somebody said who has left again is heard", ignore }, async () => {
   const clock = new ManualClock();

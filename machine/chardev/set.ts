@@ -7,6 +7,7 @@ import type { Clock } from "../../base/clocks.ts";
 import type { CharBackend } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 import { FileChardev, openLog, PipeChardev } from "./files.ts";
+import { HostSerialChardev } from "./host_serial.ts";
 import { MuxChardev } from "./mux.ts";
 import type { ChardevKind, ChardevWish } from "./options.ts";
 import { PtyChardev } from "./pty.ts";
@@ -135,6 +136,8 @@ export class ChardevSet implements AsyncDisposable {
         return new FileChardev(id, device.filename, device);
       case "pipe":
         return new PipeChardev(id, device.path);
+      case "serial":
+        return new HostSerialChardev(id, device.path, clock);
       case "pty":
         return new PtyChardev(id, clock);
       case "udp":

@@ -109,7 +109,7 @@ const DIALOGUES: readonly Dialogue[] = [
     ],
   },
   {
-    name: "datagrams, and sockets by abstract names",
+    name: "datagrams, sockets by abstract names, the host's serial ports",
     args: [],
     requests: [
       ...[udp("u", inet("127.0.0.1", "0")), udp("u2", inet("", "5555"), inet("127.0.0.1", "0"))],
@@ -119,6 +119,7 @@ const DIALOGUES: readonly Dialogue[] = [
       udp("u3", inet("127.0.0.1", "5555"), inet("1.2.3.4", "7")),
       udp("u3", inet("127.0.0.1", "abc")),
       ask("chardev-remove", { id: "u" }),
+      chardev("tty", "serial", { device: "/dev/nosuch" }),
       chardev("s", "socket", { addr: { type: "unix", data: { path: "moa-none", abstract: true } }, server: false }),
       prompt("chardev-add udp,id=h"),
       prompt("chardev-add udp,id=h,port=5555,host=127.0.0.1"),

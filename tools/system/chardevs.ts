@@ -34,6 +34,9 @@ export function readChardev(text: string, origin: string, settings: Settings): v
     return;
   }
   for (const warning of warnings) settings.notes.push({ text: `warning: ${warning}`, origin });
+  if (pairs.some(({ name, value }) => name === "backend" && value === "tty")) {
+    settings.notes.push({ text: "warning: The alias 'tty' is deprecated, use 'serial' instead", origin });
+  }
   const id = pairs.find(({ name }) => name === "id")?.value;
   if (id !== undefined && settings.chardevs.some((other) => other.id === id)) {
     throw new CommandLineError(`Duplicate ID '${id}' for chardev`);

@@ -54,6 +54,8 @@ function kindOf(backend: Backend): ChardevKind {
     }
     case "pipe":
       return { kind: "pipe", path: backend.data.device };
+    case "serial":
+      return { kind: "serial", path: backend.data.device };
     case "mux":
       return { kind: "mux", base: backend.data.chardev };
     case "socket":
