@@ -379,6 +379,7 @@ const REFUSED: readonly [text: string, message: string][] = [
   ["udp,id=a", "chardev: udp: remote port not specified"],
   ["udp,id=a,port=", "chardev: udp: remote port not specified"],
   ["udp,id=a,port=abc", "address resolution failed for localhost:abc: Servname not supported for ai_socktype"],
+  ["udp,id=a,host=[,port=:1]:5", "address resolution failed for [::1]:5: Servname not supported for ai_socktype"],
   ["udp,id=a,port=5,localport=abc", "address resolution failed for :abc: Servname not supported for ai_socktype"],
   [
     "udp,id=a,port=5,host=1.2.3.4,localaddr=::1",

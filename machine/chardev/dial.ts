@@ -156,7 +156,8 @@ export async function numericAddress(
   try {
     return await lookup(address.hostname);
   } catch (error) {
-    throw unresolved(address, "Name or service not known", error);
+    const isUnknown = (error as { readonly code?: unknown }).code === "ENOTFOUND";
+    throw unresolved(address, isUnknown ? "Name or service not known" : hostReason(error), error);
   }
 }
 

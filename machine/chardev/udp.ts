@@ -54,20 +54,23 @@ export class UdpChardev extends CharBackend {
 
   /** @throws {ChardevError} where a name means nothing, or the local address cannot be had */
   static async open(label: string, { remote, local }: UdpWish): Promise<UdpChardev> {
-    const target = await numericAddress({ ...remote, hostname: remote.hostname || "localhost" });
     const port = portNumber(remote);
-    const source = local ?? { transport: "tcp", hostname: "", port: "0" };
+    const target = await numericAddress({ ...remote, hostname: remote.hostname || "localhost" });
+    const source: Inet = { transport: "tcp", hostname: local?.hostname ?? "", port: local?.port || "0" };
     const own = source.hostname === "" ? undefined : await numericAddress(source);
     if (own !== undefined && own.family !== target.family) {
       throw unresolved(source, "Address family for hostname not supported");
     }
+    const ownPort = portNumber(source);
+    checkPermission(own?.address ?? (target.family === 6 ? "::" : "0.0.0.0"), ownPort);
+    if (port !== 0) checkPermission(target.address, port);
     const { createSocket } = await import("node:dgram");
     const socket = createSocket({ type: target.family === 6 ? "udp6" : "udp4", reuseAddr: true });
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once("error", reject);
         const where = own === undefined ? {} : { address: own.address };
-        socket.bind({ port: source.port === "" ? 0 : portNumber(source), ...where }, () => {
+        socket.bind({ port: ownPort, ...where }, () => {
           socket.off("error", reject);
           resolve();
         });
@@ -126,4 +129,11 @@ export class UdpChardev extends CharBackend {
     await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
     await this.#delivering;
   }
+}
+
+/** Node's sockets throw where nobody can catch it. @throws {ChardevError} without permission */
+function checkPermission(address: string, port: number): void {
+  const place = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+  const { state } = Deno.permissions.querySync({ name: "net", host: place });
+  if (state !== "granted") throw new ChardevError(`datagrams by way of ${place} need --allow-net`);
 }

@@ -32,10 +32,11 @@ const CLOSE_PROTOCOL_ERROR = 1002;
  */
 export async function acceptWebsocket(line: Line): Promise<Line | undefined> {
   const request = await readRequest(line);
-  if (request === undefined) return line.close(), undefined;
-  const answer = await answerTo(request.head);
-  await line.write(new TextEncoder().encode(answer.text)).catch(() => {});
-  if (answer.isAccepted) return new WebsocketLine(line, request.rest);
+  if (request !== undefined) {
+    const answer = await answerTo(request.head);
+    await line.write(new TextEncoder().encode(answer.text)).catch(() => {});
+    if (answer.isAccepted) return new WebsocketLine(line, request.rest);
+  }
   line.close();
   return undefined;
 }
