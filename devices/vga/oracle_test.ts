@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SeededRandom } from "../../base/random.ts";
 import { haveProgram } from "../../tests/support/programs.ts";
-import { picture } from "./picture.ts";
+import { picture, textScreen, visibleSize } from "./picture.ts";
 import {
   type Access,
   BYTES_MODE,
@@ -205,6 +205,9 @@ Deno.test({ name: "the card does as QEMU's", ignore }, async (t) => {
       if (hasNoPicture) return;
       const shown = picture(machine.vga);
       assertEquals([shown.width, shown.height], [there.width, there.height]);
+      if (textScreen(machine.vga) === undefined) {
+        assertEquals(visibleSize(machine.vga), { width: there.width, height: there.height });
+      }
       const wrong = shown.pixels.findIndex((part, at) => part !== there.pixels[at]);
       assert(wrong < 0, `pixel ${Math.floor(wrong / 3)}: ${shown.pixels[wrong]} is ${there.pixels[wrong]} in QEMU`);
     });

@@ -96,10 +96,17 @@ export function textCells(card: Card): TextCells | undefined {
   return { columns, rows, cells, cursor };
 }
 
-/** How many pixels the picture has. */
+/** How many pixels the picture of a graphics mode has; a text mode's size is its characters'. */
 export function visibleSize(card: Card): { readonly width: number; readonly height: number } {
   const { mode } = card.dispi;
-  return mode === undefined ? picture(card) : { width: mode.width, height: mode.height };
+  if (mode !== undefined) return { width: mode.width, height: mode.height };
+  return card.registers.isVisible ? graphicsSize(card) : { width: BLANK_WIDTH, height: BLANK_HEIGHT };
+}
+
+function graphicsSize({ registers }: Card): { readonly width: number; readonly height: number } {
+  const { crtc, graphics, sequencer } = registers.state;
+  const isWideDots = (graphics[5]! & 0x40) === 0 && (sequencer[1]! & 8) !== 0;
+  return { width: (crtc[1]! + 1) * (isWideDots ? 16 : 8), height: displayedLines(crtc) };
 }
 
 function blank(width: number, height: number): Picture {
@@ -247,9 +254,7 @@ function graphics(card: Card): Picture {
   const { crtc, graphics, sequencer, attribute } = registers.state;
   const shift = (graphics[5]! >> 5) & 3;
   const isDoubled = shift >= 2 || (sequencer[1]! & 8) !== 0;
-  const isWideDots = shift < 2 && (sequencer[1]! & 8) !== 0;
-  const width = (crtc[1]! + 1) * (isWideDots ? 16 : 8);
-  const height = displayedLines(crtc);
+  const { width, height } = graphicsSize(card);
   const { pixels } = blank(width, height);
   const enabled = attribute[0x12]! & 15;
   const colours = shift >= 2 ? dacColours(card) : sixteenColours(card);

@@ -45,7 +45,7 @@ Running
   -no-reboot, -no-shutdown  a reset ends, a power-off does not
 Monitor
   -monitor PLACE            stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,..., none
-  -serial PLACE             the same places for a serial port, and pty, udp:HOST:PORT, mon:PLACE
+  -serial PLACE             the same places for a serial port, and pty, /dev/ttyS0, udp:HOST:PORT, mon:PLACE
   -debugcon PLACE           what the guest writes to port E9
   -chardev ..., -mon ...    the same in two steps
   -display curses           the screen on this terminal; Alt-1 screen, Alt-2 monitor, Alt-3 serial port
