@@ -1,38 +1,48 @@
 /**
  * Keys: scan codes become characters in the buffer of the BIOS data area (interrupt 9), which int 16h gives out.
  *
- * A US keyboard. Left out: other layouts, Pause and Print Screen as such, the old and the new functions' different keys.
+ * Left out: other layouts than the US one (DOS has drivers for them), Pause, which is passed over, lights.
  *
  * Source: [IBM AT TR] "Keyboard", scan code set 1; Ralf Brown's Interrupt List, INT 16h.
  *
  * @module
  */
 import type { FirmwareCall } from "./call.ts";
+import { keypadDigit, oldWord, SHIFT, wordOf } from "./key_words.ts";
 import { BDA, EXTENDED_AREA, type FirmwareSite } from "./site.ts";
 
-/** What keys 02h to 39h give: alone, and with Shift. */
-const PLAIN = "\x1b1234567890-=\b\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
-const SHIFTED = '\x1b!@#$%^&*()_+\b\0QWERTYUIOP{}\r\0ASDFGHJKL:"~\0|ZXCVBNM<>?\0*\0 ';
-const FIRST_KEY = 0x01;
-/** Digits of the keypad, where Num Lock is on. */
-const KEYPAD = "789-456+1230.";
-const FIRST_KEYPAD = 0x47;
-const FIRST_FUNCTION = 0x3b;
-
-const RIGHT_SHIFT = 0x01;
-const LEFT_SHIFT = 0x02;
-const CONTROL = 0x04;
-const ALT = 0x08;
-const NUM_LOCK = 0x20;
-const CAPS_LOCK = 0x40;
 /** Keys that are held: their bits in the shift flags. */
-const HELD: Readonly<Record<number, number>> = { 0x2a: LEFT_SHIFT, 0x36: RIGHT_SHIFT, 0x1d: CONTROL, 0x38: ALT };
+const HELD: Readonly<Record<number, number>> = {
+  0x2a: SHIFT.left,
+  0x36: SHIFT.right,
+  0x1d: SHIFT.control,
+  0x38: SHIFT.alt,
+};
 /** Keys that turn something on and off. */
-const LOCKS: Readonly<Record<number, number>> = { 0x45: NUM_LOCK, 0x3a: CAPS_LOCK, 0x46: 0x10 };
+const LOCKS: Readonly<Record<number, number>> = { 0x3a: SHIFT.caps, 0x45: SHIFT.num, 0x46: SHIFT.scroll };
+const KEY = {
+  control: 0x1d,
+  printScreen: 0x37,
+  alt: 0x38,
+  num: 0x45,
+  break: 0x46,
+  insert: 0x52,
+  delete: 0x53,
+} as const;
+/** Left keys among the second flags, right ones among the third. */
+const LEFT = { control: 0x01, alt: 0x02 } as const;
+const RIGHT = { control: 0x04, alt: 0x08 } as const;
+const INTERRUPT = { printScreen: 0x05, break: 0x1b } as const;
+const BREAK_SEEN = 0x80;
+const WARM_START = 0x1234;
 const COMMAND_BYTE = 0x61;
+const PULSE_RESET = 0xfe;
 const RELEASED = 0x80;
 const EXTENDED = 0xe0;
 const EXTENDED_SEEN = 0x02;
+/** Pause is E1h and two codes that are other keys' otherwise. */
+const PAUSE = 0xe1;
+const PAUSE_SEEN = 0x01;
 
 /** Interrupt 9 and int 16h. */
 export class KeyboardService {
@@ -65,21 +75,83 @@ export class KeyboardService {
   scanCode(call: FirmwareCall): void {
     const { memory } = this.#site;
     const code = call.al;
-    const extended = memory.readValue(BDA.extendedFlags, 1);
-    if (code === EXTENDED) return memory.writeValue(BDA.extendedFlags, 1, extended | EXTENDED_SEEN);
-    memory.writeValue(BDA.extendedFlags, 1, extended & ~EXTENDED_SEEN);
-    const isExtended = (extended & EXTENDED_SEEN) !== 0;
+    const seen = memory.readValue(BDA.extendedFlags, 1);
+    if (code === EXTENDED) return memory.writeValue(BDA.extendedFlags, 1, seen | EXTENDED_SEEN);
+    if (code === PAUSE) return memory.writeValue(BDA.extendedFlags, 1, seen | PAUSE_SEEN);
     const key = code & ~RELEASED;
-    const flags = memory.readValue(BDA.shiftFlags, 1);
+    if ((seen & PAUSE_SEEN) !== 0 && key === KEY.control) return;
+    memory.writeValue(BDA.extendedFlags, 1, seen & ~EXTENDED_SEEN & ~PAUSE_SEEN);
+    if ((seen & PAUSE_SEEN) !== 0 && key === KEY.num) return;
+    const isExtended = (seen & EXTENDED_SEEN) !== 0;
+    if (this.#follow(key, isExtended, (code & RELEASED) === 0) || (code & RELEASED) !== 0) return;
+    this.#press(key, isExtended, memory.readValue(BDA.shiftFlags, 1));
+  }
+
+  /** Keeps the flags of keys that are held or lock; whether that is all there is to this key. */
+  #follow(key: number, isExtended: boolean, isDown: boolean): boolean {
     const held = HELD[key];
-    if (held !== undefined && !(isExtended && (held & (LEFT_SHIFT | RIGHT_SHIFT)) !== 0)) {
-      return memory.writeValue(BDA.shiftFlags, 1, (code & RELEASED) !== 0 ? flags & ~held : flags | held);
+    if (held !== undefined) {
+      // Some keys come with a Shift that nobody has pressed.
+      if (isExtended && (held & (SHIFT.left | SHIFT.right)) !== 0) return true;
+      this.#mark(BDA.shiftFlags, held, isDown);
+      const side = key === KEY.control ? "control" : key === KEY.alt ? "alt" : undefined;
+      if (side !== undefined && isExtended) this.#mark(BDA.extendedFlags, RIGHT[side], isDown);
+      else if (side !== undefined) this.#mark(BDA.shiftFlags + 1, LEFT[side], isDown);
+      if (key === KEY.alt && !isDown) this.#endComposing();
+      return true;
     }
-    if ((code & RELEASED) !== 0) return;
-    const lock = LOCKS[key];
-    if (lock !== undefined && !isExtended) return memory.writeValue(BDA.shiftFlags, 1, flags ^ lock);
+    const lock = isExtended ? undefined : LOCKS[key];
+    if (lock === undefined) return false;
+    const isHeld = (this.#site.memory.readValue(BDA.shiftFlags + 1, 1) & lock) !== 0;
+    this.#mark(BDA.shiftFlags + 1, lock, isDown);
+    if (isDown && !isHeld) this.#toggle(lock);
+    return true;
+  }
+
+  #press(key: number, isExtended: boolean, flags: number): void {
+    const { memory, ports } = this.#site;
+    const control = (flags & SHIFT.control) !== 0;
+    const alt = (flags & SHIFT.alt) !== 0;
+    if (control && alt && key === KEY.delete) {
+      memory.writeValue(BDA.resetFlag, 2, WARM_START);
+      return ports.writeValue(0x64, 1, PULSE_RESET);
+    }
+    if (isExtended && control && key === KEY.break) {
+      memory.writeValue(BDA.breakFlag, 1, BREAK_SEEN);
+      memory.writeValue(BDA.bufferHead, 2, memory.readValue(BDA.bufferStart, 2));
+      memory.writeValue(BDA.bufferTail, 2, memory.readValue(BDA.bufferStart, 2));
+      memory.writeValue(EXTENDED_AREA.keyInterrupt, 1, INTERRUPT.break);
+      return void this.store(0);
+    }
+    if (isExtended && key === KEY.printScreen) {
+      return memory.writeValue(EXTENDED_AREA.keyInterrupt, 1, INTERRUPT.printScreen);
+    }
+    const digit = alt && !isExtended ? keypadDigit(key) : undefined;
+    if (digit !== undefined) {
+      return memory.writeValue(BDA.composed, 1, (memory.readValue(BDA.composed, 1) * 10 + digit) & 0xff);
+    }
     const pressed = wordOf(key, flags, isExtended);
+    if (key === KEY.insert && pressed !== undefined && (pressed & 0xff) !== 0x30) this.#toggle(SHIFT.insert);
     if (pressed !== undefined) this.store(pressed);
+  }
+
+  /** Alt is let go: the number that was typed meanwhile is a character. */
+  #endComposing(): void {
+    const { memory } = this.#site;
+    const code = memory.readValue(BDA.composed, 1);
+    memory.writeValue(BDA.composed, 1, 0);
+    if (code !== 0) this.store(code);
+  }
+
+  #mark(at: number, bit: number, isSet: boolean): void {
+    const { memory } = this.#site;
+    const value = memory.readValue(at, 1);
+    memory.writeValue(at, 1, isSet ? value | bit : value & ~bit);
+  }
+
+  #toggle(bit: number): void {
+    const { memory } = this.#site;
+    memory.writeValue(BDA.shiftFlags, 1, memory.readValue(BDA.shiftFlags, 1) ^ bit);
   }
 
   /** Puts a key into the buffer: scan code above, character below. `false` where it is full. */
@@ -102,14 +174,14 @@ export class KeyboardService {
         const key = this.#first();
         if (key === undefined) return "sleep";
         memory.writeValue(BDA.bufferHead, 2, this.#next(memory.readValue(BDA.bufferHead, 2)));
-        call.ax = key;
+        call.ax = call.ah === 0x00 ? oldWord(key) : key;
         return;
       }
       case 0x01:
       case 0x11: {
         const key = this.#first();
         call.zero = key === undefined;
-        if (key !== undefined) call.ax = key;
+        if (key !== undefined) call.ax = call.ah === 0x01 ? oldWord(key) : key;
         return;
       }
       case 0x02:
@@ -119,7 +191,8 @@ export class KeyboardService {
         call.al = this.store(call.cx) ? 0 : 1;
         return;
       case 0x12:
-        call.ax = memory.readValue(BDA.shiftFlags, 2);
+        call.al = memory.readValue(BDA.shiftFlags, 1);
+        call.ah = (memory.readValue(BDA.shiftFlags + 1, 1) & 0x73) | (memory.readValue(BDA.extendedFlags, 1) & 0x0c);
         return;
       case 0x03:
       case 0x09:
@@ -141,41 +214,4 @@ export class KeyboardService {
     const next = at + 2;
     return next >= memory.readValue(BDA.bufferLimit, 2) ? memory.readValue(BDA.bufferStart, 2) : next;
   }
-}
-
-/** What a key gives with these shift flags; `undefined` where it gives nothing. */
-function wordOf(key: number, flags: number, isExtended: boolean): number | undefined {
-  const shift = (flags & (LEFT_SHIFT | RIGHT_SHIFT)) !== 0;
-  const control = (flags & CONTROL) !== 0;
-  const alt = (flags & ALT) !== 0;
-  if (isExtended) {
-    // The keypad's Enter and slash are characters; all others are the grey keys.
-    if (key === 0x1c) return 0xe00d;
-    if (key === 0x35) return 0xe02f;
-    return (key << 8) | (alt || control ? 0 : 0xe0);
-  }
-  if (key >= FIRST_FUNCTION && key < FIRST_FUNCTION + 10) {
-    return (key + (alt ? 0x2d : control ? 0x23 : shift ? 0x19 : 0)) << 8;
-  }
-  if (key === 0x57 || key === 0x58) return (key + (alt ? 0x34 : control ? 0x32 : shift ? 0x30 : 0x2e)) << 8;
-  if (key >= FIRST_KEYPAD && key < FIRST_KEYPAD + KEYPAD.length) {
-    const character = KEYPAD[key - FIRST_KEYPAD]!;
-    const digits = ((flags & NUM_LOCK) !== 0) !== shift || character === "-" || character === "+";
-    return digits ? (key << 8) | character.charCodeAt(0) : key << 8;
-  }
-  const index = key - FIRST_KEY;
-  if (index < 0 || index >= PLAIN.length) return undefined;
-  const plain = PLAIN[index]!;
-  const isLetter = plain >= "a" && plain <= "z";
-  if (alt) return key === 0x39 ? 0x3920 : key << 8;
-  if (control) {
-    if (isLetter) return (key << 8) | (plain.charCodeAt(0) & 0x1f);
-    const special: Readonly<Record<string, number>> = { "[": 0x1b, "\\": 0x1c, "]": 0x1d, "6": 0x1e, "-": 0x1f };
-    const code = plain === "\r" ? 0x0a : plain === "\b" ? 0x7f : plain === " " ? 0x20 : special[plain];
-    return code === undefined ? undefined : (key << 8) | code;
-  }
-  const caps = (flags & CAPS_LOCK) !== 0 && isLetter;
-  const character = (shift !== caps ? SHIFTED : PLAIN)[index]!;
-  if (key === 0x0f && shift) return 0x0f00;
-  return character === "\0" ? undefined : (key << 8) | character.charCodeAt(0);
 }

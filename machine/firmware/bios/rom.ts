@@ -176,6 +176,23 @@ keyboard:
         pushf
         push cs
         call hostkey
+        mov al, 0x20
+        out 0x20, al
+        ; Print Screen and Break
+        push ds
+        mov ax, EXTENDED_SEGMENT
+        mov ds, ax
+        mov al, [0x31]
+        mov byte [0x31], 0
+        pop ds
+        cmp al, 0x1b
+        jne .print
+        int 0x1b
+.print: cmp al, 0x05
+        jne .end
+        int 0x05
+.end:   pop ax
+        iret
 .done:  mov al, 0x20
         out 0x20, al
         pop ax

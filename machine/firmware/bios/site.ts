@@ -50,6 +50,7 @@ export const BDA = {
   equipment: 0x410,
   memoryKiB: 0x413,
   shiftFlags: 0x417,
+  composed: 0x419,
   bufferHead: 0x41a,
   bufferTail: 0x41c,
   buffer: 0x41e,
@@ -65,6 +66,8 @@ export const BDA = {
   crtcPort: 0x463,
   ticks: 0x46c,
   midnight: 0x470,
+  breakFlag: 0x471,
+  resetFlag: 0x472,
   hardDiskStatus: 0x474,
   hardDisks: 0x475,
   bufferStart: 0x480,
@@ -92,4 +95,6 @@ export const EXTENDED_AREA = {
   mouseBytes: LOW_MEMORY_KIB * 1024 + 0x28,
   /** The keyboard controller's command byte: reading it there would raise an interrupt. */
   keyboardMode: LOW_MEMORY_KIB * 1024 + 0x30,
+  /** An interrupt that a key asks for, 0 for none: the ROM looks there. */
+  keyInterrupt: LOW_MEMORY_KIB * 1024 + 0x31,
 } as const;
