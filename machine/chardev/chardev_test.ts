@@ -362,6 +362,7 @@ const REFUSED: readonly [text: string, message: string][] = [
   ["socket,id=a,fd=999", "File descriptor '999' is not a socket"],
   ["socket,id=a,fd=0,server=on", "File descriptor '0' is not a socket"],
   ["socket,id=a,host=127.0.0.1,port=1", "Failed to connect to '127.0.0.1:1': Connection refused"],
+  ["socket,id=a,host=127.0.0.1,port=0", "Failed to connect to '127.0.0.1:0': Connection refused"],
   [
     "socket,id=a,host=127.0.0.1,port=abc",
     "address resolution failed for 127.0.0.1:abc: Servname not supported for ai_socktype",

@@ -135,6 +135,8 @@ export async function connect(address: SocketAddress): Promise<Line> {
     case "tcp": {
       const port = portNumber(address);
       if (address.hostname === "") throw unresolved(address, "Name or service not known");
+      // Deno takes it for no port at all.
+      if (port === 0) throw new ChardevError(`Failed to connect to '${address.hostname}:0': Connection refused`);
       return denoLine(await opening(address, "connect", () => Deno.connect({ hostname: address.hostname, port })));
     }
   }

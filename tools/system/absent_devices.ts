@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { parseBool } from "../../base/keyval.ts";
+import { parseKeyval } from "../../base/keyval_tree.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -15,6 +17,7 @@ const NET_TYPES = [...NETS, "netmap", "vhost-vdpa"];
 export function readDisplay(text: string, settings: Settings): void {
   const type = first(text);
   if (type === "none" || type === "curses") {
+    checkDisplayOptions(type, text);
     settings.display = type;
     return;
   }
@@ -24,11 +27,26 @@ export function readDisplay(text: string, settings: Settings): void {
   } else throw new CommandLineError(`Parameter 'type' does not accept value '${type}'`);
 }
 
+/** What may be said of a display and has no effect on these. */
+const DISPLAY_SWITCHES = ["full-screen", "window-close", "show-cursor"];
+const GL_MODES = ["off", "on", "core", "es"];
+
+function checkDisplayOptions(type: "none" | "curses", text: string): void {
+  for (const [name, value] of Object.entries(parseKeyval(text, { impliedKey: "type" }).tree)) {
+    if (name === "type" || (name === "charset" && type === "curses")) continue;
+    if (DISPLAY_SWITCHES.includes(name)) parseBool(String(value), name);
+    else if (name !== "gl") throw new CommandLineError(`Parameter '${name}' is unexpected`);
+    else if (!GL_MODES.includes(String(value))) {
+      throw new CommandLineError(`Parameter 'gl' does not accept value '${value}'`);
+    }
+  }
+}
+
 export function readVga(text: string, settings: Settings): void {
   if (text === "none" || text === "std") settings.vga = text;
   else if (text === "help") settings.listing ??= { kind: "vga" };
   else if (VGAS.includes(text)) {
-    throw new CommandLineError(`-vga ${text}: there is no such graphics card in moa (use std or none)`);
+    throw new CommandLineError(`there is no such graphics card in moa (use std or none)`);
   } else throw new CommandLineError(`unknown vga type: ${text}`);
 }
 

@@ -85,6 +85,16 @@ Deno.test("what QEMU has and moa has not is refused by its name", () => {
 
 Deno.test("absent devices may be declined", () => {
   settingsOf(..."-display none -vga none -net none -nic none -serial none -parallel null -no-user-config".split(" "));
+  settingsOf("-display", "none,gl=off,full-screen=on");
+  // Texts of qemu-system-x86_64 7.2.
+  for (
+    const [text, message] of [
+      ["none,charset=CP437", "Parameter 'charset' is unexpected"],
+      ["none,gl=foo", "Parameter 'gl' does not accept value 'foo'"],
+      ["none,full-screen=maybe", "Parameter 'full-screen' expects 'on' or 'off'"],
+      ["none,foo", "Expected '=' after parameter 'foo'"],
+    ] as const
+  ) assertThrows(() => settingsOf("-display", text), Error, message);
   const refused: [string, string][] = [["-vga", "cirrus"], ["-net", "user"], ["-display", "gtk"]];
   for (const args of refused) assertThrows(() => settingsOf(...args), CommandLineError, "in moa");
 });

@@ -28,7 +28,7 @@ export function readPort(kind: Kind, text: string, origin: string, settings: Set
   if (text === "none") return;
   const failed = couldNotConnect(kind, text, origin);
   if (named !== undefined) {
-    settings.lateChecks.push({ id, failure: new CommandLineError(failed, undefined, undefined, { unnamed: origin }) });
+    settings.lateChecks.push({ id, failure: new CommandLineError(failed) });
     return;
   }
   try {

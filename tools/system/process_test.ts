@@ -61,6 +61,16 @@ Deno.test("without a disk there is one to try things on, and it goes in the end"
   assertEquals([...Deno.readDirSync(temp.path)], []);
 });
 
+Deno.test("what is wrong with a port's other end is said once, with its option", async () => {
+  const system = (...args: string[]) => run(Deno.execPath(), ["run", "-q", "-A", ENTRY, "system", ...args]);
+  const { code, stderr } = await system("-nodefaults", "-S", "-display", "none", "-serial", "chardev:zz");
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    "moa: -serial chardev:zz: could not connect serial device to character backend 'chardev:zz'\n",
+  );
+});
+
 Deno.test("with a kernel there is no disk that nobody asked for", async () => {
   const { code, stderr } = await run(Deno.execPath(), ["run", "-q", "-A", ENTRY, "system", "-kernel", "/nonexistent"], {
     stdin: "",

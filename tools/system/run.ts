@@ -233,17 +233,20 @@ function promptIsPiped(chardevs: ChardevSet, { monitors }: Settings): boolean {
 /** Opens all character devices, in order; a socket that waits holds up the others. @throws CommandLineError */
 async function openChardevs(settings: Settings, program: Program, site: RunSite): Promise<ChardevSet> {
   await using undo = new AsyncDisposableStack();
+  /** The option that is carried out. */
+  let opening: string | undefined;
   const chardevs = undo.use(
     new ChardevSet({
       streams: site.streams ?? Deno,
       clock: new HostClock(),
-      note: (text) => program.error(text),
+      note: (text) => say(program, text, opening),
       ...(settings.escape === undefined ? {} : { escape: settings.escape }),
     }),
   );
   // Ports come last: where two want standard input and output, it is the port that cannot have it.
   const ordered = settings.chardevs.toSorted((a, b) => Number("failed" in a) - Number("failed" in b));
   for (const { id, wish, origin, failed } of ordered) {
+    opening = origin;
     try {
       await chardevs.add(id, wish);
       const terminal = chardevs.terminalOf(id);
@@ -252,6 +255,7 @@ async function openChardevs(settings: Settings, program: Program, site: RunSite)
       throw error instanceof ChardevError ? new CommandLineError(error.message, origin, failed ?? error.hint) : error;
     }
   }
+  opening = undefined;
   for (const { id, failure } of settings.lateChecks) {
     if (chardevs.find(id) === undefined) settings.lateFailure ??= failure;
   }
