@@ -4,5 +4,5 @@
  * @module
  */
 export { firstSector } from "./first_sector.ts";
-export { type Geometry, guessGeometry, translationFor } from "./geometry.ts";
+export { type Geometry, geometryOfSize, guessGeometry, type Translation, translationFor } from "./geometry.ts";
 export * from "./properties.ts";

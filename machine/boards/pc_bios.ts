@@ -8,6 +8,7 @@ import type { Device } from "../../devices/bus/mod.ts";
 import { splitRam } from "../../devices/chipset/mod.ts";
 import { layOutLinux } from "../firmware/linux.ts";
 import { type BiosSite, BuiltInBios, type FirmwareDisk } from "../firmware/mod.ts";
+import { biosShapes } from "./bios_shapes.ts";
 import type { BoardSite } from "./board.ts";
 import { driveBootIndex } from "./boot_paths.ts";
 
@@ -49,6 +50,8 @@ function firmwareDisks(devices: readonly Device[]): FirmwareDisk[] {
     .flatMap((device) => {
       const kind = KINDS[device.type.name];
       const { drive } = device.properties as Readonly<Record<string, unknown>>;
-      return kind !== undefined && drive instanceof BlockBackend ? [{ kind, backend: drive }] : [];
+      return kind !== undefined && drive instanceof BlockBackend
+        ? [{ kind, backend: drive, ...kind === "disk" ? biosShapes(device) : {} }]
+        : [];
     });
 }

@@ -169,9 +169,9 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
         const [last, heads] = [media === 2 ? 79 : 20, media === 2 ? 1 : 3];
         const [lowCx, highCx, drives, headsSeen] = machine.read(0x504, 4);
         assertEquals([lowCx! & 0x3f, headsSeen], [sectors, heads]);
-        // The emulated one, and the machine's own. SeaBIOS counts a disk twice, and keeps its last cylinder to itself.
+        // The emulated one, and the machine's own. SeaBIOS counts a disk twice. The last cylinder of a disk is not told.
         assert(drives === 2 || (media === 4 && firmware === "SeaBIOS" && drives === 3), `${drives}`);
-        assert(highCx === last || (media === 4 && firmware === "SeaBIOS" && highCx === last - 1), `${highCx}`);
+        assert(highCx === last || (media === 4 && highCx === last - 1), `${highCx}`);
         const packet = machine.read(0x520, 0x13);
         assertEquals([packet[0], packet[1]! & 0x0f, packet[2]], [0x13, media, drive]);
         assertEquals([...machine.read(0x508, 2)], [0, 0]);

@@ -12,8 +12,8 @@ import { IoVector } from "../../../base/io_vector.ts";
 import { SECTOR_BYTES } from "../../../base/units.ts";
 import { BlockError } from "../../../block/mod.ts";
 import { type FirmwareCall, linear } from "./call.ts";
-import { CD_BLOCK_BYTES, DiskEmulation, type DiskShape, emulatedBytes, emulatedNumber } from "./emulation.ts";
-import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
+import { CD_BLOCK_BYTES, DiskEmulation, emulatedBytes, emulatedNumber } from "./emulation.ts";
+import { BDA, type DiskShape, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 
 const STATUS = {
   ok: 0x00,
@@ -28,6 +28,10 @@ const FIRST_DISK = 0x80;
 const FIRST_CD = 0xe0;
 /** Stands for every CD where emulation ends. */
 const ALL_CDS = 0x7f;
+/** What an ATA drive's own shape reaches. */
+const MAX_CYLINDERS = 16383;
+const MAX_HEADS = 16;
+const MAX_SECTORS = 63;
 /** What one call moves at most. */
 const MAX_BLOCKS = 127;
 
@@ -144,7 +148,7 @@ export class DiskService {
     const disk = this.#site.disks().filter((one) => one.kind === kind)[index];
     if (disk === undefined) return undefined;
     const bytes = disk.backend.sizeBytes;
-    const shape = kind === "floppy" ? floppyShape(bytes) : diskShape(bytes);
+    const shape = kind === "floppy" ? floppyShape(bytes) : disk.shape ?? diskShape(bytes);
     return { ...disk, start: 0, bytes, shape, isEmulated: false };
   }
 
@@ -231,7 +235,8 @@ export class DiskService {
   #parameters(call: FirmwareCall, disk: ServedDisk): void {
     if (disk.kind === "cd") return this.#end(call, STATUS.badCommand);
     const { shape } = disk;
-    const last = shape.cylinders - 1;
+    // The last cylinder of a disk is kept for tests of it, as ever.
+    const last = disk.kind === "disk" ? Math.max(0, shape.cylinders - 2) : shape.cylinders - 1;
     const first = disk.kind === "floppy" ? 0 : FIRST_DISK;
     let others = 0;
     while (this.find(first + others) !== undefined) others++;
@@ -256,7 +261,8 @@ export class DiskService {
       call.ah = 0x02;
       return;
     }
-    const sectors = Math.min(Math.floor(disk.bytes / SECTOR_BYTES), 0xffff_ffff);
+    const { cylinders, heads, sectors: perTrack } = disk.shape;
+    const sectors = Math.max(0, cylinders - 1) * heads * perTrack;
     call.ah = 0x03;
     call.cx = Math.floor(sectors / 0x10000);
     call.dx = sectors % 0x10000;
@@ -265,19 +271,24 @@ export class DiskService {
   #extendedParameters(call: FirmwareCall, disk: ServedDisk): void {
     const { memory } = this.#site;
     const at = linear(call.ds, call.si);
-    if (memory.readValue(at, 2) < 26) return this.#end(call, STATUS.badCommand);
+    const room = memory.readValue(at, 2);
+    if (room < 26) return this.#end(call, STATUS.badCommand);
     const unit = this.blockBytes(disk);
     const blocks = Math.floor(disk.bytes / unit);
-    const { shape } = disk;
-    memory.writeValue(at, 2, 26);
-    // The shape is valid for disks; a CD is removable and can be locked.
-    memory.writeValue(at + 2, 2, disk.kind === "cd" ? 0x0014 : 0x0002);
-    memory.writeValue(at + 4, 4, disk.kind === "cd" ? 0xffff_ffff : shape.cylinders);
-    memory.writeValue(at + 8, 4, disk.kind === "cd" ? 0xffff_ffff : shape.heads);
-    memory.writeValue(at + 12, 4, disk.kind === "cd" ? 0xffff_ffff : shape.sectors);
+    const isCd = disk.kind === "cd";
+    // The drive's own shape, valid while it reaches all of it; a CD is removable and can be locked.
+    const { cylinders, heads, sectors } = disk.physical ?? disk.shape;
+    const isWhole = blocks <= MAX_CYLINDERS * MAX_HEADS * MAX_SECTORS;
+    memory.writeValue(at, 2, room < 30 ? 26 : 30);
+    memory.writeValue(at + 2, 2, isCd ? 0x0014 : isWhole ? 0x0002 : 0);
+    for (const [index, value] of [cylinders, heads, sectors].entries()) {
+      memory.writeValue(at + 4 + 4 * index, 4, isCd ? 0xffff_ffff : value);
+    }
     memory.writeValue(at + 16, 4, blocks % 2 ** 32);
     memory.writeValue(at + 20, 4, Math.floor(blocks / 2 ** 32));
     memory.writeValue(at + 24, 2, unit);
+    // There is no table of the drive's ports.
+    if (room >= 30) memory.writeValue(at + 26, 4, 0xffff_ffff);
     this.#end(call, STATUS.ok);
   }
 

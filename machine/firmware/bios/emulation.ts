@@ -9,7 +9,7 @@
  */
 import { SECTOR_BYTES } from "../../../base/units.ts";
 import type { AddressSpace } from "../../../devices/bus/mod.ts";
-import { BDA, EXTENDED_AREA } from "./site.ts";
+import { BDA, type DiskShape, EXTENDED_AREA } from "./site.ts";
 
 /** Bytes of a CD's block. */
 export const CD_BLOCK_BYTES = 2048;
@@ -18,13 +18,6 @@ const FIRST_DISK = 0x80;
 const HARD_DISK = 4;
 const FLOPPY_PRESENT = 0x01;
 const FLOPPY_COUNT_SHIFT = 6;
-
-/** Cylinders, heads and sectors of a track. */
-export interface DiskShape {
-  readonly cylinders: number;
-  readonly heads: number;
-  readonly sectors: number;
-}
 
 /** Floppies by the catalog's media type. */
 const FLOPPIES: Readonly<Record<number, DiskShape>> = {

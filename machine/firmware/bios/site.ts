@@ -9,10 +9,20 @@ import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
 import type { LinuxImage } from "../linux.ts";
 import type { FirmwareCall } from "./call.ts";
 
+/** Cylinders, heads and sectors of a track. */
+export interface DiskShape {
+  readonly cylinders: number;
+  readonly heads: number;
+  readonly sectors: number;
+}
+
 /** A disk that the firmware serves; its number in int 13h follows from kind and order. */
 export interface FirmwareDisk {
   readonly kind: "floppy" | "disk" | "cd";
   readonly backend: BlockBackend;
+  /** Of disks: what int 13h shows, and the drive's own; both follow from the size where they are absent. */
+  readonly shape?: DiskShape;
+  readonly physical?: DiskShape;
 }
 
 /** The machine around the services. */
