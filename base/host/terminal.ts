@@ -75,7 +75,8 @@ export class HostTerminal {
   /** Readable once nobody is to wait any more. */
   readonly #wake: number;
   readonly #buffer = new Uint8Array(READ_BYTES);
-  readonly #waits = new Set<Promise<unknown>>();
+  /** Calls under way, each with its memory, which has to stay where it is. */
+  readonly #waits = new Map<Promise<number>, Uint8Array>();
   #isClosed = false;
 
   /** Takes over a descriptor that does not wait. @throws HostError, with the descriptor closed */
@@ -129,8 +130,9 @@ export class HostTerminal {
     set.setInt16(4, what === "input" ? POLLIN : POLLOUT, true);
     set.setInt32(8, this.#wake, true);
     set.setInt16(12, POLLIN, true);
-    const waiting = this.#host.symbols.poll_pool(new Uint8Array(set.buffer), 2n, -1);
-    this.#waits.add(waiting);
+    const memory = new Uint8Array(set.buffer);
+    const waiting = this.#host.symbols.poll_pool(memory, 2n, -1);
+    this.#waits.set(waiting, memory);
     await waiting;
     this.#waits.delete(waiting);
   }
@@ -155,7 +157,7 @@ export class HostTerminal {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.symbols.write(this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8n);
-    await Promise.all(this.#waits);
+    await Promise.all(this.#waits.keys());
     closeDescriptor(this.#host, this.#descriptor);
     closeDescriptor(this.#host, this.#wake);
   }
