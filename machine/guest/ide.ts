@@ -12,7 +12,7 @@
  */
 import type { GuestBus } from "./bus.ts";
 import { AtaStatus, type AtaTaskFile, type DmaArea, IdeChannelDriver, IdeError, type Sense } from "./ide_channel.ts";
-import { type PciFunction, scanPci } from "./pci.ts";
+import { assignPci, type PciFunction, scanPci } from "./pci.ts";
 
 export { AtaStatus, type AtaTaskFile, type DmaArea, IdeError, type Sense } from "./ide_channel.ts";
 
@@ -29,7 +29,6 @@ const PACKET_BYTES = 12;
 const BYTE_COUNT = 0xfffe;
 const DEFAULT_AREA: DmaArea = { address: 0x80_0000, sizeBytes: 0x12_0000 };
 const BAR4 = 0x20;
-const MASTER_PORT = 0xc000;
 
 /** What IDENTIFY said, decoded. */
 export interface DriveIdentity {
@@ -310,7 +309,7 @@ export class IdeGuest {
   static async detect(bus: GuestBus, options: IdeCallOptions & { readonly area?: DmaArea } = {}): Promise<IdeGuest> {
     const functions = await scanPci(bus);
     const controller = functions.find((fn) => fn.classCode === 0x0101);
-    const master = controller === undefined ? undefined : await busMaster(controller);
+    const master = controller === undefined ? undefined : await busMaster(controller, functions);
     const area = options.area ?? DEFAULT_AREA;
     const half = Math.floor(area.sizeBytes / 2 / 0x10000) * 0x10000;
     const channel = (index: 0 | 1) =>
@@ -356,14 +355,9 @@ export class IdeGuest {
   }
 }
 
-async function busMaster(controller: PciFunction): Promise<number> {
-  let base = await controller.read(BAR4) & 0xfffc;
-  if (base === 0) {
-    await controller.write(BAR4, MASTER_PORT);
-    base = MASTER_PORT;
-  }
-  await controller.enable();
-  return base;
+async function busMaster(controller: PciFunction, present: readonly PciFunction[]): Promise<number> {
+  await assignPci([controller], present);
+  return await controller.read(BAR4) & 0xfffc;
 }
 
 /** Asks who is there: IDENTIFY, and IDENTIFY PACKET where the signature says so. */

@@ -175,18 +175,35 @@ export async function scanPci(bus: GuestBus): Promise<PciFunction[]> {
   return found;
 }
 
-/** Gives an address to every base address register that has none, and switches the functions on. */
-export async function assignPci(functions: readonly PciFunction[]): Promise<void> {
-  const next = { io: FIRST_PORT, memory: FIRST_MEMORY };
+/**
+ * Gives an address to every base address register of `functions` that has none, beside those of `present`, and switches
+ * the functions on.
+ */
+export async function assignPci(functions: readonly PciFunction[], present = functions): Promise<void> {
+  const taken: GuestBar[] = [];
+  for (const fn of present) taken.push(...(await fn.bars()).filter(({ address }) => address !== 0));
   for (const fn of functions) {
     const bars = await fn.bars();
-    for (const { index, kind, address, sizeBytes } of bars) {
-      if (address !== 0) continue;
-      const at = Math.ceil(next[kind] / sizeBytes) * sizeBytes;
-      next[kind] = at + sizeBytes;
-      await fn.assign(index, at);
+    for (const bar of bars) {
+      if (bar.address !== 0) continue;
+      const address = freePlace(bar, taken);
+      taken.push({ ...bar, address });
+      await fn.assign(bar.index, address);
     }
     if (bars.length > 0) await fn.enable();
+  }
+}
+
+/** The first place of its size that nobody has. */
+function freePlace({ kind, sizeBytes }: GuestBar, taken: readonly GuestBar[]): number {
+  const aligned = (address: number) => Math.ceil(address / sizeBytes) * sizeBytes;
+  let at = aligned(kind === "io" ? FIRST_PORT : FIRST_MEMORY);
+  for (;;) {
+    const other = taken.find((bar) =>
+      bar.kind === kind && bar.address < at + sizeBytes && bar.address + bar.sizeBytes > at
+    );
+    if (other === undefined) return at;
+    at = aligned(other.address + other.sizeBytes);
   }
 }
 

@@ -142,10 +142,9 @@ export class VirtioBlkGuest {
    * in equal parts.
    */
   static async detect(bus: GuestBus, options: VirtioBlkOptions = {}): Promise<VirtioBlkGuest[]> {
-    const functions = (await scanPci(bus)).filter(({ vendor, device }) =>
-      vendor === VIRTIO_VENDOR && DEVICES.includes(device)
-    );
-    await assignPci(functions);
+    const present = await scanPci(bus);
+    const functions = present.filter(({ vendor, device }) => vendor === VIRTIO_VENDOR && DEVICES.includes(device));
+    await assignPci(functions, present);
     const area = options.area ?? DEFAULT_AREA;
     const share = Math.floor(area.sizeBytes / Math.max(1, functions.length) / PAGE_BYTES) * PAGE_BYTES;
     const disks: VirtioBlkGuest[] = [];

@@ -9,7 +9,7 @@ import { haveProgram } from "../../tests/support/programs.ts";
 import { QemuGuest } from "../../tests/support/qemu_guest.ts";
 import { guestBus } from "../guest_bus.ts";
 import { testPc } from "../testing.ts";
-import { type GuestBus, VirtioBlkError, VirtioBlkGuest, type VirtioBlkOptions } from "./mod.ts";
+import { type GuestBus, IdeGuest, VirtioBlkError, VirtioBlkGuest, type VirtioBlkOptions } from "./mod.ts";
 
 const MiB = 1024 * 1024;
 /** Small, so that transfers are cut into several requests. */
@@ -125,5 +125,30 @@ for (const setup of SETUPS) {
       assertEquals(said, await withQemu(theirs.file, properties, (bus) => life(bus, driver)));
       assertEquals(await digest(await Deno.readFile(ours.file)), await digest(await Deno.readFile(theirs.file)));
     },
+  });
+}
+
+for (const first of ["ide", "virtio"] as const) {
+  Deno.test(`both controllers of one machine without firmware, ${first} first: DMA of both arrives`, async () => {
+    await using disk = await image();
+    const content = (await Deno.readFile(disk.file)).slice(0, 4096);
+    const raw = { file: disk.file, format: "raw", readOnly: true } as const;
+    const cd = { name: "c", ...raw, at: { interface: "ide", media: "cdrom", bus: 0, unit: 0 } } as const;
+    await using pc = await testPc({ drives: [cd, { name: "d", ...raw }] });
+    await pc.machine.addDevice({ driver: "virtio-blk-pci", properties: [["drive", "d"]] });
+    const bus = guestBus(pc.machine);
+    const drivers = {
+      ide: async () => {
+        const guest = await IdeGuest.detect(bus);
+        return async () => await guest.cd(0, 0).readDma(0, 2);
+      },
+      virtio: async () => {
+        const [guest] = await VirtioBlkGuest.detect(bus, { area: AREA });
+        return async () => await guest!.read(0, 8);
+      },
+    };
+    const one = await drivers[first]();
+    const other = await drivers[first === "ide" ? "virtio" : "ide"]();
+    assertEquals([await one(), await other()], [content, content]);
   });
 }
