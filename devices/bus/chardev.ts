@@ -62,6 +62,8 @@ export interface CharConnection extends Disposable {
 export interface Chardev {
   /** Its id. */
   readonly label: string;
+  /** It takes no further frontend. */
+  readonly isTaken?: boolean;
   /** @throws {PropertyError} `Device 'x' is in use` */
   connect(frontend: CharFrontend): CharConnection;
 }

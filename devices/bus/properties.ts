@@ -278,8 +278,10 @@ function chardev(): Property<Chardev | undefined> {
     parse(text, scope) {
       if (text === "") return undefined;
       const found = scope.chardev?.(text);
-      if (found !== undefined) return found;
-      throw new PropertyError(`Property '${scope.deviceType}.${scope.name}' can't find value '${text}'`);
+      const property = `Property '${scope.deviceType}.${scope.name}'`;
+      if (found === undefined) throw new PropertyError(`${property} can't find value '${text}'`);
+      if (!found.isTaken) return found;
+      throw new PropertyError(`${property} can't take value '${text}': Device '${found.label}' is in use`);
     },
     print: (value) => JSON.stringify(value?.label ?? ""),
   };

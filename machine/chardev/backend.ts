@@ -54,6 +54,10 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
     return this.#frontends.length > 0;
   }
 
+  get isTaken(): boolean {
+    return this.#frontends.length >= this.maxFrontends;
+  }
+
   /** A frontend listens: what `frontend-open` tells. */
   get frontendOpen(): boolean {
     return this.isBusy;
@@ -91,7 +95,7 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
   protected frontendChanged(): void {}
 
   connect(frontend: CharFrontend): CharConnection {
-    if (this.#frontends.length >= this.maxFrontends) throw new ChardevError(`Device '${this.label}' is in use`);
+    if (this.isTaken) throw new ChardevError(`Device '${this.label}' is in use`);
     const connection = new Connection(this, frontend);
     this.#frontends.push(connection);
     this.frontendChanged();
