@@ -22,6 +22,7 @@ const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
   0x1a: [0x00, 0x02, 0x04, 0xb1],
 };
 const AT = { dx: 24, cx: 28, ax: 32, number: 36 };
+const EXTENDED = 0x9fc00;
 const UNITS = [0, 1, 0x80, 0x81, 0xe0];
 
 for (const seed of [1, 2, 3]) {
@@ -78,6 +79,10 @@ for (const seed of [1, 2, 3]) {
       if (frame[AT.ax + 1] === 0x13) frame[AT.cx + 1] = 0;
       if (interrupt === 0x10 || interrupt === 0x15) frame[AT.ax] = random.below(0x38);
       if (random.below(2) === 0) frame[AT.dx] = UNITS[random.below(UNITS.length)]!;
+      // The firmware's own data lies where every program can write.
+      for (const area of [0x400, EXTENDED]) {
+        if (random.below(4) === 0) machine.memory.writeValue(area + random.below(0x100), 1, random.below(0x100));
+      }
       if (await call(frame) !== "sleeps") continue;
       // A key or the time would end it; a reset ends all.
       if (++sleeping % 8 === 0) await bios.reset();

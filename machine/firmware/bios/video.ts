@@ -32,6 +32,7 @@ const DISPI = { index: 0x1ce, data: 0x1cf, enable: 4 } as const;
 const INPUT_STATUS = 0x3da;
 const SERIAL = 0x3f8;
 const GREY_ON_BLACK = 0x07;
+const MAX_COLUMNS = 160;
 /** Characters of a string that are written before others have a turn. */
 const STRING_PIECE = 8;
 const BLANK = 0x20;
@@ -196,7 +197,7 @@ export class VideoService {
     const { memory, ports, toSerial } = this.#site;
     if (toSerial) ports.writeValue(SERIAL, 1, code);
     let [column, row] = this.#cursor(page);
-    const columns = memory.readValue(BDA.columns, 2);
+    const columns = this.#columns;
     switch (code) {
       case 0x07:
         return;
@@ -233,7 +234,7 @@ export class VideoService {
     window: TextWindow,
   ): void {
     const { memory } = this.#site;
-    const columns = memory.readValue(BDA.columns, 2);
+    const columns = this.#columns;
     const { top, left } = window;
     const bottom = Math.min(window.bottom, this.#lastRow);
     const right = Math.min(window.right, columns - 1);
@@ -323,6 +324,11 @@ export class VideoService {
     this.#setCursor(page, ...this.#cursor(page));
   }
 
+  /** A program may have written any number there; a screen that wide would take for ever to scroll. */
+  get #columns(): number {
+    return Math.min(MAX_COLUMNS, this.#site.memory.readValue(BDA.columns, 2));
+  }
+
   get #lastRow(): number {
     return this.#site.memory.readValue(BDA.rows, 1);
   }
@@ -343,7 +349,7 @@ export class VideoService {
 
   #cell(page: number, column: number, row: number): number {
     const { memory } = this.#site;
-    const columns = memory.readValue(BDA.columns, 2);
+    const columns = this.#columns;
     return TEXT + (page & 7) * memory.readValue(BDA.pageBytes, 2) + (row * columns + column) * CELL_BYTES;
   }
 

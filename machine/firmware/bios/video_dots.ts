@@ -117,9 +117,12 @@ export class VideoDots {
   scroll(mode: VideoMode, direction: "up" | "down", lines: number, colour: number, window: TextWindow): void {
     const height = this.#height(mode);
     const page = this.#site.memory.readValue(BDA.page, 1);
+    // Rows and columns in the data area may be any numbers: nothing beyond the screen is moved.
     const first = window.top * height;
-    const count = (window.bottom - window.top + 1) * height;
-    const by = lines * height;
+    const end = Math.min((window.bottom + 1) * height, mode.rows * mode.characterHeight);
+    const count = end - first;
+    if (count <= 0 || window.left >= mode.columns) return;
+    const by = Math.min(lines * height, count);
     const planes = mode.kind === "planes";
     if (planes) this.#setRegister(REGISTER.mode, WRITE_MODE.latches);
     for (let line = 0; line < count - by; line++) {
@@ -127,7 +130,7 @@ export class VideoDots {
       this.#copyLine(mode, page, window, direction === "up" ? to + by : to - by, to);
     }
     if (planes) this.#setRegister(REGISTER.mode, WRITE_MODE.colour);
-    for (let line = 0; line < Math.min(by, count); line++) {
+    for (let line = 0; line < by; line++) {
       this.#fillLine(mode, page, window, direction === "up" ? first + count - 1 - line : first + line, colour);
     }
     if (planes) this.#setRegister(REGISTER.mode, WRITE_MODE.plain);
@@ -159,7 +162,7 @@ export class VideoDots {
   /** The part of a line of dots that is within the window. */
   #span(mode: VideoMode, page: number, { left, right }: TextWindow, y: number): { at: number; bytes: number } {
     const perCharacter = mode.kind === "bytes" ? DOTS : mode.kind === "pairs" ? 2 : 1;
-    const bytes = (right - left + 1) * perCharacter;
+    const bytes = (Math.min(right, mode.columns - 1) - left + 1) * perCharacter;
     if (mode.kind === "planes" || mode.kind === "bytes") return { at: this.#at(mode, page, left * DOTS, y), bytes };
     return { at: packedPlace(mode, left * DOTS, y).at, bytes };
   }
