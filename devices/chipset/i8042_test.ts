@@ -35,6 +35,36 @@ Deno.test("the translation has the set 1 codes of a PC's keys", () => {
   }
 });
 
+// As QEMU 7.2's keyboard sends them, translated.
+for (
+  const [keys, codes] of [
+    [["print"], "e0 2a e0 37 e0 b7 e0 aa"],
+    [["ctrl", "print"], "1d e0 37 e0 b7 9d"],
+    [["shift", "print"], "2a e0 37 e0 b7 aa"],
+    [["alt", "print"], "38 b8 38 54 d4 b8 38 b8"],
+    [["pause"], "e1 1d 45 e1 9d c5"],
+    [["ctrl", "pause"], "1d e0 46 e0 c6 9d"],
+  ] as const
+) {
+  Deno.test(`${keys.join("-")} sends what the first keyboards sent for it`, async () => {
+    const machine = await chips();
+    machine.out(0x64, 0x60);
+    machine.out(0x60, 0x43);
+    const { keyboard } = machine.keyboardController;
+    const seen: string[] = [];
+    // The buffer holds sixteen bytes: each key is taken at once.
+    for (const key of keys) {
+      keyboard.key(key, true);
+      seen.push(bytes(machine));
+    }
+    for (const key of keys.toReversed()) {
+      keyboard.key(key, false);
+      seen.push(bytes(machine));
+    }
+    assertEquals(seen.filter((part) => part !== "").join(" "), codes);
+  });
+}
+
 Deno.test("a disabled keyboard's bytes wait", async () => {
   const machine = await chips();
   machine.out(0x64, 0xad);

@@ -16,13 +16,15 @@ import {
   SystemBusDevice,
 } from "../bus/mod.ts";
 import { Ps2Queue } from "./ps2_queue.ts";
-import { type KeyName, scanCodes } from "./scancodes.ts";
+import { type KeyName, keySequence } from "./scancodes.ts";
 
 const PROPERTIES = {};
 
 const ACK = 0xfa;
 const RESEND = 0xfe;
 const TEST_PASSED = 0xaa;
+
+const HELD: readonly KeyName[] = ["shift", "shift_r", "ctrl", "ctrl_r", "alt", "alt_r"];
 
 export interface KeyboardState {
   enabled: boolean;
@@ -31,6 +33,8 @@ export interface KeyboardState {
   /** Caps lock, num lock, scroll lock in bits 2, 1, 0. */
   leds: number;
   rate: number;
+  /** Keys of {@link HELD} that are down, a bit each. */
+  held: number;
   queue: number[];
 }
 
@@ -53,7 +57,10 @@ export class Ps2Keyboard extends SystemBusDevice<typeof PROPERTIES, KeyboardStat
 
   /** Presses or releases a key; lost while the keyboard is disabled or its buffer full. */
   key(key: KeyName, down: boolean): void {
-    if (this.#state.enabled) this.#queue.push(...scanCodes(key, down));
+    const state = this.#state;
+    const bit = HELD.indexOf(key);
+    if (bit >= 0) state.held = down ? state.held | (1 << bit) : state.held & ~(1 << bit);
+    if (state.enabled) this.#queue.push(...keySequence(key, down, heldKeys(state.held)));
     this.#drive();
   }
 
@@ -124,7 +131,7 @@ export class Ps2Keyboard extends SystemBusDevice<typeof PROPERTIES, KeyboardStat
       case 0xf5: // defaults, disabled
       case 0xf6: // defaults
         this.#queue.clear();
-        this.#state = { ...initialState(), enabled: byte === 0xf6 };
+        this.#state = { ...initialState(), held: state.held, enabled: byte === 0xf6 };
         this.#queue.answer(ACK);
         break;
       case 0xff:
@@ -143,7 +150,11 @@ export class Ps2Keyboard extends SystemBusDevice<typeof PROPERTIES, KeyboardStat
 }
 
 function initialState(): KeyboardState {
-  return { enabled: true, command: 0, leds: 0, rate: 0x2b, queue: [] };
+  return { enabled: true, command: 0, leds: 0, rate: 0x2b, held: 0, queue: [] };
+}
+
+function heldKeys(held: number) {
+  return { shift: (held & 3) !== 0, ctrl: (held & 12) !== 0, alt: (held & 16) !== 0, altRight: (held & 32) !== 0 };
 }
 
 /** `ps2-kbd`. */

@@ -97,6 +97,8 @@ const MAKE_CODES = {
   kp_8: 0x75,
   kp_9: 0x7d,
   sysrq: 0x84,
+  print: 0xe07c,
+  pause: 0xe07e,
   ctrl_r: 0xe014,
   alt_r: 0xe011,
   meta_l: 0xe01f,
@@ -133,6 +135,33 @@ export function keyNamed(name: string): KeyName | undefined {
 export function scanCodes(key: KeyName, down: boolean): number[] {
   const code = MAKE_CODES[key];
   return [...(code > 0xff ? [0xe0] : []), ...(down ? [] : [0xf0]), code & 0xff];
+}
+
+/** Keys that change what Print Screen and Pause send. */
+export interface HeldKeys {
+  readonly shift: boolean;
+  readonly ctrl: boolean;
+  readonly alt: boolean;
+  readonly altRight: boolean;
+}
+
+/**
+ * What the keyboard sends with those keys held: two keys bear two functions each, of which the first keyboards had the
+ * one on a key of its own, and send what those did. As QEMU's keyboard.
+ */
+export function keySequence(key: KeyName, down: boolean, held: HeldKeys): number[] {
+  if (key === "pause") {
+    if (!down) return [];
+    return held.ctrl ? [0xe0, 0x7e, 0xe0, 0xf0, 0x7e] : [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77];
+  }
+  if (key !== "print") return scanCodes(key, down);
+  if (held.alt || held.altRight) {
+    const alt = held.altRight && !held.alt ? "alt_r" : "alt";
+    const again = [...scanCodes(alt, false), ...scanCodes(alt, true)];
+    return down ? [...again, ...scanCodes("sysrq", true)] : [...scanCodes("sysrq", false), ...again];
+  }
+  if (held.shift || held.ctrl) return scanCodes(key, down);
+  return down ? [0xe0, 0x12, 0xe0, 0x7c] : [0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12];
 }
 
 /** Set 1 for each byte of set 2 below 80, sixteen in a row. */

@@ -24,7 +24,7 @@ export interface KeyStroke {
 }
 
 /** Other names of keys. */
-const ALIASES: Readonly<Record<string, string>> = { asterisk: "kp_multiply", print: "sysrq" };
+const ALIASES: Readonly<Record<string, string>> = { asterisk: "kp_multiply" };
 
 const LOOK_EVERY_NS = 5 * NS_PER_MS;
 /** So many strokes may wait. */
