@@ -19,6 +19,7 @@ const KINDS: Readonly<Record<string, FirmwareDisk["kind"]>> = {
   "ide-cd": "cd",
   "virtio-blk-pci": "disk",
   "virtio-blk-pci-transitional": "disk",
+  "virtio-blk-pci-non-transitional": "disk",
 };
 
 /** Makes it; the order in which it boots, what is plugged in and the files of fw_cfg are asked for at each start. */

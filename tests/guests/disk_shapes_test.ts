@@ -1,5 +1,6 @@
 /**
- * The shapes of disks in int 13h: those that SeaBIOS shows, so that what was partitioned under one boots under the other.
+ * Disks in int 13h: every kind of them boots, and shows the shape that it shows under SeaBIOS, so that what was
+ * partitioned under one boots under the other.
  *
  * @module
  */
@@ -77,5 +78,22 @@ for (const [what, mib, lastHead] of DISKS) {
       }
       assertEquals(seen[1], seen[0]);
     },
+  });
+}
+
+for (const type of ["virtio-blk-pci", "virtio-blk-pci-transitional", "virtio-blk-pci-non-transitional", "ide-hd"]) {
+  Deno.test(`the built-in firmware boots from a disk behind ${type}`, async () => {
+    await using temp = await TempFolder.make();
+    const path = await temp.write("disk.raw", ASKS);
+    await Deno.truncate(path, MIB);
+    await using vm = await Vm.start({
+      accel: "v86",
+      memory: 16,
+      bios: "built-in",
+      drives: [`file=${path},format=raw,if=none,id=disk`],
+      devices: [`${type},drive=disk`],
+    });
+    const { memory } = vm.machine;
+    await vm.until("the guest to be done", () => memory.readValue(0x5ff, 1) === 0x77, { timeoutMs: PATIENCE_MS });
   });
 }
