@@ -132,3 +132,25 @@ Deno.test("a character by its number, Pause, Ctrl-Alt-Del: what moa's own firmwa
     timeoutMs: PATIENCE_MS,
   });
 });
+
+Deno.test("a key that switches the machine off is given, and what was to follow is let go", async () => {
+  const image = new Uint8Array(1 << 20);
+  image.set(bootSector(`
+        xor ax, ax
+        mov ds, ax
+        mov byte [0x5ff], 0x77
+        mov ah, 0
+        int 0x16
+        mov dx, 0x604
+        mov ax, 0x2000
+        out dx, ax
+stand:  hlt
+        jmp stand`));
+  await using machine = await boot(image, { bios: "built-in" });
+  const { vm } = machine;
+  const said: unknown[] = [];
+  vm.machine.events.on("SHUTDOWN", (event) => void said.push(event));
+  await machine.untilByte(0x5ff, 0x77);
+  await vm.sendKeys("ret", "a", "b");
+  assertEquals(said, [{ guest: true, reason: "guest-shutdown" }]);
+});
