@@ -2,7 +2,7 @@
  * Guest RAM as rings and requests reach it: the whole block of RAM that was touched last, for the length of one batch.
  *
  * A view of RAM costs more than all else that a short request does with it, so one is taken for many. It is dropped at
- * the end of the batch, since the accelerator may move RAM.
+ * the end of the batch, since what lies at an address may be another thing after it.
  *
  * @module
  */
