@@ -173,7 +173,7 @@ function servicesOf(site: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Se
   const video = new VideoService(site);
   const disks = new DiskService(site);
   const keyboard = new KeyboardService(site);
-  const room = new TableMemory(site.memory, site.lowRamBytes);
+  const room = new TableMemory(site.memory, site.lowRamBytes, { hasKernel: site.kernel !== undefined });
   const system = new SystemService(site, room);
   const pci = new PciService(site);
   const mouse = new MouseService(site);

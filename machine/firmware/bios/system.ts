@@ -136,7 +136,8 @@ export class SystemService {
       case 0x87:
         return this.#moveBlock(call);
       case 0x88:
-        call.ax = Math.min(0xffff, Math.floor(this.#room.ramEnd / KiB) - 1024);
+        // Some programs take more than 63 MiB for a negative number.
+        call.ax = Math.min(63 * 1024, Math.floor(this.#room.ramEnd / KiB) - 1024);
         return;
       case 0x90:
       case 0x91:

@@ -109,3 +109,14 @@ Deno.test("random scripts end, and nothing is thrown", () => {
     assertEquals(room.ramEnd <= RAM_BYTES && room.ramEnd >= RAM_BYTES - 160 * 1024, true);
   }
 });
+
+Deno.test("without a kernel there is room for tables of megabytes", () => {
+  const machine = testMachine({ ramBytes: 8 * MiB });
+  const room = new TableMemory(machine.memory, 8 * MiB, { hasKernel: false });
+  room.clear();
+  const [script, tables] = [new Uint8Array(256), new Uint8Array(3 * MiB).fill(7)];
+  script.set(allocate("tables", 64, 1));
+  const files: Record<string, Uint8Array> = { "etc/table-loader": script, tables };
+  assertEquals([loadTables((name) => files[name], room, machine.memory), room.ramEnd], [undefined, 5 * MiB]);
+  assertEquals([machine.memory.readValue(5 * MiB, 1), machine.memory.readValue(8 * MiB - 1, 1)], [7, 7]);
+});

@@ -10,8 +10,8 @@ import type { AddressSpace } from "../../../devices/bus/mod.ts";
 import { CODE_OFFSET, ROM_SEGMENT } from "./rom.ts";
 import { EXTENDED_AREA } from "./site.ts";
 
-/** No more than this of RAM: a kernel's initial RAM disk is laid out below. */
-const HIGH_BYTES = 160 * KiB;
+/** No more than this of RAM where a kernel was given, whose initial RAM disk is laid out below; else what is ample. */
+const HIGH_BYTES = { withKernel: 160 * KiB, alone: 16 * MiB } as const;
 /** Where tables are looked for they begin at such multiples. */
 const PARAGRAPH = 16;
 const PAGE = 4096;
@@ -24,12 +24,14 @@ export type TableZone = "low" | "high";
 export class TableMemory {
   readonly #memory: AddressSpace;
   readonly #ramBytes: number;
+  readonly #highBytes: number;
   #lowEnd = FIRST;
 
   /** @param ramBytes where RAM below 4 GiB ends */
-  constructor(memory: AddressSpace, ramBytes: number) {
+  constructor(memory: AddressSpace, ramBytes: number, { hasKernel = true }: { readonly hasKernel?: boolean } = {}) {
     this.#memory = memory;
     this.#ramBytes = ramBytes;
+    this.#highBytes = hasKernel ? HIGH_BYTES.withKernel : HIGH_BYTES.alone;
   }
 
   /** All is free, as at power on. */
@@ -55,7 +57,7 @@ export class TableMemory {
       return at;
     }
     const at = Math.floor((this.ramEnd - bytes) / unit) * unit;
-    if (at < Math.max(2 * MiB, this.#ramBytes - HIGH_BYTES)) return undefined;
+    if (at < Math.max(2 * MiB, this.#ramBytes - this.#highBytes)) return undefined;
     this.#memory.writeValue(EXTENDED_AREA.ramEnd, 4, at);
     return at;
   }
