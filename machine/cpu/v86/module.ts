@@ -11,6 +11,7 @@
  */
 import { createRequire } from "node:module";
 import { MachineError } from "../../errors.ts";
+import { correct } from "./corrections.ts";
 import { VERSION } from "./layout.ts";
 import { withMemoryLimit } from "./memory_limit.ts";
 
@@ -59,7 +60,9 @@ export interface CoreExports {
 
 /** Loads and compiles the module. @throws {MachineError} where it is not to be had, or is another */
 export async function loadCoreModule(): Promise<WebAssembly.Module> {
-  const module = await WebAssembly.compile(withMemoryLimit(await readModule()));
+  const bytes = await readModule();
+  correct(bytes);
+  const module = await WebAssembly.compile(withMemoryLimit(bytes));
   const wanted = WebAssembly.Module.imports(module).map(({ module: from, name }) =>
     from === "env" ? name : `${from}.*`
   );
