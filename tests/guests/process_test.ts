@@ -135,7 +135,11 @@ Deno.test("a file of that name goes before -bios built-in, here and in the folde
   await temp.write("built-in", new Uint8Array(100));
   for (const [cwd, folder] of [[temp.path, []], ["/", ["-L", temp.path]]] as const) {
     const args = [...MOA, ...BARE, ...folder, "-monitor", "none", "-bios", "built-in"];
-    const { code, stdout, stderr } = await run(Deno.execPath(), args, { cwd, timeoutMs: LIMIT_MS });
+    const { code, stdout, stderr } = await run(Deno.execPath(), args, {
+      cwd,
+      env: { INIT_CWD: cwd },
+      timeoutMs: LIMIT_MS,
+    });
     assertEquals(code, 1, `${stdout}${stderr}`);
     assertMatch(stderr, /could not load PC BIOS/);
   }

@@ -225,13 +225,14 @@ async function useHere(bench: Bench, choice: Choice, image: string, model: Model
   await use(await graph.openImage({ options }), choice, model, seed);
 }
 
-/** On a busy machine qemu-img now and then fails to measure how fast keys are derived. */
+/** On a busy machine qemu-img fails to measure how fast keys are derived, many times one after the other. */
 async function createThere(bench: Bench, options: string): Promise<void> {
   const args = ["create", "-q", "-f", "qcow2", ...SECRET, "-o", options, "there"];
   for (let attempts = 0;; attempts++) {
     const { code, stderr } = await run("qemu-img", args, { cwd: bench.folder });
     if (code === 0) return;
-    if (attempts === 9 || !stderr.includes("accurate CPU usage")) throw new Error(stderr);
+    if (attempts === 60 || !stderr.includes("accurate CPU usage")) throw new Error(stderr);
+    await new Promise((resolve) => setTimeout(resolve, 10 * attempts));
   }
 }
 
