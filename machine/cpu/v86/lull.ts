@@ -11,9 +11,9 @@
  */
 import { NS_PER_MS } from "../../../base/units.ts";
 
-/** Half a second of a guest that ticks 250 times in a whole one. */
-const RESTS_OF_A_LULL = 125;
-const LONGEST_REST_NS = 30 * NS_PER_MS;
+/** A quarter of a second of a guest that ticks 250 times in a whole one. */
+const RESTS_OF_A_LULL = 64;
+const LONGEST_REST_NS = 40 * NS_PER_MS;
 /** What a tick may take. */
 const SLICES_OF_A_TICK = 3;
 
