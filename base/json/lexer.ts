@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { concatBytes } from "../bytes.ts";
 
 /** What a token is; a structural character stands for itself. */
 export type TokenKind =
@@ -119,7 +120,7 @@ export class JsonLexer {
   }
 
   #end(kind: TokenKind, tail: Uint8Array): void {
-    const bytes = this.#headBytes === 0 || kind === "too long" ? tail : joined([...this.#head, tail]);
+    const bytes = this.#headBytes === 0 || kind === "too long" ? tail : concatBytes([...this.#head, tail]);
     this.#forget();
     this.#state = kind === "error" || kind === "too long" ? "recovery" : "start";
     this.#emit({ kind, bytes });
@@ -211,14 +212,4 @@ function isDigit(byte: number): boolean {
 
 function isLetter(byte: number): boolean {
   return byte >= 0x61 && byte <= 0x7a;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

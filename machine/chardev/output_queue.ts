@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { KiB } from "../../base/units.ts";
 
 const LIMIT_BYTES = 256 * KiB;
@@ -50,7 +51,7 @@ export class OutputQueue {
   async #sendAll(): Promise<void> {
     try {
       while (this.#pieces.length > 0) {
-        const bytes = join(this.#pieces);
+        const bytes = this.#pieces.length === 1 ? this.#pieces[0]! : concatBytes(this.#pieces);
         this.#pieces = [];
         await this.#write(bytes);
         this.#bytes = Math.max(0, this.#bytes - bytes.length);
@@ -70,15 +71,4 @@ export class OutputQueue {
     this.#wasFull = false;
     this.#roomAgain();
   }
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

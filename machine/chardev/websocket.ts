@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import type { Line } from "./dial.ts";
 
 const KEY_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -46,7 +47,7 @@ async function readRequest(line: Line): Promise<{ readonly head: string; readonl
   while (bytes.length <= MAX_REQUEST_BYTES) {
     const part = await line.read();
     if (part === undefined) return undefined;
-    bytes = joined(bytes, part);
+    bytes = concatBytes([bytes, part]);
     const text = new TextDecoder("latin1").decode(bytes);
     const end = text.indexOf("\r\n\r\n");
     if (end >= 0) return { head: text.slice(0, end), rest: bytes.subarray(end + 4) };
@@ -214,11 +215,4 @@ class FrameReader {
     this.#isInPayload = true;
     return true;
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import type { GuestBus } from "./bus.ts";
 import { AtaStatus, type AtaTaskFile, type DmaArea, IdeChannelDriver, IdeError, type Sense } from "./ide_channel.ts";
 import { assignPci, type PciFunction, scanPci } from "./pci.ts";
@@ -100,7 +101,7 @@ export class IdeDisk extends IdeDrive {
       await this.#fetch(at, count, ext, options);
       parts.push(await this.channel.readData(count * SECTOR));
     });
-    return concat(parts);
+    return parts.length === 1 ? parts[0]! : concatBytes(parts);
   }
 
   /** Reads up to 256 sectors by bus-master DMA into the driver's area, where they stay. @throws IdeError */
@@ -184,7 +185,7 @@ export class IdeCd extends IdeDrive {
     for (;;) {
       const status = await this.channel.interrupt(options.signal);
       await this.#checkPacket(packet, status, options);
-      if ((status & AtaStatus.DRQ) === 0) return concat(parts);
+      if ((status & AtaStatus.DRQ) === 0) return parts.length === 1 ? parts[0]! : concatBytes(parts);
       const length = await this.channel.in(4) | await this.channel.in(5) << 8;
       const part = new Uint8Array(length + (length & 1));
       await this.channel.bus.ins16(this.channel.place.command, part);
@@ -419,15 +420,4 @@ function be32(value: number): number[] {
 
 function packetName(packet: readonly number[] | Uint8Array): string {
   return `packet command ${(packet[0] ?? 0).toString(16).padStart(2, "0")}h`;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!; // The usual case, without a copy.
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

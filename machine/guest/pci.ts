@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { littleEndian } from "../../base/bytes.ts";
 import type { GuestBus } from "./bus.ts";
 
 const CONFIG_ADDRESS = 0xcf8;
@@ -131,7 +132,7 @@ export class PciFunction {
     const table = (bar?.address ?? 0) + (place & ~7);
     for (let i = 0; i < count; i++) {
       for (const [word, value] of [address + 4 * i, 0, i + 1, 0].entries()) {
-        await this.bus.writeMemory(table + 16 * i + 4 * word, le32(value));
+        await this.bus.writeMemory(table + 16 * i + 4 * word, Uint8Array.from(littleEndian(value, 4)));
       }
     }
     await this.write(capability.offset, (head | MSIX_ENABLE) >>> 0);
@@ -210,10 +211,6 @@ function freePlace({ kind, sizeBytes }: GuestBar, taken: readonly GuestBar[]): n
 async function readConfig(bus: GuestBus, slot: number, fn: number, offset: number): Promise<number> {
   await bus.out32(CONFIG_ADDRESS, configAddress(slot, fn, offset));
   return await bus.in32(CONFIG_DATA);
-}
-
-function le32(value: number): Uint8Array {
-  return Uint8Array.from({ length: 4 }, (_, i) => value >>> (8 * i) & 0xff);
 }
 
 function configAddress(slot: number, fn: number, offset: number): number {

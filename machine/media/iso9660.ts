@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { alignUp, divideCeil } from "../../base/bits.ts";
 import { GiB } from "../../base/units.ts";
 import { MachineError } from "../errors.ts";
@@ -240,8 +241,8 @@ class IsoWriter {
     putBoth16(bytes, 28, 1);
     bytes[32] = identifier.length;
     bytes.set(identifier, RECORD_BYTES);
-    concatenate(own, bytes.subarray(fixed));
-    const rest = goesOn ? concatenate(entries.slice(here)) : undefined;
+    bytes.set(concatBytes(own), fixed);
+    const rest = goesOn ? concatBytes(entries.slice(here)) : undefined;
     return { bytes, rest };
   }
 
@@ -293,7 +294,7 @@ class IsoWriter {
       row.set(identifier, 8);
       return row;
     });
-    return concatenate(rows);
+    return concatBytes(rows);
   }
 
   #writeDescriptors(
@@ -352,16 +353,6 @@ function lastEntryOf(record: Uint8Array): number {
   let at = alignUp(RECORD_BYTES + record[32]!, 2);
   while (at + 4 <= record.length && record[at + 2] !== 0) at += record[at + 2]!;
   return at;
-}
-
-function concatenate(parts: readonly Uint8Array[], into?: Uint8Array): Uint8Array {
-  const bytes = into ?? new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 function descriptor(type: number): Uint8Array {

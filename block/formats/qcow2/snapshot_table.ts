@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../../base/bytes.ts";
 import { alignUp } from "../../../base/bits.ts";
 import { MiB } from "../../../base/units.ts";
 import { formatError } from "./failures.ts";
@@ -132,10 +133,10 @@ async function readRecord(
   const kept = Math.min(extraBytes, MAX_EXTRA_BYTES);
   const extra = await file.readBytes(at + RECORD_BYTES, kept);
   const names = await file.readBytes(at + RECORD_BYTES + extraBytes, idBytes + nameBytes);
-  const rest = join(extra, names);
+  const rest = concatBytes([extra, names]);
   const snapshot = { ...decodeRecord(new DataView(fixed.buffer), rest, kept, idBytes, header.size), extraBytes };
   if (fits(snapshot)) return snapshot;
-  const raw = join(fixed, rest);
+  const raw = concatBytes([fixed, rest]);
   new DataView(raw.buffer).setUint32(36, kept);
   return { ...snapshot, raw };
 }
@@ -171,13 +172,6 @@ function untilNul(bytes: Uint8Array): Uint8Array {
 function fits(snapshot: Snapshot): boolean {
   const { vmStateBytes, diskBytes, vmClockNs, l1Offset, icount } = snapshot;
   return [vmStateBytes, diskBytes, vmClockNs, l1Offset, icount].every(Number.isSafeInteger);
-}
-
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
 }
 
 /** The table's bytes. */

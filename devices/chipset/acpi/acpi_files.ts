@@ -11,10 +11,10 @@
  *
  * @module
  */
+import { concatBytes } from "../../../base/bytes.ts";
 import { OptionError } from "../../../base/option_error.ts";
 import { KiB, MiB } from "../../../base/units.ts";
 import { named, packageOf, scope, type Statement } from "./aml.ts";
-import { joined } from "./aml_encoding.ts";
 import { eventTimer, isaBridge, type IsaContents, processors, reservedPorts } from "./dsdt_isa.ts";
 import { pciHost, type PciSlots } from "./dsdt_pci.ts";
 import { LoaderScript, LoaderZone } from "./linker.ts";
@@ -69,7 +69,7 @@ export function dsdt(machine: AcpiMachine): Uint8Array {
     scope("\\_SB", [reservedPorts(), ...machine.hpet ? [eventTimer()] : [], ...processors(machine.cpus)]),
     softOff,
   ];
-  return table("DSDT", 1, joined(definition.map(({ bytes }) => bytes)));
+  return table("DSDT", 1, concatBytes(definition.map(({ bytes }) => bytes)));
 }
 
 /** Makes the three files. @throws {OptionError} tables of the user's are too large */
@@ -124,7 +124,7 @@ class TableBlob {
 
   toBytes(): Uint8Array {
     const whole = new Uint8Array(Math.ceil(this.#lengthBytes / TABLES_BYTES) * TABLES_BYTES);
-    whole.set(joined(this.#tables));
+    whole.set(concatBytes(this.#tables));
     return whole;
   }
 }

@@ -21,11 +21,11 @@
  *
  * @module
  */
+import { concatBytes } from "../../../base/bytes.ts";
 import { assert } from "../../../base/assert.ts";
 import {
   eisaIdNumber,
   integerBytes,
-  joined,
   nameBytes,
   packaged,
   packageNumber,
@@ -101,11 +101,11 @@ function opcode(...bytes: number[]): Uint8Array {
 }
 
 function expression(...parts: Uint8Array[]): Expression {
-  return { kind: "expression", bytes: joined(parts) };
+  return { kind: "expression", bytes: concatBytes(parts) };
 }
 
 function statement(...parts: Uint8Array[]): Statement {
-  return { kind: "statement", bytes: joined(parts) };
+  return { kind: "statement", bytes: concatBytes(parts) };
 }
 
 function target(bytes: Uint8Array): Target {
@@ -117,7 +117,7 @@ function valueBytes(value: Value): Uint8Array {
 }
 
 function block(statements: readonly Statement[]): Uint8Array {
-  return joined(statements.map(({ bytes }) => bytes));
+  return concatBytes(statements.map(({ bytes }) => bytes));
 }
 
 /** A reference to an object by path. */
@@ -150,13 +150,13 @@ export function eisaId(id: string): Expression {
 /** A list of values. */
 export function packageOf(elements: readonly Value[]): Expression {
   assert(elements.length <= 0xff, "a package has 255 elements at most");
-  const content = joined([opcode(elements.length), ...elements.map(valueBytes)]);
+  const content = concatBytes([opcode(elements.length), ...elements.map(valueBytes)]);
   return expression(opcode(OP.package), packaged(content));
 }
 
 /** Bytes; resource templates are such. */
 export function buffer(content: Uint8Array): Expression {
-  return expression(opcode(OP.buffer), packaged(joined([integerBytes(content.length), content])));
+  return expression(opcode(OP.buffer), packaged(concatBytes([integerBytes(content.length), content])));
 }
 
 function binary(code: number, left: Value, right: Value): Expression {
@@ -209,7 +209,7 @@ export function ifThen(
   then: readonly Statement[],
   otherwise?: readonly Statement[],
 ): Statement {
-  const first = [opcode(OP.if), packaged(joined([valueBytes(condition), block(then)]))];
+  const first = [opcode(OP.if), packaged(concatBytes([valueBytes(condition), block(then)]))];
   return statement(...first, ...otherwise === undefined ? [] : [opcode(OP.else), packaged(block(otherwise))]);
 }
 
@@ -240,17 +240,17 @@ export function named(path: string, value: Value): Statement {
 
 /** Opens a scope that exists already. */
 export function scope(path: string, statements: readonly Statement[]): Statement {
-  return statement(opcode(OP.scope), packaged(joined([nameBytes(path), block(statements)])));
+  return statement(opcode(OP.scope), packaged(concatBytes([nameBytes(path), block(statements)])));
 }
 
 /** Declares a device. */
 export function device(path: string, statements: readonly Statement[]): Statement {
-  return statement(opcode(OP.extended, EXTENDED.device), packaged(joined([nameBytes(path), block(statements)])));
+  return statement(opcode(OP.extended, EXTENDED.device), packaged(concatBytes([nameBytes(path), block(statements)])));
 }
 
 /** Declares a CPU without a register block, as ACPI before 6.0 does. */
 export function processor(path: string, id: number): Statement {
-  const content = joined([nameBytes(path), opcode(id, 0, 0, 0, 0, 0)]);
+  const content = concatBytes([nameBytes(path), opcode(id, 0, 0, 0, 0, 0)]);
   return statement(opcode(OP.extended, EXTENDED.processor), packaged(content));
 }
 
@@ -262,7 +262,7 @@ export function method(
   { serialized = false }: { serialized?: boolean } = {},
 ): Statement {
   const flags = argumentCount | (serialized ? 8 : 0);
-  return statement(opcode(OP.method), packaged(joined([nameBytes(path), opcode(flags), block(statements)])));
+  return statement(opcode(OP.method), packaged(concatBytes([nameBytes(path), opcode(flags), block(statements)])));
 }
 
 /** Declares a mutex. */
@@ -291,9 +291,9 @@ export function field(
   const flags = access | (update === "zeroes" ? 2 << 5 : 0);
   const unitBytes = units.map((unit) =>
     "skipBits" in unit
-      ? joined([opcode(0), packageNumber(unit.skipBits)])
-      : joined([segmentBytes(unit[0]), packageNumber(unit[1])])
+      ? concatBytes([opcode(0), packageNumber(unit.skipBits)])
+      : concatBytes([segmentBytes(unit[0]), packageNumber(unit[1])])
   );
-  const content = joined([nameBytes(region), opcode(flags), ...unitBytes]);
+  const content = concatBytes([nameBytes(region), opcode(flags), ...unitBytes]);
   return statement(opcode(OP.extended, EXTENDED.field), packaged(content));
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatBytes, littleEndian } from "../../../base/bytes.ts";
 import { assert } from "../../../base/assert.ts";
 
 const ZERO = 0x00;
@@ -19,18 +20,6 @@ const DUAL_NAME_PREFIX = 0x2e;
 const MULTI_NAME_PREFIX = 0x2f;
 const SEGMENT_CHARACTERS = 4;
 
-/** Bytes one after the other. */
-export function joined(parts: Iterable<Uint8Array>): Uint8Array {
-  const list = [...parts];
-  const bytes = new Uint8Array(list.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of list) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
 /** An integer in as few bytes as it takes; tables of revision 1 have 32 bits, and all of them set is one byte. */
 export function integerBytes(value: number): Uint8Array {
   assert(Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff, `${value} is no integer of AML`);
@@ -40,11 +29,6 @@ export function integerBytes(value: number): Uint8Array {
   if (value <= 0xff) return Uint8Array.of(BYTE_PREFIX, value);
   if (value <= 0xffff) return Uint8Array.of(WORD_PREFIX, ...littleEndian(value, 2));
   return Uint8Array.of(DWORD_PREFIX, ...littleEndian(value, 4));
-}
-
-/** The lowest `bytes` bytes of `value`, lowest first. */
-export function littleEndian(value: number, bytes: number): number[] {
-  return Array.from({ length: bytes }, (_, index) => Math.floor(value / 256 ** index) % 256);
 }
 
 /** Characters from 1 to 7Fh and a zero. */
@@ -66,7 +50,7 @@ export function nameBytes(path: string): Uint8Array {
     : segments.length === 2
     ? [DUAL_NAME_PREFIX]
     : [MULTI_NAME_PREFIX, segments.length];
-  return joined([prefix, Uint8Array.from(count), ...segments]);
+  return concatBytes([prefix, Uint8Array.from(count), ...segments]);
 }
 
 /** One segment, filled up to four characters. */
@@ -87,7 +71,7 @@ export function packageNumber(value: number): Uint8Array {
 export function packaged(content: Uint8Array): Uint8Array {
   let prefixBytes = 1;
   while (packageNumber(content.length + prefixBytes).length > prefixBytes) prefixBytes++;
-  return joined([packageNumber(content.length + prefixBytes), content]);
+  return concatBytes([packageNumber(content.length + prefixBytes), content]);
 }
 
 /** `"PNP0A03"` as the integer that stands for it: five bits a letter, four a digit, in the order of the wire. */

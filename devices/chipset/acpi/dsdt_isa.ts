@@ -6,8 +6,8 @@
  *
  * @module
  */
+import { littleEndian } from "../../../base/bytes.ts";
 import { buffer, device, eisaId, named, packageOf, processor, type Statement, text } from "./aml.ts";
-import { littleEndian } from "./aml_encoding.ts";
 import { CPU_HOTPLUG_PORTS, GPE0_PORTS, PCI_HOTPLUG_PORTS, routingRegisters } from "./dsdt_pci.ts";
 import { fixedMemory, isaDma, isaInterrupt, ports, type Resource, resourceTemplate } from "./resources.ts";
 

@@ -5,8 +5,8 @@
  *
  * @module
  */
+import { concatBytes, littleEndian } from "../../../base/bytes.ts";
 import { buffer, type Expression } from "./aml.ts";
-import { joined, littleEndian } from "./aml_encoding.ts";
 
 /** One descriptor. */
 export interface Resource {
@@ -25,7 +25,7 @@ function large(tag: number, ...content: number[]): Resource {
 
 /** Descriptors in order, as `_CRS` and `_PRS` give them. */
 export function resourceTemplate(resources: readonly Resource[]): Expression {
-  return buffer(joined([...resources.map(({ bytes }) => bytes), END_TAG]));
+  return buffer(concatBytes([...resources.map(({ bytes }) => bytes), END_TAG]));
 }
 
 /** `lengthBytes` ports from `port` on. */

@@ -6,8 +6,8 @@
  *
  * @module
  */
+import { concatBytes, littleEndian } from "../../../base/bytes.ts";
 import { bytes, struct, u16, u32, u8 } from "../../../base/struct.ts";
-import { joined, littleEndian } from "./aml_encoding.ts";
 
 /** Bytes of it. */
 export const ACPI_HEADER_BYTES = 36;
@@ -46,7 +46,7 @@ export function table(signature: string, revision: number, content: Uint8Array):
     creatorId: ascii(OEM.creator),
     creatorRevision: 1,
   });
-  return joined([header, content]);
+  return concatBytes([header, content]);
 }
 
 /** The table that firmware and operating system share; it has no checksum. */
@@ -182,7 +182,7 @@ export function madt(cpus: number): Uint8Array {
   for (const irq of LEVEL_INTERRUPTS) parts.push(override(irq, irq, ACTIVE_HIGH_LEVEL));
   const allCpus = 0xff;
   parts.push(numbers([4, 1], [6, 1], [allCpus, 1], [0, 2], [1, 1])); // LINT1 is the non-maskable interrupt
-  return table("APIC", 1, joined(parts));
+  return table("APIC", 1, concatBytes(parts));
 }
 
 /** The table of the event timer. */
@@ -211,7 +211,7 @@ export const RSDP_CHECKSUM_OFFSET = 8;
 
 /** The pointer that operating systems look for, of ACPI 1.0. */
 export function rsdp(rsdtAt: number): Uint8Array {
-  return joined([ascii("RSD PTR \0"), ascii(OEM.id), numbers([0, 1], [rsdtAt, 4])]);
+  return concatBytes([ascii("RSD PTR \0"), ascii(OEM.id), numbers([0, 1], [rsdtAt, 4])]);
 }
 
 /** Little-endian numbers one after the other, each with its size in bytes. */

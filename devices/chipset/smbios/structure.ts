@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { joined, littleEndian } from "../acpi/aml_encoding.ts";
+import { concatBytes, littleEndian } from "../../../base/bytes.ts";
 
 const HEADER_BYTES = 4;
 
@@ -54,6 +54,6 @@ export class Structure {
   toBytes(): Uint8Array {
     const length = HEADER_BYTES + this.#fields.length;
     const formatted = Uint8Array.of(this.type, length, ...littleEndian(this.#handle, 2), ...this.#fields);
-    return joined([formatted, ...this.#texts, new Uint8Array(this.#texts.length === 0 ? 2 : 1)]);
+    return concatBytes([formatted, ...this.#texts, new Uint8Array(this.#texts.length === 0 ? 2 : 1)]);
   }
 }

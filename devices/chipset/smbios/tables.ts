@@ -7,10 +7,10 @@
  *
  * @module
  */
+import { concatBytes } from "../../../base/bytes.ts";
 import { OptionError } from "../../../base/option_error.ts";
 import { bytes, string, struct, u16, u32, u64big, u8 } from "../../../base/struct.ts";
 import { GiB } from "../../../base/units.ts";
-import { joined } from "../acpi/aml_encoding.ts";
 import type { Structure } from "./structure.ts";
 import {
   baseboard,
@@ -67,7 +67,7 @@ export function smbiosFiles(machine: SmbiosMachine, wishes: SmbiosWishes): Smbio
     types.has(structure.type) ? [] : [structure.toBytes()]
   );
   const structures = [...given, ...made];
-  const tables = joined(structures);
+  const tables = concatBytes(structures);
   if (wishes.entryPointBits === 64) return { entryPoint: entryPoint64(tables.length), tables };
   if (tables.length > MAX_TABLES_BYTES) {
     throw new OptionError(`SMBIOS 2.1 table length ${tables.length} exceeds ${MAX_TABLES_BYTES}`);

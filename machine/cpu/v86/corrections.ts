@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { MachineError } from "../../errors.ts";
 import { VERSION } from "./layout.ts";
 
@@ -28,19 +29,13 @@ const CORRECTIONS: readonly Correction[] = [PAE_HAS_BIG_PAGES];
 
 /** Corrects `module` itself. @throws {MachineError} where it is another than these are for */
 export function correct(module: Uint8Array): void {
+  const bytes = Buffer.from(module.buffer, module.byteOffset, module.length);
   for (const { found, wanted } of CORRECTIONS) {
-    const at = placeOf(found, module);
-    if (at < 0 || placeOf(found, module, at + 1) >= 0) {
+    const looked = Uint8Array.from(found);
+    const at = bytes.indexOf(looked);
+    if (at < 0 || bytes.indexOf(looked, at + 1) >= 0) {
       throw new MachineError(`the CPU core is not v86 ${VERSION}: it has no place for a correction`);
     }
     module.set(wanted, at);
   }
-}
-
-/** Where `bytes` begin in `module` from `from` on; -1 where they do not. */
-function placeOf(bytes: readonly number[], module: Uint8Array, from = 0): number {
-  for (let at = module.indexOf(bytes[0]!, from); at >= 0; at = module.indexOf(bytes[0]!, at + 1)) {
-    if (bytes.every((byte, index) => module[at + index] === byte)) return at;
-  }
-  return -1;
 }
