@@ -43,7 +43,7 @@ const KERNEL_ADDRESS = 0x10_0000;
 const SECTOR = 512;
 const PAGE = 4096;
 /** Kept free below the end of RAM for what firmware makes there: ACPI tables. */
-const TABLES_BYTES = 0x2_8000;
+export const TABLES_BYTES = 0x2_8000;
 const OLD_INITRD_MAX = 0x37ff_ffff;
 
 /** Offsets in the header. */

@@ -5,13 +5,14 @@
  *
  * @module
  */
-import { KiB, MiB } from "../../../base/units.ts";
+import { MiB } from "../../../base/units.ts";
 import type { AddressSpace } from "../../../devices/bus/mod.ts";
+import { TABLES_BYTES } from "../linux.ts";
 import { CODE_OFFSET, ROM_SEGMENT } from "./rom.ts";
 import { EXTENDED_AREA } from "./site.ts";
 
 /** No more than this of RAM where a kernel was given, whose initial RAM disk is laid out below; else what is ample. */
-const HIGH_BYTES = { withKernel: 160 * KiB, alone: 16 * MiB } as const;
+const HIGH_BYTES = { withKernel: TABLES_BYTES, alone: 16 * MiB } as const;
 /** Where tables are looked for they begin at such multiples. */
 const PARAGRAPH = 16;
 const PAGE = 4096;
