@@ -11,7 +11,7 @@ import { type BlockDriver, type BlockNode, createImage, ioError } from "../block
 import { testGraph } from "../block/testing.ts";
 import type { SavedDevice } from "../devices/bus/mod.ts";
 import { TempFolder } from "../tests/support/temp.ts";
-import { VirtioBlkError, VirtioBlkGuest, type VirtioBlkOptions } from "./guest/mod.ts";
+import { IdeGuest, VirtioBlkError, VirtioBlkGuest, type VirtioBlkOptions } from "./guest/mod.ts";
 import { guestBus } from "./guest_bus.ts";
 import { type TestDrive, type TestPc, testPc } from "./testing.ts";
 
@@ -249,6 +249,28 @@ for (const format of ["raw", "qcow2"] as const) {
     assertEquals(direct, 2 * 8 * 32768);
     // What is left is the driver's own: headers, rings.
     assert(copied < 16384, `${copied} bytes were copied`);
+  });
+}
+
+for (const format of ["raw", "qcow2"] as const) {
+  Deno.test(`an IDE disk's DMA comes from a ${format} file without a copy`, async () => {
+    await using temp = await TempFolder.make();
+    const file = temp.file(`a.${format}`);
+    await using graph = testGraph();
+    await createImage(graph, { filename: file, format, size: 4 * MiB });
+    const at = { interface: "ide", media: "disk", bus: 0, unit: 0 } as const;
+    await using pc = await testPc({ drives: [{ name: "d", file, format, at }] });
+    const disk = (await IdeGuest.detect(guestBus(pc.machine))).disk(0, 0);
+    await disk.writeDma(0, new Uint8Array(131072).fill(5));
+    const ram = pc.machine.ram.slice(0, 1).buffer;
+    let direct = 0;
+    intercept(nodeOf(pc).child("file")!.driver, "read", (_at, data, real) => {
+      for (const slice of data.slices) if (slice.buffer === ram) direct += slice.length;
+      return real();
+    });
+    const copied = await countCopies(() => disk.fetchDma(0, 256));
+    assertEquals(direct, 131072);
+    assert(copied < 4096, `${copied} bytes were copied`);
   });
 }
 
