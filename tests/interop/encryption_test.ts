@@ -2,12 +2,10 @@
  * Encrypted images both ways with the real programs: what one writes the other reads, key slots that one changes open
  * with the other, and both refuse the same in the same words.
  *
- * qemu-img measures its processor time and gives up now and then where too little passes ("Unable to get accurate CPU
- * usage"), so that whatever makes a key slot there is tried a few times.
- *
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { MEASURING_MS, SLOW_HASH, untilMeasured } from "../support/key_slots.ts";
 import { type ImgRequest, runMoaImg } from "../support/moa_img.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
 import { sideBySide, wordsOf } from "../support/side_by_side.ts";
@@ -19,13 +17,12 @@ const LUKS = (name: string, secret = "s") => `--image-opts driver=luks,key-secre
 const QCOW2 = (name: string, secret = "s") =>
   `--image-opts driver=qcow2,encrypt.key-secret=${secret},file.filename=${name}`;
 
-/** A shell line that runs qemu-img until it has measured enough. */
-const again = (line: string) => `for i in 1 2 3 4 5 6 7 8 9; do qemu-img ${line} >/dev/null 2>&1 && break; done`;
-
 const IMAGES = [
-  again(`create ${SECRETS} -f luks -o key-secret=s,iter-time=10 x 1M`),
+  untilMeasured(`create -q ${SECRETS} -f luks -o key-secret=s,iter-time=10,${SLOW_HASH} x 1M`),
   `qemu-io ${SECRETS} -c 'write -P 7 100k 100k' ${LUKS("x")} >/dev/null`,
-  again(`create ${SECRETS} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 q 1M`),
+  untilMeasured(
+    `create -q ${SECRETS} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,encrypt.${SLOW_HASH} q 1M`,
+  ),
   `qemu-io ${SECRETS} -c 'write -P 7 100k 100k' ${QCOW2("q")} >/dev/null`,
   `qemu-img create -q ${SECRETS} -f qcow2 -o encrypt.format=aes,encrypt.key-secret=s a 1M`,
   `qemu-io ${SECRETS} -c 'write -P 7 100k 100k' -c 'write -c -P 9 512k 64k' ${QCOW2("a")} >/dev/null`,
@@ -38,7 +35,7 @@ const IMAGES = [
  */
 async function withImages(body: (setUp: readonly string[]) => Promise<void>): Promise<void> {
   await using folder = await TempFolder.make();
-  for (const line of IMAGES) await must("sh", ["-ec", line], { cwd: folder.path });
+  for (const line of IMAGES) await must("sh", ["-ec", line], { cwd: folder.path, timeoutMs: MEASURING_MS });
   const slots = await runMoaImg([
     `amend ${SECRETS} ${LUKS("x")} -o state=active,new-secret=t,iter-time=10`,
     `amend ${SECRETS} ${QCOW2("q")} -o encrypt.state=active,encrypt.new-secret=t,encrypt.iter-time=10`,
@@ -224,7 +221,8 @@ Deno.test({
       cwd,
     });
     const options =
-      "key-secret=s,iter-time=10,cipher-alg=aes-192,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=sha256";
+      "key-secret=s,iter-time=10,cipher-alg=aes-192,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=sha256," +
+      SLOW_HASH;
     const rows = [`convert ${SECRETS} -O luks -o ${options} r x`, `convert ${SECRETS} ${LUKS("x")} -O raw back`];
     const done = await runMoaImg([...rows.map((row) => ({ folder: cwd, args: wordsOf(row) })), {
       folder: cwd,
@@ -234,13 +232,7 @@ Deno.test({
     // Its own image and this one alike; of where in its source it stood nothing is said here.
     const theirs = [`create -q ${SECRETS} -f luks -o ${options} y 1M`, `convert ${SECRETS} ${LUKS("x")} -O raw back`];
     for (const row of theirs) {
-      let ended = await run("qemu-img", wordsOf(row), { cwd });
-      for (let n = 0; n < 9 && ended.stderr.includes("CPU usage"); n++) {
-        ended = await run("qemu-img", wordsOf(row), { cwd });
-      }
-      // A machine may be too busy for it to measure at all; opening needs no measuring.
-      if (ended.stderr.includes("CPU usage")) continue;
-      const { code, stderr } = ended;
+      const { code, stderr } = await run("sh", ["-c", untilMeasured(row)], { cwd, timeoutMs: MEASURING_MS });
       assertEquals([code, stderr.includes("QEMU_IS_ALIGNED(len, sectorsize)")], [134, true], stderr);
     }
   },

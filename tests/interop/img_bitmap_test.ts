@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { SLOW_HASH, untilMeasured } from "../support/key_slots.ts";
 import { haveProgram } from "../support/programs.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 
@@ -235,11 +236,9 @@ Deno.test({
       setUp: [
         "qemu-img create -q -f qcow2 -o extended_l2=on,cluster_size=128k ext 3M",
         "qemu-img create -q -f qcow2 -o data_file=data,data_file_raw=on split 4M",
-        // It measures its processor time, and now and then gives up because too little has passed.
-        `for i in 1 2 3 4 5 6 7 8 9; do
-          qemu-img create -q ${KEY} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks 4M \\
-            >/dev/null 2>&1 && break
-        done`,
+        untilMeasured(
+          `create -q ${KEY} -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,encrypt.${SLOW_HASH} luks 4M`,
+        ),
         "qemu-img create -q -f qcow2 -o refcount_bits=1,cluster_size=1k,lazy_refcounts=on narrow 5M",
       ],
       rows: ["ext", "split", "narrow"].flatMap((name) => [

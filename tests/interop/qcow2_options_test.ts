@@ -16,6 +16,7 @@ import { KiB } from "../../base/units.ts";
 import { BlockGraph, type BlockNode, createImage, type OptionTree } from "../../block/mod.ts";
 import { CREATE_OPTIONS } from "../../block/formats/qcow2/create_plan.ts";
 import { ObjectRegistry } from "../../block/objects/mod.ts";
+import { MEASURING_MS, SLOW_HASH, untilMeasured } from "../support/key_slots.ts";
 import { ModelDisk } from "../support/model.ts";
 import { type Choice, type Choices, pairwise } from "../support/pairwise.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
@@ -225,15 +226,13 @@ async function useHere(bench: Bench, choice: Choice, image: string, model: Model
   await use(await graph.openImage({ options }), choice, model, seed);
 }
 
-/** On a busy machine qemu-img fails to measure how fast keys are derived, many times one after the other. */
-async function createThere(bench: Bench, options: string): Promise<void> {
-  const args = ["create", "-q", "-f", "qcow2", ...SECRET, "-o", options, "there"];
-  for (let attempts = 0;; attempts++) {
-    const { code, stderr } = await run("qemu-img", args, { cwd: bench.folder });
-    if (code === 0) return;
-    if (attempts === 60 || !stderr.includes("accurate CPU usage")) throw new Error(stderr);
-    await new Promise((resolve) => setTimeout(resolve, 10 * attempts));
-  }
+async function createThere(bench: Bench, choice: Choice): Promise<void> {
+  const options = optionsOf(choice, "there");
+  const anyHash = cipherFormat(choice) === "luks" && !options.some((word) => word.startsWith("encrypt.hash-alg="));
+  if (anyHash) options.push(`encrypt.${SLOW_HASH}`);
+  const row = ["create", "-q", "-f", "qcow2", ...SECRET, "-o", options.join(","), "there"].map((word) => `'${word}'`)
+    .join(" ");
+  await must("sh", ["-ec", untilMeasured(row)], { cwd: bench.folder, timeoutMs: MEASURING_MS });
 }
 
 /** Made here, used by both, checked by both. */
@@ -249,7 +248,7 @@ async function fromHere(bench: Bench, choice: Choice, seed: number): Promise<voi
 /** Made there, used here, checked there. */
 async function fromThere(bench: Bench, choice: Choice, seed: number): Promise<void> {
   const model = emptyDisk(choice);
-  await createThere(bench, optionsOf(choice, "there").join(","));
+  await createThere(bench, choice);
   await useHere(bench, choice, "there", model, seed);
   await checkThere(bench, choice, "there", model);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { MEASURING_MS } from "./key_slots.ts";
 import { type ImgRequest, runMoaImg } from "./moa_img.ts";
 import { must, run } from "./programs.ts";
 import { TempFolder } from "./temp.ts";
@@ -81,7 +82,7 @@ export async function sideBySide(sides: SideBySide): Promise<void> {
 
 async function setUp(sides: SideBySide, ours: string, theirs: string): Promise<void> {
   const fill = async (cwd: string) => {
-    for (const command of sides.setUp) await must("sh", ["-ec", command], { cwd });
+    for (const command of sides.setUp) await must("sh", ["-ec", command], { cwd, timeoutMs: MEASURING_MS });
   };
   if (sides.setUpTwice === true) return void await Promise.all([fill(ours), fill(theirs)]);
   await fill(theirs);
