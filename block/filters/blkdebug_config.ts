@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { errnoText } from "../../base/errno.ts";
+import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { BlockError } from "../errors.ts";
 import type { BlkdebugInjectError, BlkdebugSetState } from "../options/blockdev.ts";
 
@@ -67,25 +67,13 @@ function checkedValue(name: string, value: string): string {
 
 function contentOf(path: string): string {
   try {
-    using file = Deno.openSync(path);
-    const bytes = new Uint8Array(MAX_BYTES + 1);
-    let length = 0;
-    for (let count: number | null = 1; count !== null && count > 0 && length < bytes.length;) {
-      count = file.readSync(bytes.subarray(length));
-      length += count ?? 0;
-    }
-    if (length > MAX_BYTES) throw refusal(`blkdebug config file has more than ${MAX_BYTES} bytes`);
-    return new TextDecoder("latin1").decode(bytes.subarray(0, length));
+    return new TextDecoder("latin1").decode(readFileSync(path, MAX_BYTES));
   } catch (error) {
-    if (error instanceof BlockError) throw error;
-    const errno = error instanceof Deno.errors.NotFound
-      ? "ENOENT"
-      : error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable
-      ? "EACCES"
-      : error instanceof Deno.errors.IsADirectory
-      ? "EISDIR"
-      : "EIO";
-    throw refusal(`Could not read blkdebug config file: ${errnoText(errno)}`);
+    throw refusal(
+      error instanceof FileTooLargeError
+        ? `blkdebug config file has more than ${MAX_BYTES} bytes`
+        : `Could not read blkdebug config file: ${fileProblem(error)}`,
+    );
   }
 }
 

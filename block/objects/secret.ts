@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { errnoText } from "../../base/errno.ts";
+import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { SecretSource } from "../crypto/secret_source.ts";
 import { BlockError } from "../errors.ts";
@@ -86,25 +86,14 @@ function refusal(text: string): BlockError {
 
 function readSmallFile(path: string): Uint8Array {
   try {
-    using file = Deno.openSync(path);
-    const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
-    let length = 0;
-    for (let count: number | null = 1; count !== null && count > 0 && length < bytes.length;) {
-      count = file.readSync(bytes.subarray(length));
-      length += count ?? 0;
-    }
-    if (length > MAX_FILE_BYTES) throw refusal(`Unable to read ${path}: a secret has at most ${MAX_FILE_BYTES} bytes`);
-    return bytes.slice(0, length);
+    return readFileSync(path, MAX_FILE_BYTES);
   } catch (error) {
-    if (error instanceof BlockError) throw error;
-    throw refusal(`Unable to read ${path}: Failed to open file “${path}”: ${errnoText(errnoOfDeno(error))}`);
+    throw refusal(
+      error instanceof FileTooLargeError
+        ? `Unable to read ${path}: a secret has at most ${MAX_FILE_BYTES} bytes`
+        : `Unable to read ${path}: Failed to open file “${path}”: ${fileProblem(error)}`,
+    );
   }
-}
-
-function errnoOfDeno(error: unknown): "ENOENT" | "EACCES" | "EISDIR" | "EIO" {
-  if (error instanceof Deno.errors.NotFound) return "ENOENT";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "EACCES";
-  return error instanceof Deno.errors.IsADirectory ? "EISDIR" : "EIO";
 }
 
 function decodeBase64(input: Uint8Array): Uint8Array {

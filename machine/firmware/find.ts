@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 
 /** Debian's `seabios`, QEMU's own data folder, and where other systems have either. */
 const FOLDERS = [
@@ -15,11 +17,13 @@ const FOLDERS = [
   "/usr/share/vgabios",
 ];
 
+const MAX_FILE_BYTES = 16 * MiB;
+
 /** The bytes of the file `name`; `undefined` where no folder has it, or none may be read. */
 export async function findFirmware(name: string, folders: readonly string[] = []): Promise<Uint8Array | undefined> {
   for (const folder of [...folders, ...FOLDERS]) {
     try {
-      return await Deno.readFile(`${folder}/${name}`);
+      return readFileSync(`${folder}/${name}`, MAX_FILE_BYTES);
     } catch (error) {
       const isAbsent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable ||
         error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory;

@@ -8,6 +8,8 @@
  * @module
  */
 import { isHelpOption, OptionError, parseUnsigned, QemuOpts, type QemuOptTable } from "../../base/keyval.ts";
+import { fileProblem, FileTooLargeError, readFileStartSync, readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 import { parseUuid } from "../../base/uuid.ts";
 import { SMBIOS_CPU_MHZ, type SmbiosWishes } from "../../devices/chipset/mod.ts";
 
@@ -16,6 +18,8 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 const MAX_TYPE = 127;
 const HEADER_BYTES = 4;
 const MAX_SPEED_MHZ = 0xffff;
+/** Sixteen times what all structures together have room for in most tables. */
+const MAX_FILE_BYTES = MiB;
 
 const FILE_OPTIONS = { file: "string" } as const satisfies QemuOptTable;
 
@@ -116,8 +120,11 @@ export class SmbiosOptions {
   #addFile(filename: string): void {
     let content: Uint8Array;
     try {
-      content = Deno.readFileSync(filename);
-    } catch {
+      content = readFileSync(filename, MAX_FILE_BYTES);
+    } catch (error) {
+      if (error instanceof FileTooLargeError) {
+        throw new OptionError(`Cannot read SMBIOS file ${filename}: ${error.message}`);
+      }
       content = new Uint8Array(0);
     }
     if (content.length < HEADER_BYTES) throw new OptionError(`Cannot read SMBIOS file ${filename}`);
@@ -241,12 +248,17 @@ function oemStrings(options: QemuOpts): string[] {
 function oemFile(filename: string): string {
   let content: Uint8Array;
   try {
-    content = Deno.readFileSync(filename);
+    content = readFileStartSync(filename, MAX_FILE_BYTES + 1);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "No such file or directory" : (error as Error).message;
-    throw new OptionError(`Could not open '${filename}': ${reason}`);
+    const attempted = error instanceof Deno.errors.IsADirectory
+      ? `Unable to read from ${filename}`
+      : `Could not open '${filename}'`;
+    throw new OptionError(`${attempted}: ${fileProblem(error)}`);
   }
   if (content.includes(0)) throw new OptionError(`NUL in OEM strings value in ${filename}`);
+  if (content.length > MAX_FILE_BYTES) {
+    throw new OptionError(`Unable to read from ${filename}: ${new FileTooLargeError(MAX_FILE_BYTES).message}`);
+  }
   return new TextDecoder().decode(content);
 }
 

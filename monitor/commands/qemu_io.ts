@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../../base/errno.ts";
 import { ALL_PERMISSIONS, BlockBackend, findBreakpoints } from "../../block/mod.ts";
 import { Device } from "../../devices/bus/mod.ts";
 import type { MonitorContext } from "../context.ts";
 import { deviceNotFound, MonitorError } from "../errors.ts";
-import { type IoBackground, ioCommands, runIoLine } from "../io/mod.ts";
+import { type IoBackground, ioCommands, readPattern, runIoLine } from "../io/mod.ts";
 import { arg } from "../schema/arguments.ts";
 import { command } from "../schema/command.ts";
 
@@ -46,7 +45,7 @@ export const qemuIo = command({
           show: (text) => void texts.push({ to: "show", text }),
           report: (text) => void texts.push({ to: "report", text }),
         },
-        readFile: readWholeFile,
+        readFile: readPattern,
       }, line);
       await endedOrSuspended(background, backend);
       return { ok, texts };
@@ -107,13 +106,4 @@ async function findBackend(
   const own = new BlockBackend({ graph: machine.graph, used: 0, shared: ALL_PERMISSIONS });
   await own.insertMedium(node);
   return { backend: own, temporary: true };
-}
-
-async function readWholeFile(filename: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(filename);
-  } catch (error) {
-    const code = (error as { code?: string }).code ?? "EIO";
-    throw new Error(errnoText(isErrno(code) ? code : "EIO"));
-  }
 }

@@ -32,8 +32,8 @@ export interface IoContext {
   readonly background: IoBackground;
   /** Nobody but these commands sends requests. */
   readonly alone?: boolean;
-  /** Reads the file that `write -s` fills from. @throws an error whose message is strerror's */
-  readonly readFile: (filename: string) => Promise<Uint8Array>;
+  /** Reads, of the file that `write -s` fills from, the first bytes. @throws an error whose message is strerror's */
+  readonly readFile: (filename: string, maxBytes: number) => Promise<Uint8Array>;
   /** What `abort` and `sigraise` do, where the program lets them. */
   readonly raise?: (signal: number | "abort") => void;
 }

@@ -22,6 +22,7 @@ export {
   usage,
 } from "./command.ts";
 export { getopt } from "./getopt.ts";
+export { readPattern } from "./pattern_file.ts";
 export type { IoScreen, IoSession } from "./terminal.ts";
 
 /** The prompt for a person; loaded when there is one, since editing lines takes a while to load. */

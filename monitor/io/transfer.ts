@@ -242,7 +242,7 @@ export const aioRead: IoCommand = {
 async function fillFromFile(io: IoContext, filename: string, into: Uint8Array): Promise<boolean> {
   let bytes: Uint8Array;
   try {
-    bytes = await io.readFile(filename);
+    bytes = await io.readFile(filename, into.length);
   } catch (error) {
     io.output.error(`${filename}: ${error instanceof Error ? error.message : error}\n`);
     return false;

@@ -3,8 +3,14 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../../base/errno.ts";
+import { fileProblem, readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 import { type LinuxFiles, MachineError } from "../../machine/mod.ts";
+
+/** Several times what there is. */
+const MAX_KERNEL_BYTES = 256 * MiB;
+/** As much as the RAM of the largest machine. */
+const MAX_INITRD_BYTES = 2047 * MiB;
 
 /** What is to be started, by the names of its files. */
 export interface LinuxNames {
@@ -17,18 +23,16 @@ export interface LinuxNames {
 export function readLinuxFiles({ kernel, initrd, append }: LinuxNames): LinuxFiles {
   return {
     kernelName: kernel,
-    kernel: readFile(kernel, `could not open kernel file '${kernel}'`),
-    ...(initrd === undefined ? {} : { initrd: readFile(initrd, `error reading initrd ${initrd}`) }),
+    kernel: readFile(kernel, MAX_KERNEL_BYTES, `could not open kernel file '${kernel}'`),
+    ...(initrd === undefined ? {} : { initrd: readFile(initrd, MAX_INITRD_BYTES, `error reading initrd ${initrd}`) }),
     commandLine: append ?? "",
   };
 }
 
-function readFile(filename: string, problem: string): Uint8Array<ArrayBuffer> {
+function readFile(filename: string, maxBytes: number, problem: string): Uint8Array<ArrayBuffer> {
   try {
-    return Deno.readFileSync(filename);
+    return readFileSync(filename, maxBytes);
   } catch (error) {
-    const { code, message } = error as { readonly code?: unknown; readonly message: string };
-    const reason = typeof code === "string" && isErrno(code) ? errnoText(code) : message;
-    throw new MachineError(`${problem}: ${reason}`, { cause: error });
+    throw new MachineError(`${problem}: ${fileProblem(error)}`, { cause: error });
   }
 }

@@ -18,5 +18,8 @@ Deno.test("a kernel's files that cannot be read are named", async () => {
   );
   assertThrows(() => readLinuxFiles({ kernel: temp.path }), MachineError, "Is a directory");
   assertEquals(readLinuxFiles({ kernel }).kernel.length, 4);
+  for (const names of [{ kernel: "/dev/zero" }, { kernel, initrd: "/dev/zero" }]) {
+    assertThrows(() => readLinuxFiles(names), MachineError, "File too large (more than 256 MiB)");
+  }
   await assertRejects(() => Vm.start({ kernel: missing }), MachineError, opening);
 });

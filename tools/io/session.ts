@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../../base/errno.ts";
 import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import {
   ALL_PERMISSIONS,
@@ -14,7 +13,15 @@ import {
   nestOptions,
   openDriveNode,
 } from "../../block/mod.ts";
-import { IoBackground, type IoCommand, ioCommands, type IoContext, runIoLine, usage } from "../../monitor/io/mod.ts";
+import {
+  IoBackground,
+  type IoCommand,
+  ioCommands,
+  type IoContext,
+  readPattern,
+  runIoLine,
+  usage,
+} from "../../monitor/io/mod.ts";
 import type { Program } from "../common/program.ts";
 import { raise } from "./raise.ts";
 import { lettersOf, type OpenHow, OpenRefusal, readHow } from "./open_how.ts";
@@ -154,7 +161,7 @@ export class Session implements AsyncDisposable {
         show: (text) => program.out(text),
         report: (text) => program.error(text),
       },
-      readFile,
+      readFile: readPattern,
       raise: (signal) => {
         program.flush();
         raise(signal);
@@ -213,15 +220,5 @@ export class Session implements AsyncDisposable {
       withoutImage: true,
       run: () => this.ended = true,
     };
-  }
-}
-
-/** @throws an error whose message is strerror's */
-async function readFile(filename: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(filename);
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    throw new Error(isErrno(String(code)) ? errnoText(String(code) as "EIO") : String(error));
   }
 }

@@ -12,6 +12,7 @@ import type { TraceEvents } from "../../base/trace.ts";
 import { OBJECT_TYPES, parseBlockdev, parseObject } from "../../block/mod.ts";
 import { CHARDEV_KINDS, parseChardev } from "../../machine/mod.ts";
 import { openControl, type StorageHost } from "../../monitor/mod.ts";
+import { readEventList } from "../common/event_list.ts";
 import { Exit, type Program } from "../common/program.ts";
 import { CommandLineError } from "../system/arguments.ts";
 import type { DaemonOption } from "./arguments.ts";
@@ -133,7 +134,7 @@ function setTrace(text: string, origin: string, { program, trace }: DaemonSite):
   for (const { name, value } of parseOptionPairs(text, "enable").pairs) {
     if (!["enable", "events", "file"].includes(name)) throw new CommandLineError(`Invalid parameter '${name}'`, origin);
     if (name === "file") throw new CommandLineError("traces go to standard error here; redirect that", origin);
-    const patterns = name === "enable" ? [value] : linesOf(value, origin);
+    const patterns = name === "enable" ? [value] : readEventList(value, (why) => new CommandLineError(why, origin));
     for (const pattern of patterns) {
       if (pattern === "help" || pattern === "?") {
         for (const event of trace.list()) program.out(`${event.name}\n`);
@@ -144,14 +145,6 @@ function setTrace(text: string, origin: string, { program, trace }: DaemonSite):
         program.error(`${origin}: warning: trace event '${pattern}' does not exist`);
       }
     }
-  }
-}
-
-function linesOf(filename: string, origin: string): string[] {
-  try {
-    return Deno.readTextFileSync(filename).split("\n").map((line) => line.trim()).filter((line) => /^[^#]/.test(line));
-  } catch {
-    throw new CommandLineError(`Could not open '${filename}': No such file or directory`, origin);
   }
 }
 

@@ -12,7 +12,11 @@
  * @module
  */
 import { escapeValue } from "../../base/keyval.ts";
+import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
+
+const MAX_BYTES = 16 * MiB;
 
 /** Groups and the options that they stand for. */
 const GROUPS: Readonly<Record<string, string>> = {
@@ -37,10 +41,12 @@ const GROUPS: Readonly<Record<string, string>> = {
 export function readConfigFile(filename: string, origin: string): WrittenOption[] {
   let text: string;
   try {
-    text = Deno.readTextFileSync(filename);
+    text = new TextDecoder().decode(readFileSync(filename, MAX_BYTES));
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "No such file or directory" : "Permission denied";
-    throw new CommandLineError(`Could not open '${filename}': ${reason}`, origin);
+    const attempted = error instanceof Deno.errors.IsADirectory || error instanceof FileTooLargeError
+      ? "Cannot read config file"
+      : `Could not open '${filename}'`;
+    throw new CommandLineError(`${attempted}: ${fileProblem(error)}`, origin);
   }
   const options: { name: string; parts: string[]; line: number }[] = [];
   for (const [index, raw] of text.split("\n").entries()) {

@@ -6,6 +6,8 @@
  * @module
  */
 import { QemuOpts } from "../../base/keyval.ts";
+import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 import { ACPI_HEADER_BYTES, AcpiHeader } from "../../devices/chipset/mod.ts";
 import { OPTION_GROUPS } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
@@ -13,6 +15,9 @@ import type { Settings } from "./settings.ts";
 
 /** A table's length is a number of 16 bits where it comes from here. */
 const MAX_TABLE_BYTES = 0xffff;
+/** Of a file with a table, so that one that is too long is still told how long it is. */
+const MAX_TABLE_FILE_BYTES = 16 * MiB;
+const MAX_FIRMWARE_FILE_BYTES = 256 * MiB;
 const MAX_NAME_CHARACTERS = 55;
 
 const TABLE_OPTIONS = {
@@ -92,9 +97,12 @@ function characters(text: string | undefined, otherwise: Uint8Array): Uint8Array
 function readFiles(names: readonly string[]): Uint8Array {
   const parts = names.map((name) => {
     try {
-      return Deno.readFileSync(name);
+      return readFileSync(name, MAX_TABLE_FILE_BYTES);
     } catch (error) {
-      throw new CommandLineError(`can't open file ${name}: ${reasonOf(error)}`);
+      const attempted = error instanceof FileTooLargeError || error instanceof Deno.errors.IsADirectory
+        ? "read"
+        : "open";
+      throw new CommandLineError(`can't ${attempted} file ${name}: ${fileProblem(error)}`);
     }
   });
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -133,16 +141,10 @@ export function readFirmwareFile(text: string, origin: string, settings: Setting
 
 function readWhole(filename: string): Uint8Array {
   try {
-    return Deno.readFileSync(filename);
+    return readFileSync(filename, MAX_FIRMWARE_FILE_BYTES);
   } catch (error) {
-    const reason = reasonOf(error);
-    throw new CommandLineError(`can't load ${filename}: Failed to open file \u201c${filename}\u201d: ${reason}`);
+    const isOpen = error instanceof FileTooLargeError || error instanceof Deno.errors.IsADirectory;
+    const what = isOpen ? "Error reading file" : "Failed to open file";
+    throw new CommandLineError(`can't load ${filename}: ${what} \u201c${filename}\u201d: ${fileProblem(error)}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "No such file or directory";
-  if (error instanceof Deno.errors.PermissionDenied) return "Permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "Is a directory";
-  return error instanceof Error ? error.message : String(error);
 }

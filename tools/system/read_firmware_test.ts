@@ -54,6 +54,24 @@ Deno.test("-acpitable and -fw_cfg are refused in QEMU's words", () => {
   assertEquals(notes[0]?.text, 'warning: externally provided fw_cfg item names should be prefixed with "opt/"');
 });
 
+Deno.test("what has no end is refused where a file is read", () => {
+  const large = (most: string) => `File too large (more than ${most})`;
+  for (
+    const [option, text, message] of [
+      ["-acpitable", "file=/dev/zero", `can't read file /dev/zero: ${large("16 MiB")}`],
+      ["-fw_cfg", "opt/a,file=/dev/zero", `can't load /dev/zero: Error reading file “/dev/zero”: ${large("256 MiB")}`],
+      ["-smbios", "file=/dev/zero", `Cannot read SMBIOS file /dev/zero: ${large("1 MiB")}`],
+      ["-smbios", "type=11,path=/dev/zero", "NUL in OEM strings value in /dev/zero"],
+      ["-readconfig", "/dev/zero", `Cannot read config file: ${large("16 MiB")}`],
+      ["-trace", "events=/dev/zero", `Could not open '/dev/zero': ${large("4 MiB")}`],
+      ["-acpitable", "file=/usr", "can't read file /usr: Is a directory"],
+      ["-fw_cfg", "opt/a,file=/usr", "can't load /usr: Error reading file “/usr”: Is a directory"],
+      ["-smbios", "type=11,path=/usr", "Unable to read from /usr: Is a directory"],
+      ["-readconfig", "/usr", "Cannot read config file: Is a directory"],
+    ] as const
+  ) assertEquals(refusal(option, text), message);
+});
+
 Deno.test("ACPI and HPET go by a property of the machine or by an option", () => {
   assertEquals(hasBoardPart(settingsOf(), "acpi"), true);
   assertEquals(hasBoardPart(settingsOf("-no-acpi"), "acpi"), false);

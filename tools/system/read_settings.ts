@@ -5,6 +5,7 @@
  */
 import { escapeValue, type OptionPair, parseOptionPairs, QemuOpts } from "../../base/keyval.ts";
 import { OPTION_GROUPS } from "../../machine/mod.ts";
+import { readEventList } from "../common/event_list.ts";
 import { readDisplay, readNet, readVga } from "./absent_devices.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 import { readChardev, readMon, readMonitor } from "./chardevs.ts";
@@ -328,15 +329,9 @@ function readTrace(value: string, origin: string, settings: Settings): void {
       else settings.tracePatterns.push({ pattern: text, origin });
     } else if (name === "file") settings.traceFile = text;
     else if (name === "events") {
-      for (const line of readLines(text)) settings.tracePatterns.push({ pattern: line, origin });
+      for (const line of readEventList(text, (why) => new CommandLineError(why))) {
+        settings.tracePatterns.push({ pattern: line, origin });
+      }
     }
-  }
-}
-
-function readLines(filename: string): string[] {
-  try {
-    return Deno.readTextFileSync(filename).split("\n").map((line) => line.trim()).filter((line) => /^[^#]/.test(line));
-  } catch {
-    throw new CommandLineError(`Could not open '${filename}': No such file or directory`);
   }
 }

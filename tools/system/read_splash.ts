@@ -5,9 +5,12 @@
  *
  * @module
  */
+import { readFileSync } from "../../base/read_file.ts";
+import { MiB } from "../../base/units.ts";
 import type { FirmwareItems } from "../../machine/mod.ts";
 
 const MIN_BYTES = 30;
+const MAX_BYTES = 64 * MiB;
 const BMP_DEPTH_OFFSET = 28;
 const BMP_DEPTH = 24;
 
@@ -33,7 +36,7 @@ export function readSplash(
 function read(places: readonly string[]): Uint8Array | undefined {
   for (const place of places) {
     try {
-      return Deno.readFileSync(place);
+      return readFileSync(place, MAX_BYTES);
     } catch { /* the next one */ }
   }
   return undefined;

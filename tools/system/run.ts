@@ -8,7 +8,9 @@
  */
 import { HostClock } from "../../base/clocks.ts";
 import { HostRandom } from "../../base/random.ts";
+import { readFileSync } from "../../base/read_file.ts";
 import { TraceEvents } from "../../base/trace.ts";
+import { MiB } from "../../base/units.ts";
 import { uuidText } from "../../base/uuid.ts";
 import type { FdSets } from "../../block/mod.ts";
 import {
@@ -344,6 +346,9 @@ function startOfClock({ clock }: Settings): number | undefined {
   return clock.clock === "host" ? undefined : Math.floor(now.getTime() / 1000);
 }
 
+/** The room below 4 GiB that firmware may take. */
+const MAX_FIRMWARE_BYTES = 16 * MiB;
+
 /** What asks for moa's own firmware, unless a file is named so. */
 const BUILT_IN = "built-in";
 
@@ -352,7 +357,7 @@ function readFirmware(filename: string, folders: readonly string[]): Uint8Array 
   const named = filename.includes("/") ? [] : [...folders, "/usr/share/seabios", "/usr/share/qemu"];
   for (const place of [filename, ...named.map((folder) => `${folder}/${filename}`)]) {
     try {
-      return Deno.readFileSync(place);
+      return readFileSync(place, MAX_FIRMWARE_BYTES);
     } catch { /* the next one */ }
   }
   if (filename === BUILT_IN) return BUILT_IN;
