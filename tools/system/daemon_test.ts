@@ -13,13 +13,13 @@ const ENTRY = new URL("../moa.ts", import.meta.url).pathname;
 function start(folder: string, name: string, ...args: string[]) {
   return run(Deno.execPath(), ["run", "-q", "--no-prompt", "-P=start", ENTRY, ...args], {
     env: { MOA_ARGV0: name, INIT_CWD: folder },
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let i = 0; !await holds(); i++) {
-    assert(i < 250, "it does not come to pass");
+    assert(i < 3000, "it does not come to pass");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
