@@ -71,15 +71,46 @@ export function readSmp(text: string, settings: Settings): void {
       text: "warning: Deprecated CPU topology (considered invalid): CPU topology parameters must be greater than zero",
     });
   }
-  const product = ["sockets", "dies", "cores", "threads"].reduce((all, name) => all * (numbers.get(name) || 1), 1);
-  const cpus = numbers.get("cpus") || numbers.get("maxcpus") || product;
-  const maximum = numbers.get("maxcpus") || Math.max(cpus, product);
+  if ((numbers.get("clusters") ?? 1) > 1) {
+    throw new CommandLineError("clusters not supported by this machine's CPU topology");
+  }
+  settings.cpus = completeTopology(numbers).cpus;
+}
+
+/**
+ * Fills in what of a topology was not said: cores first, then sockets, then threads, so that all together are `maxcpus`.
+ * @throws CommandLineError where they are not, as QEMU 7.2 has it
+ */
+function completeTopology(said: ReadonlyMap<string, number>): { readonly cpus: number } {
+  let [sockets, cores, threads] = ["sockets", "cores", "threads"].map((name) => said.get(name) || 0) as [
+    number,
+    number,
+    number,
+  ];
+  const dies = said.get("dies") || 1;
+  let maximum = said.get("maxcpus") || said.get("cpus") || 0;
+  if (maximum === 0) [sockets, cores, threads] = [sockets || 1, cores || 1, threads || 1];
+  else if (cores === 0) {
+    [sockets, threads] = [sockets || 1, threads || 1];
+    cores = Math.floor(maximum / (sockets * dies * threads));
+  } else if (sockets === 0) {
+    threads ||= 1;
+    sockets = Math.floor(maximum / (dies * cores * threads));
+  }
+  threads ||= Math.floor(maximum / (sockets * dies * cores));
+  const total = sockets * dies * cores * threads;
+  maximum ||= total;
+  const cpus = said.get("cpus") || maximum;
+  const hierarchy = `sockets (${sockets}) * dies (${dies}) * cores (${cores}) * threads (${threads})`;
+  if (total !== maximum) {
+    throw new CommandLineError(
+      `Invalid CPU topology: product of the hierarchy must match maxcpus: ${hierarchy} != maxcpus (${maximum})`,
+    );
+  }
   if (maximum < cpus) {
     throw new CommandLineError(
       "Invalid CPU topology: maxcpus must be equal to or greater than smp: " +
-        `sockets (${numbers.get("sockets") || 1}) * dies (${numbers.get("dies") || 1}) * ` +
-        `cores (${numbers.get("cores") || 1}) * threads (${numbers.get("threads") || 1}) == ` +
-        `maxcpus (${maximum}) < smp_cpus (${cpus})`,
+        `${hierarchy} == maxcpus (${maximum}) < smp_cpus (${cpus})`,
     );
   }
   if (maximum > MAX_CPUS) {
@@ -87,7 +118,7 @@ export function readSmp(text: string, settings: Settings): void {
       `Invalid SMP CPUs ${maximum}. The max CPUs supported by machine '${MACHINE}' is ${MAX_CPUS}`,
     );
   }
-  settings.cpus = cpus;
+  return { cpus };
 }
 
 /** `-boot`. */
@@ -156,7 +187,11 @@ function plainSwitch(value: string): string {
 
 /** Refuses machines, accelerators and properties that are not to be had. */
 export function checkMachine(settings: Settings): void {
-  const { machineType, machineProperties } = settings;
+  const { machineType, machineProperties, kernel } = settings;
+  for (const name of ["append", "initrd"] as const) {
+    if (kernel !== undefined || settings[name] === undefined) continue;
+    throw new CommandLineError(`-${name} only allowed with -kernel option`);
+  }
   if (machineType !== undefined && !MACHINE_NAMES.includes(machineType)) {
     const hint = "Use -machine help to list supported machines";
     throw new CommandLineError("unsupported machine type", undefined, hint, { unnamed: `-machine ${machineType}` });

@@ -105,6 +105,7 @@ function report(program: Program, error: unknown): number {
     return 1;
   }
   if (!(error instanceof Error) || !OPERATING.includes(error.name)) throw error;
-  program.report("", error);
+  if (error.name === "MachineError") say(program, error.message);
+  else program.report("", error);
   return 1;
 }

@@ -88,7 +88,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
     program.line(demonstration.advice);
     drives.push({ pairs: [{ name: "file", value: demonstration.filename }, { name: "format", value: "qcow2" }] });
   }
-  const wishes = wishesOf({ ...settings, drives }, warn);
+  const wishes = wishesOf(settings, drives, warn);
   const wired = await build(wishes, {
     program,
     trace,
@@ -288,12 +288,16 @@ function setLogItems(settings: Settings, log: MonitorLog, trace: TraceEvents, pr
   log.setItems(items.filter((item) => !item.startsWith("trace:")));
 }
 
-function wishesOf(settings: Settings, warn: (text: string) => void): MachineWishes {
+function wishesOf(
+  settings: Settings,
+  drives: Settings["drives"],
+  warn: (text: string) => void,
+): MachineWishes {
   const { ramBytes, bootOrder, bootOnce, name, uuid, bios, rebootTimeoutMs, clock } = settings;
   const startSeconds = startOfClock(settings);
   const splash = settings.splash === undefined ? undefined : readSplash(settings.splash, settings.dataFolders, warn);
   return {
-    drives: settings.drives,
+    drives,
     blockdevs: settings.blockdevs,
     devices: settings.devices,
     globals: settings.globals,
@@ -324,8 +328,8 @@ function wishesOf(settings: Settings, warn: (text: string) => void): MachineWish
     ...(bootOnce === undefined ? {} : { bootOnce }),
     ...(name === undefined ? {} : { name }),
     dataFolders: settings.dataFolders,
-    ...(bios === undefined ? {} : { firmware: readFirmware(bios, settings.dataFolders), firmwareName: bios }),
-    ...(settings.kernel === undefined ? {} : { linux: readLinux(settings.kernel, settings) }),
+    ...(bios === undefined ? {} : { firmware: readFirmware(bios, settings), firmwareName: bios }),
+    ...linuxWish(settings),
     ...(startSeconds === undefined ? {} : { timeOfDay: { clock: CLOCKS[clock.clock], startSeconds } }),
   };
 }
@@ -352,22 +356,27 @@ const MAX_FIRMWARE_BYTES = 16 * MiB;
 /** What asks for moa's own firmware, unless a file is named so. */
 const BUILT_IN = "built-in";
 
-/** As it is named, or so named in one of the data folders. */
-function readFirmware(filename: string, folders: readonly string[]): Uint8Array | typeof BUILT_IN {
-  const named = filename.includes("/") ? [] : [...folders, "/usr/share/seabios", "/usr/share/qemu"];
+/** As it is named, or so named in one of the data folders; that there is none is told with what comes late. */
+function readFirmware(filename: string, settings: Settings): Uint8Array | typeof BUILT_IN {
+  const named = filename.includes("/") ? [] : [...settings.dataFolders, "/usr/share/seabios", "/usr/share/qemu"];
   for (const place of [filename, ...named.map((folder) => `${folder}/${filename}`)]) {
     try {
       return readFileSync(place, MAX_FIRMWARE_BYTES);
     } catch { /* the next one */ }
   }
-  if (filename === BUILT_IN) return BUILT_IN;
-  throw new CommandLineError(`could not load PC BIOS '${filename}'`);
+  if (filename !== BUILT_IN) settings.lateFailure ??= new CommandLineError(`could not load PC BIOS '${filename}'`);
+  return BUILT_IN;
 }
 
-function readLinux(kernel: string, { initrd, append }: Settings): LinuxFiles {
+/** The files of `-kernel` and `-initrd`; that one cannot be read is told with what comes late. */
+function linuxWish(settings: Settings): { readonly linux?: LinuxFiles } {
+  const { kernel, initrd, append } = settings;
+  if (kernel === undefined) return {};
   try {
-    return readLinuxFiles({ kernel, initrd, append });
+    return { linux: readLinuxFiles({ kernel, initrd, append }) };
   } catch (error) {
-    throw error instanceof MachineError ? new CommandLineError(error.message) : error;
+    if (!(error instanceof MachineError)) throw error;
+    settings.lateFailure ??= new CommandLineError(error.message);
+    return {};
   }
 }
