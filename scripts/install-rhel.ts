@@ -2,7 +2,7 @@
  * Installs Red Hat Enterprise Linux 5 or 6 (i386) from its medium onto a new disk, unattended, and proves that it starts.
  *
  *     deno run -P=script scripts/install-rhel.ts --iso FILE --disk FILE.qcow2 [--size 20G] [--kickstart FILE]
- *                                                [--profile FILE.ts] [--tries N] [--overwrite]
+ *                                                [--profile FILE.ts] [--tries N] [--resume | --overwrite]
  *
  * Other installers need a profile: copy `profiles/rhel.ts`.
  *
@@ -17,7 +17,7 @@ import { ProgressLine } from "./installer/progress.ts";
 import { profile as rhel } from "./profiles/rhel.ts";
 
 const USAGE = "usage: deno run -P=script scripts/install-rhel.ts --iso FILE --disk FILE.qcow2 [--size 20G] " +
-  "[--kickstart FILE] [--profile FILE.ts] [--tries N] [--overwrite]";
+  "[--kickstart FILE] [--profile FILE.ts] [--tries N] [--resume | --overwrite]";
 const HELP = `${USAGE}
 
 Installs Red Hat Enterprise Linux 5 or 6 (i386), unattended, and proves that it starts.
@@ -28,10 +28,11 @@ Installs Red Hat Enterprise Linux 5 or 6 (i386), unattended, and proves that it 
   --kickstart FILE  answers in place of the built-in ones, which install the smallest system (password of root: moa)
   --profile FILE    another installer: copy scripts/profiles/rhel.ts
   --tries N         how often a part that fails is begun again: 2
+  --resume          a disk that an earlier run left is gone on with, from its last snapshot
   --overwrite       a disk of that name is replaced
 `;
 const OPTIONS = ["iso", "disk", "size", "kickstart", "profile", "tries"];
-const SWITCHES = ["overwrite", "help"];
+const SWITCHES = ["resume", "overwrite", "help"];
 const DEFAULT_SIZE = "20G";
 const MIN_SIZE = 64 * MiB;
 /** What fits on the floppy, and far more than anybody writes. */
@@ -49,11 +50,16 @@ if (Deno.args.some((word) => word === "--help" || word === "-h")) {
 const output = {
   terminal: Deno.stdout.isTerminal(),
   columns: () => Deno.consoleSize().columns,
-  write: (text: string) => void Deno.stdout.writeSync(new TextEncoder().encode(text)),
+  write: (text: string) => {
+    try {
+      Deno.stdout.writeSync(new TextEncoder().encode(text));
+    } catch { /* nobody looks any more: a closed pipe, a terminal that has gone */ }
+  },
 };
 const progress = new ProgressLine(output, () => performance.now());
+Deno.unrefTimer(setInterval(() => progress.tick(), 1000));
 const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.addSignalListener(signal, () => {
     // Who says it twice wants it at once.
     if (interruption.signal.aborted) Deno.exit(INTERRUPTED);
@@ -82,7 +88,11 @@ try {
   }
   if (!isExpected(error)) throw error;
   console.error(`install-rhel: ${(error as Error).message.trimEnd()}`);
-  if (begun !== undefined) console.error(`'${begun}' is left as far as it came; --overwrite begins again.`);
+  if (begun !== undefined) {
+    console.error(
+      `'${begun}' is left as far as it came; --resume goes on from its last snapshot, --overwrite begins again.`,
+    );
+  }
   Deno.exit(interruption.signal.aborted ? INTERRUPTED : 1);
 }
 Deno.exit(0);
@@ -102,6 +112,7 @@ async function readArguments(args: readonly string[]) {
   const text = (name: string) => typeof given[name] === "string" && given[name] !== "" ? given[name] : undefined;
   const [iso, disk] = [text("iso"), text("disk")];
   if (iso === undefined || disk === undefined) throw new UsageError("--iso and --disk are needed");
+  if (given.resume && given.overwrite) throw new UsageError("--resume and --overwrite are opposites: say one of them");
   const tries = Number(text("tries") ?? "2");
   if (!Number.isSafeInteger(tries) || tries < 1 || tries > 10) throw new UsageError("--tries is a number from 1 to 10");
   return {
@@ -109,6 +120,7 @@ async function readArguments(args: readonly string[]) {
     disk,
     tries,
     sizeBytes: sizeOf(text("size") ?? DEFAULT_SIZE),
+    resume: given.resume === true,
     overwrite: given.overwrite === true,
     answers: await answersOf(text("kickstart")),
     profile: await profileOf(text("profile")),

@@ -6,6 +6,9 @@
  *        ^                            │ fails                         ^                     │ fails
  *        └────────── applied, again ──┘                               └── applied, again ───┘
  * ```
+ * Who resumes begins at the last snapshot that the disk has. A disk without "installed" is made again: there is nothing on
+ * it worth keeping, and nobody knows how a process ended that flushed nothing.
+ *
  * While the installer writes nothing is flushed (`cache=unsafe`): what is lost then is installed again. The first start
  * runs with `cache=writeback`.
  *
@@ -28,6 +31,8 @@ export interface Installation {
   readonly tries: number;
   /** A disk of that name is replaced; else it stays, and nothing is done. */
   readonly overwrite?: boolean;
+  /** A disk that was begun before is gone on with from its last snapshot. */
+  readonly resume?: boolean;
   readonly progress: ProgressLine;
   /** Ends it in the middle; the reason is what is thrown. */
   readonly signal?: AbortSignal;
@@ -57,13 +62,31 @@ const INSTALLED = "installed";
 /** Installs; resolves to the version of what was installed. */
 export async function install(wanted: Installation): Promise<string> {
   const { profile, iso, disk, sizeBytes, progress } = wanted;
-  await checkDisk(wanted);
+  const begun = await checkDisk(wanted);
   progress.say(`looking at ${iso}`);
   const { version, kernel, initrd } = await readMedium(iso, profile);
-  progress.say(`${profile.name} ${version}; making ${disk}`);
-  await createImage({ filename: disk, format: "qcow2", size: sizeBytes });
-  wanted.diskMade?.();
-  await snapshot(disk, EMPTY);
+  if (begun?.isInstalled) {
+    progress.say(`${profile.name} ${version}; going on from snapshot '${INSTALLED}' of ${disk}`);
+    wanted.diskMade?.();
+    await goBack(disk, INSTALLED);
+  } else {
+    progress.say(`${profile.name} ${version}; making ${disk}`);
+    await createImage({ filename: disk, format: "qcow2", size: begun?.sizeBytes ?? sizeBytes });
+    wanted.diskMade?.();
+    await snapshot(disk, EMPTY);
+    await fromMedium(wanted, kernel, initrd);
+    await snapshot(disk, INSTALLED);
+  }
+  const { installed } = profile;
+  if (installed !== undefined) {
+    await attempt(wanted, "the first start", INSTALLED, () => startInstalled(wanted, installed));
+  }
+  return version;
+}
+
+/** The files for the installer, and the installer itself. @throws {InstallationError} */
+async function fromMedium(wanted: Installation, kernel: Uint8Array, initrd: Uint8Array): Promise<void> {
+  const { profile } = wanted;
   const folder = await Deno.makeTempDir({ prefix: "moa-install-" });
   try {
     const files = { kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd.img`, floppy: `${folder}/answers.img` };
@@ -75,16 +98,16 @@ export async function install(wanted: Installation): Promise<string> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-  await snapshot(disk, INSTALLED);
-  const { installed } = profile;
-  if (installed !== undefined) {
-    await attempt(wanted, "the first start", INSTALLED, () => startInstalled(wanted, installed));
-  }
-  return version;
 }
 
-/** Nobody loses a disk by a slip. @throws {InstallationError} */
-async function checkDisk({ iso, disk, overwrite }: Installation): Promise<void> {
+/** A disk that an earlier run left. */
+interface BegunDisk {
+  readonly sizeBytes: number;
+  readonly isInstalled: boolean;
+}
+
+/** Nobody loses a disk by a slip: what there is to go on with, if anything. @throws {InstallationError} */
+async function checkDisk({ iso, disk, overwrite, resume }: Installation): Promise<BegunDisk | undefined> {
   const refuse = (reason: string) => {
     throw new InstallationError(`'${disk}' ${reason}`, { isFinal: true });
   };
@@ -93,7 +116,16 @@ async function checkDisk({ iso, disk, overwrite }: Installation): Promise<void> 
   const medium = await Deno.realPath(iso).catch(() => undefined);
   if (await Deno.realPath(disk).catch(() => undefined) === medium) refuse("is the medium itself");
   if (there.isDirectory) refuse("is a folder; a disk is a file");
-  if (!overwrite) refuse("is there already: name another disk, or say --overwrite to replace it");
+  if (overwrite) return undefined;
+  if (!resume) {
+    refuse("is there already: name another disk, or say --resume to go on with it, or --overwrite to replace it");
+  }
+  await using image = await openImage(disk);
+  const names = image.snapshots.map(({ name }) => name);
+  if (!names.includes(EMPTY)) {
+    refuse(`was not begun by an installation: it has no snapshot '${EMPTY}'; --overwrite replaces it`);
+  }
+  return { sizeBytes: image.sizeBytes, isInstalled: names.includes(INSTALLED) };
 }
 
 /** An initial RAM disk with `files` behind what it has: the kernel looks for another archive at a multiple of 4 bytes. */
@@ -116,10 +148,14 @@ async function attempt(wanted: Installation, what: string, back: string, work: (
       if (error instanceof InstallationError && error.isFinal) throw error;
       if (left <= 0) throw new InstallationError(`${what} did not succeed: ${error.message}`, { cause: error });
       wanted.progress.say(`${what} did not succeed (${firstLine(error)}); back to snapshot '${back}' and again`);
-      await using image = await openImage(wanted.disk);
-      await image.applySnapshot(back);
+      await goBack(wanted.disk, back);
     }
   }
+}
+
+async function goBack(disk: string, name: string): Promise<void> {
+  await using image = await openImage(disk);
+  await image.applySnapshot(name);
 }
 
 async function snapshot(disk: string, name: string): Promise<void> {

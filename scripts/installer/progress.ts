@@ -49,8 +49,14 @@ export class ProgressLine {
     this.#show();
   }
 
+  /** Some time has passed: a terminal's line shows it. */
+  tick(): void {
+    if (this.#output.terminal && this.#text !== "") this.#show();
+  }
+
   /** Leaves the line as it is. */
   end(): void {
+    this.#text = "";
     if (this.#output.terminal) this.#output.write("\n");
   }
 

@@ -28,7 +28,7 @@ function quickProfile(minutes: number): InstallerProfile {
 async function installFrom(
   medium: Uint8Array,
   folder: string,
-  wanted: Partial<Pick<Installation, "tries" | "profile" | "overwrite" | "signal" | "diskMade">> = {},
+  wanted: Partial<Pick<Installation, "tries" | "profile" | "overwrite" | "resume" | "signal" | "diskMade">> = {},
 ) {
   const iso = `${folder}/cd.iso`;
   await Deno.writeFile(iso, medium);
@@ -150,6 +150,8 @@ Deno.test("install-rhel: a disk that is there stays, unless it is to be replaced
   await assertRejects(() => installFrom(refused, temp.path), InstallationError, "is there already");
   // With leave it comes as far as the medium.
   await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), MediumError);
+  const notBegun = "was not begun by an installation";
+  await assertRejects(() => installFrom(refused, temp.path, { resume: true }), InstallationError, notBegun);
   assertEquals(await Deno.readTextFile(disk), "precious");
   await Deno.remove(disk);
   await Deno.symlink(`${temp.path}/cd.iso`, disk);
@@ -173,8 +175,37 @@ Deno.test({
       installFrom(medium, temp.path, { tries: 3, signal: interruption.signal, diskMade })
     );
     assertEquals(error, reason);
-    await using image = await openImage(`${temp.path}/disk,1.qcow2`, { readOnly: true });
-    assertEquals(image.snapshots.map(({ name }) => name), ["empty"]);
+    {
+      await using image = await openImage(`${temp.path}/disk,1.qcow2`, { readOnly: true });
+      assertEquals(image.snapshots.map(({ name }) => name), ["empty"]);
+    }
+    // Resumed it begins with an empty disk.
+    const { said } = await installFrom(standInMedium({}, {}), temp.path, { resume: true });
+    assertStringIncludes(said, "the kernel starts");
+    assertStringIncludes(said, "it is up");
+  },
+});
+
+Deno.test({
+  name: "install-rhel: what was installed is not installed again by a run that resumes, but started",
+  ignore,
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    const { installed: _, ...withoutStart } = quickProfile(2);
+    await installFrom(standInMedium(), temp.path, { profile: withoutStart });
+    const disk = `${temp.path}/disk,1.qcow2`;
+    {
+      // As a first start leaves it that was interrupted.
+      await using image = await openImage(disk);
+      await image.write(0, new Uint8Array(512));
+    }
+    const { said } = await installFrom(standInMedium({}, { failures: 3 }), temp.path, { resume: true });
+    const lines = said.trimEnd().split("\n").map((line) => line.replace(/^ *0:00 {2}/, ""));
+    assertEquals(lines.slice(1), [
+      `Red Hat Enterprise Linux 6.10; going on from snapshot 'installed' of ${disk}`,
+      "starting what was installed",
+      "it is up",
+    ]);
   },
 });
 
@@ -208,6 +239,12 @@ Deno.test("install-rhel: the progress line fits on the terminal", () => {
   text = "";
   line.say("short");
   assertEquals(text, "\r\x1b[K  0:00  short");
+  line.tick();
+  assertEquals(text, "\r\x1b[K  0:00  short".repeat(2));
+  line.end();
+  text = "";
+  line.tick();
+  assertEquals(text, "");
 });
 
 Deno.test("install-rhel: a wrong command line ends with 2, a missing medium with 1", async () => {
@@ -223,6 +260,7 @@ Deno.test("install-rhel: a wrong command line ends with 2, a missing medium with
       [["--iso", "a", "--disk", "b", "--kickstart", "."], "--kickstart .: Is a directory"],
       [["--iso", "a", "--disk", "b", "--kickstart", "/dev/null"], "--kickstart /dev/null: this is no file of answers"],
       [["--iso", "a", "--disk", "b", "--colour"], "there is no option --colour"],
+      [["--iso", "a", "--disk", "b", "--resume", "--overwrite"], "--resume and --overwrite are opposites"],
       [["--iso", "a", "--disk", "b", "--profile", "nosuch.ts"], "--profile nosuch.ts: "],
     ] as const
   ) {
