@@ -61,8 +61,8 @@ Deno.unrefTimer(setInterval(() => progress.tick(), 1000));
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.addSignalListener(signal, () => {
-    // Who says it twice wants it at once.
-    if (interruption.signal.aborted) Deno.exit(INTERRUPTED);
+    // Who says it twice wants it at once; a terminal that goes says it more than once.
+    if (interruption.signal.aborted && signal !== "SIGHUP") Deno.exit(INTERRUPTED);
     interruption.abort(new InstallationError("interrupted", { isFinal: true }));
   });
 }

@@ -111,16 +111,19 @@ async function checkDisk({ iso, disk, overwrite, resume }: Installation): Promis
   const refuse = (reason: string) => {
     throw new InstallationError(`'${disk}' ${reason}`, { isFinal: true });
   };
-  const there = await Deno.stat(disk).catch(() => undefined);
-  if (there === undefined) return;
+  const there = await Deno.stat(disk).catch((error) => error instanceof Error ? error : new Error(String(error)));
+  if (there instanceof Deno.errors.NotFound) return undefined;
   const medium = await Deno.realPath(iso).catch(() => undefined);
-  if (await Deno.realPath(disk).catch(() => undefined) === medium) refuse("is the medium itself");
-  if (there.isDirectory) refuse("is a folder; a disk is a file");
+  if (medium !== undefined && await Deno.realPath(disk).catch(() => undefined) === medium) {
+    refuse("is the medium itself");
+  }
+  // What Deno does not look at is there all the same: a device.
+  if (!(there instanceof Error) && there.isDirectory) refuse("is a folder; a disk is a file");
   if (overwrite) return undefined;
   if (!resume) {
     refuse("is there already: name another disk, or say --resume to go on with it, or --overwrite to replace it");
   }
-  await using image = await openImage(disk);
+  await using image = await openImage(disk, { format: "qcow2" });
   const names = image.snapshots.map(({ name }) => name);
   if (!names.includes(EMPTY)) {
     refuse(`was not begun by an installation: it has no snapshot '${EMPTY}'; --overwrite replaces it`);

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { IdeGuest, openImage, Vm } from "../../mod.ts";
+import { BlockError, IdeGuest, openImage, Vm } from "../../mod.ts";
 import { brokenDisk, install, type Installation, InstallationError } from "../../scripts/installer/install.ts";
 import { MediumError } from "../../scripts/installer/medium.ts";
 import type { InstallerProfile } from "../../scripts/installer/profile.ts";
@@ -150,8 +150,8 @@ Deno.test("install-rhel: a disk that is there stays, unless it is to be replaced
   await assertRejects(() => installFrom(refused, temp.path), InstallationError, "is there already");
   // With leave it comes as far as the medium.
   await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), MediumError);
-  const notBegun = "was not begun by an installation";
-  await assertRejects(() => installFrom(refused, temp.path, { resume: true }), InstallationError, notBegun);
+  const notBegun = "Image is not in qcow2 format";
+  await assertRejects(() => installFrom(refused, temp.path, { resume: true }), BlockError, notBegun);
   assertEquals(await Deno.readTextFile(disk), "precious");
   await Deno.remove(disk);
   await Deno.symlink(`${temp.path}/cd.iso`, disk);
@@ -160,6 +160,9 @@ Deno.test("install-rhel: a disk that is there stays, unless it is to be replaced
   await Deno.remove(disk);
   await Deno.mkdir(disk);
   await assertRejects(() => installFrom(refused, temp.path, { overwrite: true }), InstallationError, "is a folder");
+  await Deno.remove(disk);
+  await Deno.symlink("/dev/full", disk);
+  await assertRejects(() => installFrom(refused, temp.path), InstallationError, "is there already");
 });
 
 Deno.test({
