@@ -14,7 +14,7 @@ import type { DeviceType } from "./device_types.ts";
 import { type IrqLine, OutputPin } from "./irq.ts";
 import { ObjectNode } from "./object_tree.ts";
 import { defaultValues, type PropertyTable, type PropertyValues } from "./properties.ts";
-import { describeDifference } from "./state_shape.ts";
+import { describeDifference, type OccasionalParts } from "./state_shape.ts";
 
 /** A group of pins under one name; the nameless group is `""`. */
 export interface PinGroup {
@@ -51,6 +51,8 @@ export abstract class Device<Table extends PropertyTable = PropertyTable, State 
   readonly id: string | undefined;
   /** Raised when {@link saveState} changes its form. */
   readonly stateVersion: number = 1;
+  /** Parts of {@link saveState}'s objects that are there at times only: what is in flight. */
+  protected readonly occasionalState: OccasionalParts = {};
   /** It came to a finished machine. */
   hotplugged = false;
   /** The guest was asked to let it go, and has not done so yet. */
@@ -169,11 +171,15 @@ export abstract class Device<Table extends PropertyTable = PropertyTable, State 
 
   /** Why `saved` cannot be loaded here, or `undefined`: asked for all devices before anything changes. */
   refusal(saved: SavedDevice): string | undefined {
-    if (saved.version > this.stateVersion) {
+    if (!(Number.isInteger(saved.version) && saved.version > 0 && saved.version <= this.stateVersion)) {
       return `${this.type.name}: state of version ${saved.version}, known is ${this.stateVersion}`;
     }
+    const own = this.save();
+    for (const part of ["base", "state"] as const) {
+      if ((own[part] === undefined) !== (saved[part] === undefined)) return `${this.type.name}: ${part} is missing`;
+    }
     if (saved.version < this.stateVersion) return undefined;
-    const difference = describeDifference(this.save(), saved);
+    const difference = describeDifference(own, saved, this.occasionalState);
     return difference === undefined ? undefined : `${this.type.name}: ${difference}`;
   }
 

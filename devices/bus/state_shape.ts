@@ -1,40 +1,64 @@
 /**
  * Whether a saved state has the form of the one that a device would save now.
  *
- * A state comes out of an image, so it may be anything. Names and types are compared; lengths of arrays and values are
- * not, those a device checks itself where they matter.
+ * A state comes out of an image, so it may be anything. Names and types are compared; lengths of lists and values are
+ * not, those a device checks itself where they matter. A number is finite.
  *
  * @module
  */
 
+/**
+ * Parts of a state that are there at times only, by their names, with an example of each. Where that is a list, it is
+ * the items that come and go; they may be `null` where the example has such a one, too.
+ */
+export type OccasionalParts = Readonly<Record<string, unknown>>;
+
 /** What differs, as a path and a reason; `undefined` where the forms agree. */
-export function describeDifference(known: unknown, saved: unknown, path = "state"): string | undefined {
-  if (known === undefined || known === null || saved === undefined || saved === null) {
-    return undefined; // Optional parts may be there or not; both sides then check for themselves.
+export function describeDifference(
+  known: unknown,
+  saved: unknown,
+  occasional: OccasionalParts = {},
+  path = "state",
+  name = "",
+): string | undefined {
+  const example = Object.hasOwn(occasional, name) ? occasional[name] : undefined;
+  if (saved === undefined || saved === null) {
+    const mayBeAbsent = !isHolder(known) || (example !== undefined && !Array.isArray(example));
+    return mayBeAbsent ? undefined : `${path} is missing`;
   }
-  if (kindOf(known) !== kindOf(saved)) return `${path} is ${kindOf(saved)}, not ${kindOf(known)}`;
-  if (Array.isArray(known)) {
-    const pattern: unknown = known[0];
-    if (pattern === undefined) return undefined;
+  if (typeof saved === "number" && !Number.isFinite(saved)) return `${path} is ${saved}`;
+  const expected = known ?? example;
+  // What is unset now, a switch or a number, may be set.
+  if (expected === undefined || expected === null) return isHolder(saved) ? `${path} is unknown` : undefined;
+  if (kindOf(expected) !== kindOf(saved)) return `${path} is ${kindOf(saved)}, not ${kindOf(expected)}`;
+  if (Array.isArray(expected)) {
+    const items = Array.isArray(example) ? example : expected;
+    const pattern: unknown = expected[0] ?? items[0];
     for (const [index, item] of (saved as unknown[]).entries()) {
-      const difference = describeDifference(pattern, item, `${path}[${index}]`);
+      if (item === null && items.includes(null)) continue;
+      const difference = describeDifference(pattern, item, occasional, `${path}[${index}]`);
       if (difference !== undefined) return difference;
     }
     return undefined;
   }
-  if (ArrayBuffer.isView(known)) {
-    const expected = known.byteLength;
+  if (ArrayBuffer.isView(expected)) {
     const found = (saved as ArrayBufferView).byteLength;
-    return expected === found ? undefined : `${path} has ${found} bytes, not ${expected}`;
+    return expected.byteLength === found ? undefined : `${path} has ${found} bytes, not ${expected.byteLength}`;
   }
-  if (typeof known !== "object") return undefined;
-  for (const [name, value] of Object.entries(known)) {
-    if (value === undefined) continue;
-    if (!Object.hasOwn(saved as object, name)) return `${path}.${name} is missing`;
-    const difference = describeDifference(value, (saved as Record<string, unknown>)[name], `${path}.${name}`);
+  if (typeof expected !== "object") return undefined;
+  for (const [member, value] of Object.entries(expected)) {
+    if (value === undefined && !Object.hasOwn(saved, member)) continue;
+    const inside = `${path}.${member}`;
+    if (!Object.hasOwn(saved, member)) return `${inside} is missing`;
+    const item = (saved as Record<string, unknown>)[member];
+    const difference = describeDifference(value, item, occasional, inside, member);
     if (difference !== undefined) return difference;
   }
   return undefined;
+}
+
+function isHolder(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function kindOf(value: unknown): string {

@@ -36,7 +36,7 @@ import {
   St3,
   VERSION_82078,
 } from "./registers.ts";
-import { loadTransfer, type SavedTransfer, saveTransfer } from "./transfer.ts";
+import { EXAMPLE_TRANSFER, loadTransfer, type SavedTransfer, saveTransfer } from "./transfer.ts";
 
 const DRIVE_TYPE_HELP = { description: "FDC drive type, 144/288/120/none/auto" };
 
@@ -141,6 +141,8 @@ export class FloppyController extends IsaDevice<typeof PROPERTIES, FdcState> {
   protected override onResume(): void {
     this.#engine.resume();
   }
+
+  protected override readonly occasionalState = { transfer: EXAMPLE_TRANSFER };
 
   protected override saveState(): FdcState {
     const { transfer } = this.#engine;

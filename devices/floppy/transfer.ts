@@ -48,6 +48,29 @@ export interface Transfer {
 /** A transfer in a snapshot: the buffer as a list, whose length may be any. */
 export type SavedTransfer = Omit<Transfer, "buffer"> & { bytes: number[] };
 
+/** What members a saved one has. */
+export const EXAMPLE_TRANSFER: SavedTransfer = {
+  command: [0],
+  kind: "read",
+  unit: 0,
+  cylinder: 0,
+  head: 0,
+  sector: 1,
+  lastSector: 1,
+  stride: 1,
+  multiTrack: false,
+  byDma: false,
+  leftBytes: 0,
+  phase: "load",
+  bytes: [0],
+  position: 0,
+  passed: 0,
+  ended: false,
+  headMoved: false,
+  startNs: 0,
+  movedBytes: 0,
+};
+
 export function saveTransfer({ buffer, ...rest }: Transfer): SavedTransfer {
   return { ...rest, command: [...rest.command], bytes: [...buffer] };
 }

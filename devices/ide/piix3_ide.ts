@@ -141,6 +141,8 @@ export class Piix3Ide extends PciDevice<typeof PCI_PROPERTIES, Piix3IdeState> {
     for (const channel of this.#channels) channel.resume();
   }
 
+  protected override readonly occasionalState = { waiting: "flush", held: "flush", identity: new Uint8Array(512) };
+
   protected override saveState(): Piix3IdeState {
     return { primary: this.#saveChannel(0), secondary: this.#saveChannel(1) };
   }

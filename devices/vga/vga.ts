@@ -134,6 +134,8 @@ export class Vga extends PciDevice<typeof PROPERTIES, VgaState> {
     this.#window.latch = 0; // Memory keeps what it holds, as QEMU's does.
   }
 
+  protected override readonly occasionalState = { pages: [{ at: 0, bytes: new Uint8Array(PAGE_BYTES) }] };
+
   protected override saveState(): VgaState {
     const pages: VgaState["pages"] = [];
     for (let at = 0; at < this.memory.length; at += PAGE_BYTES) {

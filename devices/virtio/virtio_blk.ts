@@ -24,6 +24,7 @@ import {
 import { type DeviceContext, type DeviceOptions, type DeviceType, PropertyError } from "../bus/mod.ts";
 import type { PropertyValues } from "../bus/mod.ts";
 import { applyPolicies } from "../drive/mod.ts";
+import { EXAMPLE_HELD, type HeldChain, loadHeld, saveHeld } from "./blk_held.ts";
 import { BlkBatch } from "./blk_batch.ts";
 import { blkConfig, WRITEBACK_OFFSET } from "./blk_config.ts";
 import {
@@ -38,21 +39,11 @@ import {
 import { settleGeometry } from "./blk_geometry.ts";
 import { BlkRequest, BlkStatus, BlkType } from "./blk_request.ts";
 import { BlkFeature, DeviceStatus } from "./features.ts";
-import { Chain } from "./ring.ts";
+import { type Chain, FRESH_RING } from "./ring.ts";
 import { type BlkTraces, blkTraces } from "./traces.ts";
 import { VIRTIO_BUS } from "./virtio_bus.ts";
 import { VirtioDevice, type VirtioState } from "./virtio_device.ts";
 import type { Virtqueue } from "./virtqueue.ts";
-
-/** A chain that a stopped machine holds: guest addresses and lengths, those to read first. */
-interface HeldChain {
-  readonly queue: number;
-  readonly id: number;
-  readonly slots: number;
-  readonly readable: number;
-  readonly addresses: readonly number[];
-  readonly lengths: readonly number[];
-}
 
 interface State {
   readonly virtio: VirtioState;
@@ -439,20 +430,12 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     }
   }
 
+  protected override readonly occasionalState = { ring: FRESH_RING, held: [EXAMPLE_HELD] };
+
   protected override saveState(): State {
     return {
       virtio: this.saveVirtio(),
-      held: this.#held.map(({ queue, chain }) => {
-        const pieces = chain.readable + chain.writable;
-        return {
-          queue: queue.index,
-          id: chain.id,
-          slots: chain.slots,
-          readable: chain.readable,
-          addresses: chain.addresses.slice(0, pieces),
-          lengths: chain.lengths.slice(0, pieces),
-        };
-      }),
+      held: this.#held.map(saveHeld),
       writeback: this.backend.writeCacheEnabled,
     };
   }
@@ -461,28 +444,10 @@ export class VirtioBlk extends VirtioDevice<typeof BLK_PROPERTIES, State> {
     this.loadVirtio(virtio);
     this.backend.writeCacheEnabled = writeback;
     for (const saved of held) {
-      const request = this.#restore(saved);
+      const request = loadHeld(saved, this.queues);
       if (request === undefined) return this.fail("virtio-blk: a request in the saved state is damaged");
       this.#held.push(request);
     }
-  }
-
-  #restore(saved: HeldChain): BlkRequest | undefined {
-    const queue = this.queues[saved.queue];
-    if (queue === undefined || saved.addresses.length !== saved.lengths.length) return undefined;
-    const chain = new Chain();
-    chain.id = saved.id & 0xffff;
-    chain.slots = Math.min(saved.slots >>> 0, queue.size);
-    for (const [index, address] of saved.addresses.entries()) {
-      const lengthBytes = saved.lengths[index]!;
-      if (!Number.isSafeInteger(address) || address < 0 || lengthBytes !== lengthBytes >>> 0) return undefined;
-      if (chain.add(address, lengthBytes, index >= saved.readable) !== undefined) return undefined;
-    }
-    const request = new BlkRequest();
-    request.queue = queue;
-    request.chain = chain;
-    request.epoch = queue.epoch;
-    return request;
   }
 }
 

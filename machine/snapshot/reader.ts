@@ -80,7 +80,16 @@ async function checkAll(machine: Machine, input: StateInput, tag: string): Promi
   return { virtualNs: about.virtualNs, devices: [...found].map(([device, saved]) => ({ device, saved })), cpu, ram };
 }
 
-/** Takes up RAM from a state that was checked: pages go from the source to where they belong. */
+/** Takes up a state that was checked. */
+export async function takeUpState(machine: Machine, source: StateSource, checked: CheckedState): Promise<void> {
+  await machine.resetForLoad();
+  machine.accelerator.clock?.restore(checked.virtualNs);
+  await loadRam(machine, source, checked.ram);
+  for (const { device, saved } of checked.devices) device.load(saved);
+  machine.accelerator.load(checked.cpu);
+}
+
+/** Takes up RAM: pages go from the source to where they belong. */
 export async function loadRam(machine: Machine, source: StateSource, saved: readonly SavedRegion[]): Promise<void> {
   const { ram } = machine;
   const regions = saved.values();
@@ -183,7 +192,9 @@ function checkMachine(machine: Machine, value: unknown, tag: string): { virtualN
   if (accelerator !== machine.accelerator.name) {
     throw refusal(tag, `it was made with accelerator '${accelerator}', this is '${machine.accelerator.name}'`);
   }
-  if (typeof virtualNs !== "number" || !(virtualNs >= 0)) throw refusal(tag, "it has no time");
+  if (typeof virtualNs !== "number" || !(virtualNs >= 0 && virtualNs <= Number.MAX_SAFE_INTEGER)) {
+    throw refusal(tag, "it has no time");
+  }
   return { virtualNs };
 }
 

@@ -13,7 +13,7 @@ import { MachineError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
 import { type CapableDisk, capableDisks, findSnapshot, type SnapshotScope, vmStateDisk } from "./disks.ts";
 import type { StateSource } from "./input.ts";
-import { checkMachineState, loadRam } from "./reader.ts";
+import { checkMachineState, takeUpState } from "./reader.ts";
 import { writeMachineState } from "./writer.ts";
 
 /** What a snapshot without a tag is called, by the host's time: `vm-20260131235959`. */
@@ -87,11 +87,7 @@ export function loadSnapshot(machine: Machine, tag: string, scope?: SnapshotScop
     const source = snapshotSource(keeper, kept);
     const checked = await checkMachineState(machine, source, tag);
     for (const disk of disks) await settled(disk, () => disk.store.apply(findSnapshot(disk, tag)!.id));
-    await machine.resetForLoad();
-    machine.accelerator.clock?.restore(checked.virtualNs);
-    await loadRam(machine, source, checked.ram);
-    for (const { device, saved } of checked.devices) device.load(saved);
-    machine.accelerator.load(checked.cpu);
+    await takeUpState(machine, source, checked);
   });
 }
 

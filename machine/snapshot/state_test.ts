@@ -123,3 +123,22 @@ Deno.test("a map of pages that does not fit its section, or addresses that do no
   putSectionHead(head, Kind.ram, 3 * MiB, payload);
   await checkMachineState(machine, store, "a");
 });
+
+Deno.test("what a device cannot take up is refused before anything has changed", async () => {
+  await using pc = await testPc();
+  const { machine } = pc;
+  const host = machine.devices.find(({ type }) => type.name === "i440FX")!;
+  const sound = host.save();
+  const { base } = sound as { base: { config: Uint8Array } };
+  const other = base.config.slice();
+  other[2]! ^= 1;
+  for (
+    const [saved, problem] of [
+      [{ ...sound, base: { ...base, config: other } }, "i440FX: the state is that of another PCI device"],
+      [{ ...sound, version: 2 }, "i440FX: state of version 2, known is 1"],
+      [{ ...sound, version: 0.5, base: {} }, "i440FX: state of version 0.5, known is 1"],
+      [{ version: 1 }, "i440FX: base is missing"],
+    ] as const
+  ) assertEquals(host.refusal(saved), problem);
+  assertEquals(host.refusal(sound), undefined);
+});

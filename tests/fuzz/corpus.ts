@@ -9,6 +9,7 @@
 export const CORPUS: readonly { readonly target: string; readonly seed: number; readonly what: string }[] = [
   { target: "qcow2", seed: 38, what: "forty kinds of findings in one image" },
   { target: "qcow2", seed: 2, what: "references behind the end of the file, leaks and corruptions mended together" },
+  { target: "qcow2", seed: 200240, what: "a refcount table that grows while one of its entries leads nowhere" },
   { target: "qcow2-header", seed: 25, what: "a header that leads behind the end of the file" },
   { target: "qcow2-header", seed: 2, what: "a header that forgets what it led to" },
   { target: "qcow2-tables", seed: 16, what: "reserved bits, copied flags and counts that are wrong together" },
@@ -29,4 +30,10 @@ export const VIRTIO_CORPUS: readonly { readonly seed: number; readonly what: str
   { seed: 6, what: "chains that lead back to themselves" },
   { seed: 50, what: "indirect tables outside of RAM" },
   { seed: 137, what: "ranges that are discarded and zeroed between broken rings" },
+];
+
+/** Machine states that once did harm. */
+export const STATE_CORPUS: readonly { readonly seed: number; readonly what: string }[] = [
+  { seed: 8, what: "a version that is none, behind which anything may come" },
+  { seed: 24, what: "null where there are registers" },
 ];

@@ -4,9 +4,6 @@
  * What must hold: whatever is done ends, in success or in a {@link BlockError}; an image that was only looked at is not
  * written; a repair that says that all is well has left an image in which a check finds nothing; memory stays bounded.
  *
- * `deno run -P=test tests/fuzz/qcow2_fuzz.ts [--target=NAME] [--seed=N] [--runs=N]` prints a line for each finding, and
- * exits with 1 where there is one. A line names its target and seed, which reproduce it alone.
- *
  * @module
  */
 import { HostClock } from "../../base/clocks.ts";
@@ -28,8 +25,7 @@ import {
 import { ObjectRegistry } from "../../block/objects/mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { damage } from "./qcow2_mutations.ts";
-import { fuzzVirtio } from "./virtio_fuzz.ts";
-import { type Target, targetNamed, TARGETS } from "./targets.ts";
+import type { Target } from "./targets.ts";
 
 /** What is fuzzed, and how far. */
 export interface FuzzOptions {
@@ -55,8 +51,8 @@ const DISK_BYTES = 256 * KiB;
 const READ_BYTES = 64 * KiB;
 const MAX_EXTENTS = 200;
 const MAX_MEMORY_BYTES = 900 * MiB;
-/** A request that takes this long has hung. */
-const PATIENCE_MS = 30_000;
+/** A request that takes this long has hung, on a busy machine, too. */
+const PATIENCE_MS = 120_000;
 
 /** A problem that is found on the way. */
 class Problem extends Error {}
@@ -273,30 +269,4 @@ export async function fuzzQcow2(options: FuzzOptions): Promise<Finding[]> {
     await Deno.remove(path);
   }
   return findings;
-}
-
-if (import.meta.main) {
-  const option = (name: string) => Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
-  const wanted = option("target");
-  let problems = 0;
-  const runs = Number(option("runs") ?? 1000);
-  const first = Number(option("seed") ?? 1);
-  if (wanted === undefined || wanted === "virtio") {
-    for (const { seed, properties, problem } of await fuzzVirtio({ runs, seed: first })) {
-      console.log(`virtio seed ${seed}: ${properties}\n  ${problem}`);
-      problems++;
-    }
-  }
-  for (const target of wanted === undefined ? TARGETS : wanted === "virtio" ? [] : [targetNamed(wanted)]) {
-    const findings = await fuzzQcow2({
-      target,
-      runs,
-      seed: first,
-    });
-    for (const { seed, damage, problem } of findings) {
-      console.log(`${target.name} seed ${seed}: ${damage}\n  ${problem}`);
-    }
-    problems += findings.length;
-  }
-  Deno.exit(problems === 0 ? 0 : 1);
 }

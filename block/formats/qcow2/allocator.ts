@@ -195,10 +195,11 @@ export class Allocator {
   #checkBlock(cluster: number): void {
     const { refcounts, clusterSize } = this.#image;
     const offset = refcounts.blockOffset(cluster);
-    if (offset % clusterSize === 0) return;
+    const isPossible = offset <= Number.MAX_SAFE_INTEGER;
+    if (offset % clusterSize === 0 && isPossible) return;
     const index = Math.floor(cluster / refcounts.blockEntries);
     this.#image.contradiction(
-      `Refblock offset ${hex(offset)} unaligned (reftable index: ${hex(index)})`,
+      `Refblock offset ${hex(offset)} ${isPossible ? "unaligned" : "is in no file"} (reftable index: ${hex(index)})`,
       offset,
     );
   }
@@ -333,6 +334,7 @@ export class Allocator {
     },
   ): Promise<number> {
     const { refcounts, clusterSize, file, header } = this.#image;
+    for (let index = 0; index < refcounts.table.length; index++) this.#checkBlock(index * refcounts.blockEntries);
     const plan = planTable(start, additional, refcounts, how);
     if (plan === undefined) {
       this.#image.settings.warn(

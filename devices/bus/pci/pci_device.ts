@@ -14,7 +14,7 @@
 import { assert } from "../../../base/assert.ts";
 import { AddressSpace } from "../address_space.ts";
 import type { DeviceContext } from "../context.ts";
-import { Device, DeviceStateError } from "../device.ts";
+import { Device, type SavedDevice } from "../device.ts";
 import type { DeviceOptions, DeviceType } from "../device_types.ts";
 import type { IrqLine } from "../irq.ts";
 import { ALL_ADDRESSES, MemoryRegion } from "../memory_region.ts";
@@ -275,16 +275,20 @@ export abstract class PciDevice<
     return { config: this.config.save(), interrupt: this.#interrupt, msix: this.#msix?.save() };
   }
 
+  override refusal(saved: SavedDevice): string | undefined {
+    const refusal = super.refusal(saved);
+    if (refusal !== undefined) return refusal;
+    const { config } = saved.base as PciBase;
+    const isMine = ["vendor", "device", "class"].every((name) => {
+      const { offset, size } = this.config.registers.find((register) => register.name === name)!;
+      for (let at = offset; at < offset + size; at++) if (config[at] !== this.config.read(at, 1)) return false;
+      return true;
+    });
+    return isMine ? undefined : `${this.type.name}: the state is that of another PCI device`;
+  }
+
   protected override loadBase(base: object): void {
     const { config, interrupt, msix } = base as PciBase;
-    for (const name of ["vendor", "device", "class"]) {
-      const { offset, size } = this.config.registers.find((register) => register.name === name)!;
-      for (let at = offset; at < offset + size; at++) {
-        if (config[at] !== this.config.read(at, 1)) {
-          throw new DeviceStateError(`${this.type.name}: the state is that of another PCI device`);
-        }
-      }
-    }
     const before = this.config.get("command");
     this.config.load(config);
     if (msix !== undefined) this.#msix?.load(msix);

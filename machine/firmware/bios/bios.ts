@@ -101,6 +101,10 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
   }
 
+  protected override readonly occasionalState = {
+    calls: [{ bytes: new Uint8Array(FRAME_BYTES), memo: 0, done: false }, null],
+  };
+
   protected override saveState(): BuiltInBiosState {
     const calls = this.#calls.map((pending) =>
       pending === undefined

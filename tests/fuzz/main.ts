@@ -1,0 +1,49 @@
+/**
+ * `deno task fuzz [--target=NAME] [--seed=N] [--runs=N]`: prints a line for each finding, and exits with 1 where there is
+ * one. A line names its target and seed, which reproduce it alone.
+ *
+ * @module
+ */
+import { fuzzQcow2 } from "./qcow2_fuzz.ts";
+import { fuzzStates } from "./state_fuzz.ts";
+import { TARGETS } from "./targets.ts";
+import { fuzzVirtio } from "./virtio_fuzz.ts";
+
+/** What a run found: where to find it again, what was done, and what came of it. */
+interface Finding {
+  readonly seed: number;
+  readonly damage: string;
+  readonly problem: string;
+}
+
+/** Runs so many seeds from `seed` on. */
+type Fuzzer = (how: { readonly seed: number; readonly runs: number }) => Promise<readonly Finding[]>;
+
+const FUZZERS: Readonly<Record<string, Fuzzer>> = {
+  ...Object.fromEntries(
+    TARGETS.map((target): [string, Fuzzer] => [target.name, (how) => fuzzQcow2({ target, ...how })]),
+  ),
+  virtio: async (how) => (await fuzzVirtio(how)).map(({ properties, ...rest }) => ({ damage: properties, ...rest })),
+  state: fuzzStates,
+};
+
+async function main(args: readonly string[]): Promise<number> {
+  const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const wanted = option("target");
+  if (wanted !== undefined && !Object.hasOwn(FUZZERS, wanted)) {
+    console.error(`no target ${wanted}: ${Object.keys(FUZZERS).join(", ")}`);
+    return 2;
+  }
+  const how = { seed: Number(option("seed") ?? 1), runs: Number(option("runs") ?? 1000) };
+  let problems = 0;
+  for (const [name, fuzz] of Object.entries(FUZZERS)) {
+    if (wanted !== undefined && name !== wanted) continue;
+    for (const { seed, damage, problem } of await fuzz(how)) {
+      console.log(`${name} seed ${seed}: ${damage}\n  ${problem}`);
+      problems++;
+    }
+  }
+  return problems === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
