@@ -253,7 +253,7 @@ for (const format of ["raw", "qcow2"] as const) {
 }
 
 for (const format of ["raw", "qcow2"] as const) {
-  Deno.test(`an IDE disk's DMA comes from a ${format} file without a copy`, async () => {
+  Deno.test(`an IDE disk's DMA goes between guest RAM and a ${format} file without a copy`, async () => {
     await using temp = await TempFolder.make();
     const file = temp.file(`a.${format}`);
     await using graph = testGraph();
@@ -261,16 +261,26 @@ for (const format of ["raw", "qcow2"] as const) {
     const at = { interface: "ide", media: "disk", bus: 0, unit: 0 } as const;
     await using pc = await testPc({ drives: [{ name: "d", file, format, at }] });
     const disk = (await IdeGuest.detect(guestBus(pc.machine))).disk(0, 0);
-    await disk.writeDma(0, new Uint8Array(131072).fill(5));
+    const data = Uint8Array.from({ length: 131072 }, (_, i) => i * 7 + (i >> 8));
+    await disk.writeDma(0, data);
     const ram = pc.machine.ram.slice(0, 1).buffer;
-    let direct = 0;
-    intercept(nodeOf(pc).child("file")!.driver, "read", (_at, data, real) => {
-      for (const slice of data.slices) if (slice.buffer === ram) direct += slice.length;
-      return real();
+    const direct = { read: 0, write: 0 };
+    for (const name of ["read", "write"] as const) {
+      intercept(nodeOf(pc).child("file")!.driver, name, (_at, data, real) => {
+        for (const slice of data.slices) if (slice.buffer === ram) direct[name] += slice.length;
+        return real();
+      });
+    }
+    const copied = await countCopies(async () => {
+      await disk.fetchDma(0, 256);
+      // Over what is there, and where nothing is yet.
+      await disk.storeDma(0, 256);
+      await disk.storeDma(2048, 256);
     });
-    const copied = await countCopies(() => disk.fetchDma(0, 256));
-    assertEquals(direct, 131072);
+    assertEquals(direct, { read: 131072, write: 2 * 131072 });
+    // What is left is the driver's own: tables of regions.
     assert(copied < 4096, `${copied} bytes were copied`);
+    assertEquals(await disk.readDma(2048, 256), data);
   });
 }
 

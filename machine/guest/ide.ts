@@ -119,10 +119,19 @@ export class IdeDisk extends IdeDrive {
   async writeDma(lba: number, bytes: Uint8Array, options: IdeCallOptions = {}): Promise<void> {
     await this.#each(lba, wholeSectors(bytes), this.channel.maxDmaBytes / SECTOR, async (at, count, ext, offset) => {
       await this.channel.writeData(bytes.subarray(offset, offset + count * SECTOR));
-      await this.channel.prepareDma(count * SECTOR, false);
-      await this.channel.issue(this.unit, ext ? 0x35 : 0xca, { lba: at, count, ext });
-      await this.channel.runDma("WRITE DMA", false, options.signal);
+      await this.#store(at, count, ext, options);
     });
+  }
+
+  /** Writes up to 256 sectors by bus-master DMA, as they lie in the driver's area. @throws IdeError */
+  async storeDma(lba: number, sectors: number, options: IdeCallOptions = {}): Promise<void> {
+    await this.#store(lba, sectors, lba + sectors > LBA28, options);
+  }
+
+  async #store(lba: number, count: number, ext: boolean, options: IdeCallOptions): Promise<void> {
+    await this.channel.prepareDma(count * SECTOR, false);
+    await this.channel.issue(this.unit, ext ? 0x35 : 0xca, { lba, count, ext });
+    await this.channel.runDma("WRITE DMA", false, options.signal);
   }
 
   /** Makes all that was written durable. */
