@@ -182,3 +182,70 @@ Deno.test({
     assert(firstNs >= savedNs && firstNs < savedNs + 60e6, `${firstNs - savedNs} ns later`);
   },
 });
+
+/** Of the local APIC: spurious vector and switch, its timer's entry, divider and count, end of interrupt. */
+const [APIC_SPURIOUS, APIC_TIMER, APIC_DIVIDE, APIC_COUNT, APIC_EOI] = [0xf0, 0x320, 0x3e0, 0x380, 0xb0].map((at) =>
+  0xfee0_0000 + at
+);
+const ONE_SHOTS = 3000;
+const store = (at: number, value: number) => `db 0x67, 0x66, 0xc7, 0x05 ; mov dword [at], value\n dd ${at}, ${value}`;
+
+/** Waits in HLT for one shot of the local APIC's timer after another, each a little longer, and then says so. */
+const ONE_SHOT = `
+        cli
+        xor ax, ax
+        mov ds, ax
+        mov ss, ax
+        mov sp, 0x7000
+        mov al, 0xff
+        out 0x21, al
+        out 0xa1, al
+        mov word [0x100], fired ; vector 40h
+        mov word [0x102], 0
+        db 0x0f, 0x01, 0x16 ; lgdt [table]
+        dw table
+        db 0x0f, 0x20, 0xc0 ; mov eax, cr0
+        or al, 1
+        db 0x0f, 0x22, 0xc0 ; mov cr0, eax
+        mov bx, 8
+        mov ds, bx ; all of memory from now on
+        and al, 0xfe
+        db 0x0f, 0x22, 0xc0
+        ${store(APIC_SPURIOUS!, 0x1ff)}
+        ${store(APIC_TIMER!, 0x40)}
+        ${store(APIC_DIVIDE!, 3)}
+        mov eax, 1000
+again:  db 0x67, 0x66, 0xa3 ; mov [count], eax
+        dd ${APIC_COUNT}
+        sti
+        hlt
+        cli
+        add eax, 7
+        cmp eax, ${1000 + 7 * ONE_SHOTS}
+        jne again
+        mov al, 0x21
+        mov dx, 0x402
+        out dx, al
+stand:  hlt
+        jmp stand
+fired:  ${store(APIC_EOI!, 0)}
+        iret
+table:  dw 15
+        dd entries
+entries: dd 0, 0
+        dw 0xffff, 0
+        db 0, 0x93, 0xcf, 0
+`;
+
+Deno.test({
+  name: "with -icount a guest that waits for the local APIC's timer alone always gets there, whatever rounding says",
+  ignore: !haveSeaBios(),
+  fn: async () => {
+    await using temp = await TempFolder.make();
+    const disk = new Uint8Array(MiB);
+    disk.set(bootSector(ONE_SHOT));
+    await using guest = await makeGuest({ folder: temp.path, disk, icount: { shift: 3, sleep: false } });
+    await guest.machine.cont();
+    await guest.waitFor(/!$/);
+  },
+});

@@ -250,6 +250,8 @@ export class V86Accelerator implements Accelerator {
     if (this.core.isBroken) return;
     const idleMs = this.#slice();
     if (!this.#running || this.#next !== undefined) return;
+    // The core's timer may be due and not yet fire, by a rounding; no instruction moves time on to where it does.
+    if (idleMs <= 0 && this.#counter !== undefined && this.core.halted) this.#skip(1);
     // Time that is skipped must wait for whoever has something to say before; a sleep is ended by it.
     const mayRest = this.#counter?.sleeps !== false || this.#settled;
     if (idleMs > 0 && mayRest) return this.#rest(idleMs * NS_PER_MS);
