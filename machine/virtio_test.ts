@@ -164,7 +164,7 @@ Deno.test("a new size is told by an interrupt, a new generation and the capacity
   for (const driver of [{ wait: "messages" }, { interface: "legacy" }] as const) {
     await using at = await setUp("", driver);
     assertEquals((await at.disk.config()).sectors, 2048);
-    const told = at.disk.configChange(AbortSignal.timeout(30_000));
+    const told = at.disk.configChange(AbortSignal.timeout(120_000));
     await at.pc.machine.backends.find("d")!.truncate(2 * MiB);
     await told;
     assertEquals((await at.disk.config()).sectors, 4096);

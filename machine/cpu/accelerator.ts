@@ -1,7 +1,8 @@
 /**
  * What runs guest code, or stands in its place. Devices cannot tell which one it is.
  *
- * The accelerator owns guest RAM: it may lie inside WebAssembly memory that grows, so nobody keeps views of it.
+ * The accelerator owns guest RAM: it may lie inside WebAssembly memory, and in another one after a panic of its CPU, so
+ * nobody keeps views of it longer than a request lives.
  *
  * @module
  */

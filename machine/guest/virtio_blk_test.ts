@@ -67,7 +67,7 @@ async function withQemu<T>(file: string, properties: string, play: (bus: GuestBu
 
 /** A driver's life: what it was told, as data to compare. */
 async function life(bus: GuestBus, driver: VirtioBlkOptions): Promise<unknown> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(300_000);
   const [disk] = await VirtioBlkGuest.detect(bus, { area: AREA, line: LINE, ...driver });
   const queue = disk!.queues - 1;
   const call = { signal, queue };

@@ -54,7 +54,7 @@ async function sideBySide(
   const expected: string[] = [];
   for (const row of rows) {
     const { args, typed } = split(row);
-    expected.push(shown(row, await run("qemu-io", args, { cwd: theirs.path, stdin: typed, timeoutMs: 10_000 })));
+    expected.push(shown(row, await run("qemu-io", args, { cwd: theirs.path, stdin: typed, timeoutMs: 120_000 })));
   }
   assertEquals(mine.map((outcome, index) => shown(rows[index]!, outcome)), expected);
   for (const image of sameData) await must("qemu-img", ["compare", `${ours.path}/${image}`, `${theirs.path}/${image}`]);

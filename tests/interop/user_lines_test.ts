@@ -119,7 +119,7 @@ Deno.test({
         const real = await run(QEMU, argsOf({ line: theirLine }), {
           cwd: theirs.path,
           stdin: TYPED,
-          timeoutMs: 10_000,
+          timeoutMs: 120_000,
         });
         const warned = row.warns === undefined ? "" : `${QEMU}: ${row.warns}`;
         assertEquals(

@@ -28,7 +28,7 @@ export interface SystemOutcome {
   readonly stderr: string;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 120_000;
 
 /** Runs `request` in this process, whose current folder it changes. */
 export async function runSystemHere({ folder, name, args, stdin }: SystemRequest): Promise<SystemOutcome> {

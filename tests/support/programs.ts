@@ -34,7 +34,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to its standard input, which is then closed. */
   readonly stdin?: string;
-  /** Milliseconds until it is killed; 30 s where absent. */
+  /** Milliseconds until it is killed; 120 s where absent. */
   readonly timeoutMs?: number;
 }
 
@@ -61,7 +61,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const timer = setTimeout(() => {
     timedOut = true;
     child.kill("SIGKILL");
-  }, options.timeoutMs ?? 30_000);
+  }, options.timeoutMs ?? 120_000);
   try {
     const [, stdout, stderr, status] = await Promise.all([
       options.stdin === undefined ? undefined : feed(child.stdin, options.stdin),

@@ -8,7 +8,7 @@ import { openTestFile, testContext } from "./test_context.ts";
 
 /** What the real program says of a driver and its options, without its prefix. */
 async function oracle(options: string): Promise<string> {
-  const { stderr } = await run("qemu-img", ["info", "--image-opts", options], { timeoutMs: 5000 });
+  const { stderr } = await run("qemu-img", ["info", "--image-opts", options], { timeoutMs: 60_000 });
   return stderr.replace(/^qemu-img: Could not open '[^']*': /, "").trimEnd();
 }
 

@@ -23,7 +23,7 @@ import { readControllers } from "./controllers.ts";
 import { Core } from "./core.ts";
 import { type InstructionClock, InstructionCounter, SleptTime } from "./icount.ts";
 import { Lull } from "./lull.ts";
-import { loadCoreModule } from "./module.ts";
+import { type CoreModule, loadCoreModule } from "./module.ts";
 import { mappings, translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
 import { readRegisters } from "./registers.ts";
@@ -66,7 +66,7 @@ export class V86Accelerator implements Accelerator {
     translate: (linear) => translate(this.core, linear),
     mappings: () => mappings(this.core),
   };
-  readonly #module: WebAssembly.Module;
+  readonly #module: CoreModule;
   readonly #site: V86Site;
   readonly #counter: InstructionCounter | undefined;
   /** With a counter: instructions stand still in a sleep. */
@@ -83,7 +83,7 @@ export class V86Accelerator implements Accelerator {
   readonly #lull = new Lull();
   #words = "";
 
-  private constructor(module: WebAssembly.Module, site: V86Site) {
+  private constructor(module: CoreModule, site: V86Site) {
     this.#module = module;
     this.#site = site;
     const { realtime, icount } = site;

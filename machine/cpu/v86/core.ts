@@ -6,8 +6,8 @@
  *
  * Three of its rules shape this file. An interrupt must not be delivered in the middle of a memory access, since
  * compiled code keeps registers to itself then: it is made to wait for the end of the slice, which comes at once. What
- * was compiled is reported while the core's own lock is held, so it is answered later. Linear memory may grow while disk
- * requests hold views of guest RAM, so all views are of one buffer that grows with it.
+ * was compiled is reported while the core's own lock is held, so it is answered later. Disk requests hold views of guest
+ * RAM, so linear memory has its size from the start, and the core asks which part of it may be used.
  *
  * Guest code is compiled on the spot, half a millisecond a block: the core compiles one at a time and interprets
  * meanwhile, so that a block which waits for its turn on the host's threads costs far more. It is also what makes a run
@@ -23,7 +23,9 @@
 import { assert } from "../../../base/assert.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
 import { ApicAt, At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET, TIMER_PERIODIC } from "./layout.ts";
-import type { CoreExports } from "./module.ts";
+import { BlockCode } from "./block_code.ts";
+import { WASM_PAGE_BYTES } from "./fixed_memory.ts";
+import { compileCore, type CoreExports, type CoreModule } from "./module.ts";
 
 /** What a core is connected to. */
 export interface CoreWiring {
@@ -46,7 +48,7 @@ export interface CoreBus {
 }
 
 /** How much the core may take for itself before what it has compiled is dropped; Linux and its programs need 2 MiB. */
-const HEAP_BYTES = 64 << 20;
+const HEAP_PAGES = (64 << 20) / WASM_PAGE_BYTES;
 
 /** How many equal answers of one port make a guest one that waits, and waits for what happens outside the slice. */
 const POLLS_BEFORE_YIELD = 16;
@@ -58,6 +60,9 @@ const POLLS_BEFORE_YIELD = 16;
  */
 const UNIT_PAGES = 1;
 const UNIT_EXTRA_BLOCKS = 60;
+
+/** A port above it is a request for that many bytes of memory: `corrections.ts`. */
+const LAST_PORT = 0xffff;
 
 /** What the core tells while it compiles. */
 interface Compiled {
@@ -72,13 +77,16 @@ export class Core {
   readonly ramBytes: number;
   /** Guest RAM itself. */
   readonly ram: Uint8Array<ArrayBuffer>;
-  /** All of linear memory, as much as it is. */
+  /** All of linear memory. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Int32Array<ArrayBuffer>;
-  /** How large memory may be before {@link Core.run} makes room in it. */
-  #mostBytes: number;
+  /** How much of it the core uses. */
+  #usedPages: number;
+  /** How much that may be before {@link Core.run} makes room in it. */
+  #mostPages: number;
   readonly #wiring: CoreWiring;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_OFFSET + TABLE_BLOCKS });
+  readonly #blockCode: BlockCode;
   /** What compiled blocks import: memory, and what the interpreter is made of. */
   readonly #blockImports: { readonly e: WebAssembly.ModuleImports } = { e: Object.create(null) };
   #bus: CoreBus | undefined;
@@ -94,10 +102,12 @@ export class Core {
   #polls = 0;
 
   /** @throws RangeError where there is no memory for that much RAM */
-  constructor(module: WebAssembly.Module, wiring: CoreWiring, ramBytes: number) {
+  constructor(module: CoreModule, wiring: CoreWiring, ramBytes: number) {
     this.#wiring = wiring;
     this.ramBytes = ramBytes;
-    const instance = new WebAssembly.Instance(module, { env: this.#imports() });
+    this.#usedPages = module.ownPages;
+    this.#mostPages = Infinity;
+    const instance = new WebAssembly.Instance(compileCore(module, ramBytes), { env: this.#imports() });
     // The list of imports was compared, so these are the exports of that version.
     const exports: unknown = instance.exports;
     this.exports = exports as CoreExports;
@@ -105,17 +115,29 @@ export class Core {
       if (!/^_|^zstd|_js$/.test(name)) this.#blockImports.e[name] = value;
     }
     this.#blockImports.e.m = this.exports.memory;
-    const buffer = this.exports.memory.toResizableBuffer();
+    const buffer = this.exports.memory.buffer;
+    assert(buffer instanceof ArrayBuffer, "memory that is not shared");
     this.bytes = new Uint8Array(buffer);
     this.#words = new Int32Array(buffer);
+    this.#blockCode = new BlockCode(buffer.byteLength / WASM_PAGE_BYTES);
     this.exports.rust_init();
     this.exports.set_jit_config(JitSetting.pages, UNIT_PAGES);
     this.exports.set_jit_config(JitSetting.extraBlocks, UNIT_EXTRA_BLOCKS);
     this.#word(At.ramBytes, ramBytes);
     this.ram = new Uint8Array(buffer, this.#allocate(ramBytes), ramBytes);
-    this.#mostBytes = this.bytes.length + HEAP_BYTES;
+    this.#mostPages = this.#usedPages + HEAP_PAGES;
     this.#byte(At.apicPresent, 1);
     this.exports.reset_cpu();
+  }
+
+  /** How much of linear memory the core uses, RAM included. */
+  get usedBytes(): number {
+    return this.#usedPages * WASM_PAGE_BYTES;
+  }
+
+  /** How many accesses to guest memory, of all that was compiled so far, were made better. */
+  get betterAccesses(): number {
+    return this.#blockCode.accesses;
   }
 
   /** Connects ports and memory. */
@@ -171,13 +193,13 @@ export class Core {
   }
 
   /**
-   * What the core remembers of each place that was jumped to is without bounds, and memory that has grown stays: where it
-   * has, all of that is dropped.
+   * What the core remembers of each place that was jumped to is without bounds, and what it once used it keeps: where that
+   * is much, all that it remembers is dropped.
    */
   #bound(): void {
-    if (this.bytes.length <= this.#mostBytes || this.#compiled.length > 0) return;
+    if (this.#usedPages <= this.#mostPages || this.#compiled.length > 0) return;
     this.exports.jit_clear_cache_js();
-    this.#mostBytes = this.bytes.length;
+    this.#mostPages = this.#usedPages;
   }
 
   /** Ends the slice that is running after the current instruction or compiled block. */
@@ -230,6 +252,15 @@ export class Core {
     this.leave();
   }
 
+  /** The first page of as many bytes that were not used yet; -1 where there are not so many. */
+  #useMore(sizeBytes: number): number {
+    const first = this.#usedPages;
+    const next = first + Math.ceil(sizeBytes / WASM_PAGE_BYTES);
+    if (next * WASM_PAGE_BYTES > this.exports.memory.buffer.byteLength) return -1;
+    this.#usedPages = next;
+    return first;
+  }
+
   #allocate(sizeBytes: number): number {
     const address = this.exports.allocate_memory(sizeBytes) >>> 0;
     if (address === 0) throw new RangeError(`no memory for ${sizeBytes} bytes of guest RAM`);
@@ -275,7 +306,7 @@ export class Core {
     return {
       io_port_read8: (port: number) => read(port, 1),
       io_port_read16: (port: number) => read(port, 2),
-      io_port_read32: (port: number) => read(port, 4),
+      io_port_read32: (port: number) => port >>> 0 > LAST_PORT ? this.#useMore(port >>> 0) : read(port, 4),
       io_port_write8: (port: number, value: number) => write(port, 1, value & 0xff),
       io_port_write16: (port: number, value: number) => write(port, 2, value & 0xffff),
       io_port_write32: (port: number, value: number) => write(port, 4, value >>> 0),
@@ -335,7 +366,7 @@ export class Core {
   }
 
   #compile(block: Compiled, at: number, lengthBytes: number): void {
-    const code = this.bytes.slice(at, at + lengthBytes);
+    const code = this.#blockCode.improve(this.bytes.subarray(at, at + lengthBytes));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code), this.#blockImports);
     const { f } = instance.exports;
     assert(typeof f === "function", "a compiled block exports f");

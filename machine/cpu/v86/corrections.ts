@@ -1,5 +1,5 @@
 /**
- * Where the core is not what the architecture says, and a byte of its module makes it so.
+ * Where the core is not what it has to be here, and a few bytes of its module make it so.
  *
  * A correction names the code that it changes by the bytes around it; they are there exactly once, or the module is
  * another.
@@ -25,7 +25,16 @@ const PAE_HAS_BIG_PAGES: Correction = {
   wanted: [0x20, 0x08, 0x41, 0x30, 0x71, 0x45, 0x0d, 0x00, 0x20, 0x07, 0x41, 0x80, 0x01, 0x71],
 };
 
-const CORRECTIONS: readonly Correction[] = [PAE_HAS_BIG_PAGES];
+/**
+ * Its allocator: `memory.grow(bytes >> 16)`. It has all its memory from the start ({@link withFixedMemory}) and is told
+ * which part may be used by who runs it: `io_port_read32(bytes >> 0)`, of a port above any that there is.
+ */
+const ASKS_FOR_MEMORY: Correction = {
+  found: [0x20, 0x06, 0x41, 0x10, 0x76, 0x40, 0x00, 0x22, 0x04, 0x41, 0x7f, 0x46],
+  wanted: [0x20, 0x06, 0x41, 0x00, 0x76, 0x10, 0x0a, 0x22, 0x04, 0x41, 0x7f, 0x46],
+};
+
+const CORRECTIONS: readonly Correction[] = [PAE_HAS_BIG_PAGES, ASKS_FOR_MEMORY];
 
 /** Corrects `module` itself. @throws {MachineError} where it is another than these are for */
 export function correct(module: Uint8Array): void {

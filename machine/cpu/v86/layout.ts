@@ -61,6 +61,9 @@ export const At = {
   fpuRegisters: 1152,
 } as const;
 
+/** The table by which compiled code translates addresses: an entry of 32 bits for each page of 4 KiB. */
+export const PAGE_TABLE = 0x41_5d64;
+
 /** All of the CPU proper. */
 export const CPU_START = 64;
 export const CPU_END = 1280;

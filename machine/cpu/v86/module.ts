@@ -13,7 +13,7 @@ import { createRequire } from "node:module";
 import { MachineError } from "../../errors.ts";
 import { correct } from "./corrections.ts";
 import { VERSION } from "./layout.ts";
-import { withMemoryLimit } from "./memory_limit.ts";
+import { minimumPages, WASM_PAGE_BYTES, withFixedMemory } from "./fixed_memory.ts";
 
 /** What the module wants of its host, all from `env`. */
 const IMPORTS = [
@@ -22,14 +22,9 @@ const IMPORTS = [
   "mmap_read8 mmap_write128 mmap_write16 mmap_write32 mmap_write64 mmap_write8 run_hardware_timers stop_idling",
 ].join(" ");
 
-/** Memory with a limit: one buffer shows all of it for ever. */
-export interface CoreMemory extends WebAssembly.Memory {
-  toResizableBuffer(): ArrayBuffer;
-}
-
 /** What of the module's exports is called from here. */
 export interface CoreExports {
-  readonly memory: CoreMemory;
+  readonly memory: WebAssembly.Memory;
   rust_init(): void;
   /** Makes guest RAM; its address, or 0. */
   allocate_memory(sizeBytes: number): number;
@@ -58,11 +53,30 @@ export interface CoreExports {
   get_ioapic_addr(): number;
 }
 
-/** Loads and compiles the module. @throws {MachineError} where it is not to be had, or is another */
-export async function loadCoreModule(): Promise<WebAssembly.Module> {
+/**
+ * What a core may need beside RAM: what it remembers of the code that runs, until all of that is dropped, and as much
+ * again as may come before it can be. Only what it uses takes memory.
+ */
+const HEAP_BYTES = 256 << 20;
+
+/** The module as it was loaded, for RAM of any size. */
+export interface CoreModule {
+  readonly bytes: Uint8Array;
+  /** What of memory it uses from its start. */
+  readonly ownPages: number;
+}
+
+/** Loads the module. @throws {MachineError} where it is not to be had, or is another */
+export async function loadCoreModule(): Promise<CoreModule> {
   const bytes = await readModule();
   correct(bytes);
-  const module = await WebAssembly.compile(withMemoryLimit(bytes));
+  return { bytes, ownPages: minimumPages(bytes) };
+}
+
+/** Compiles it for that much RAM. @throws {MachineError} where it wants another host */
+export function compileCore({ bytes, ownPages }: CoreModule, ramBytes: number): WebAssembly.Module {
+  const pages = ownPages + Math.ceil((ramBytes + HEAP_BYTES) / WASM_PAGE_BYTES);
+  const module = new WebAssembly.Module(withFixedMemory(bytes, pages));
   const wanted = WebAssembly.Module.imports(module).map(({ module: from, name }) =>
     from === "env" ? name : `${from}.*`
   );
