@@ -28,31 +28,37 @@ export function makeBuiltInBios(
   { bootOrder, files }: Pick<BiosSite, "bootOrder" | "files">,
 ): BuiltInBios {
   const { context, ram, firmwareItems, accelerator } = site;
-  const { linux, strictBoot, splash, splashTimeMs } = firmwareItems;
-  if (strictBoot || splash !== undefined || splashTimeMs !== undefined) {
-    context.warn("warning: -boot strict= and splash= have no effect: the built-in firmware knows neither");
+  const { linux, bootMenu = false, strictBoot = false, splash } = firmwareItems;
+  if (splash !== undefined) {
+    context.warn("warning: -boot splash= has no effect: the built-in firmware shows no pictures");
   }
   const sizes = splitRam(ram.sizeBytes);
   return new BuiltInBios(context, {
     ...sizes,
     kernel: linux === undefined ? undefined : layOutLinux(linux, sizes.lowRamBytes, accelerator.can),
     bootOrder,
+    bootMenu,
+    strictBoot,
     files,
     disks: () => firmwareDisks(site.devices()),
     toSerial: firmwareItems.noGraphic ?? false,
   });
 }
 
-/** Drives by kind; those with a `bootindex` first, in its order, the others as they were plugged in. */
+/** Drives; those with a `bootindex` first, in its order, the others as they were plugged in. */
 function firmwareDisks(devices: readonly Device[]): FirmwareDisk[] {
-  const order = (device: Device) => driveBootIndex(device) < 0 ? Infinity : driveBootIndex(device);
-  return [...devices]
-    .sort((a, b) => order(a) === order(b) ? 0 : order(a) - order(b))
-    .flatMap((device) => {
+  return devices
+    .flatMap((device): FirmwareDisk[] => {
       const kind = KINDS[device.type.name];
       const { drive } = device.properties as Readonly<Record<string, unknown>>;
-      return kind !== undefined && drive instanceof BlockBackend
-        ? [{ kind, backend: drive, ...kind === "disk" ? biosShapes(device) : {} }]
-        : [];
-    });
+      if (kind === undefined || !(drive instanceof BlockBackend)) return [];
+      const index = driveBootIndex(device);
+      return [{
+        kind,
+        backend: drive,
+        ...index < 0 ? {} : { bootIndex: index },
+        ...kind === "disk" ? biosShapes(device) : {},
+      }];
+    })
+    .sort((a, b) => a.bootIndex === b.bootIndex ? 0 : (a.bootIndex ?? Infinity) - (b.bootIndex ?? Infinity));
 }

@@ -62,6 +62,13 @@ export interface VmOptions {
   readonly boot?: string;
   /** The order until the first reset: `-boot once=`. */
   readonly bootOnce?: string;
+  /** A menu at the start (`-boot menu=on`), offered for `splashTimeMs`: 2.5 s where that is absent. */
+  readonly bootMenu?: boolean;
+  readonly splashTimeMs?: number;
+  /** Only devices with a `bootindex` are booted, where there are any: `-boot strict=on`. */
+  readonly strictBoot?: boolean;
+  /** Milliseconds until a machine that found nothing to boot starts again: `-boot reboot-timeout=`; never where absent. */
+  readonly rebootTimeoutMs?: number;
   readonly name?: string;
   readonly uuid?: string;
   /** Each as behind `-smbios`: `"type=1,serial=12345"`, what the guest reads of makers and serial numbers. */

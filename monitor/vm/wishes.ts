@@ -50,7 +50,8 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
   };
 }
 
-function firmwareItemsOf({ uuid, smbios }: VmOptions, warn: (text: string) => void): FirmwareItems {
+function firmwareItemsOf(options: VmOptions, warn: (text: string) => void): FirmwareItems {
+  const { uuid, smbios, bootMenu, strictBoot, rebootTimeoutMs, splashTimeMs } = options;
   const tables = new SmbiosOptions();
   let bytes = uuid === undefined ? undefined : parseUuid(uuid);
   if (uuid !== undefined && bytes === undefined) {
@@ -63,7 +64,14 @@ function firmwareItemsOf({ uuid, smbios }: VmOptions, warn: (text: string) => vo
       throw error instanceof OptionError ? new OptionError(`-smbios ${text}: ${error.message}`) : error;
     }
   }
-  return { smbios: tables.wishes, ...(bytes === undefined ? {} : { uuid: bytes }) };
+  return {
+    smbios: tables.wishes,
+    ...(bytes === undefined ? {} : { uuid: bytes }),
+    ...(bootMenu === undefined ? {} : { bootMenu }),
+    ...(strictBoot === undefined ? {} : { strictBoot }),
+    ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),
+    ...(splashTimeMs === undefined ? {} : { splashTimeMs }),
+  };
 }
 
 function floppy(index: number, file: string): DriveWish {

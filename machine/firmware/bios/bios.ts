@@ -1,7 +1,7 @@
 /**
  * The built-in firmware: a ROM that hands calls to the host, and the device behind its two ports that serves them.
  *
- * So a machine starts where no SeaBIOS is installed. It is small: no menus, no option ROMs.
+ * So a machine starts where no SeaBIOS is installed. It is small: no option ROMs.
  *
  * A call in flight when the machine stops has been served by then, and is given back when the guest asks again; a call
  * that sleeps is kept by its registers alone.
@@ -17,6 +17,8 @@ import {
   type NoState,
 } from "../../../devices/bus/mod.ts";
 import { BootService } from "./boot.ts";
+import { BootMenu } from "./boot_menu.ts";
+import { BootOrder } from "./boot_order.ts";
 import { FirmwareCall, FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { DiskService } from "./disk.ts";
 import { KeyboardService } from "./keyboard.ts";
@@ -51,7 +53,7 @@ export interface BuiltInBiosState {
 }
 
 /** What the board tells the firmware. */
-export type BiosSite = Omit<FirmwareSite, "memory" | "ports" | "clock" | "machineTable" | "stand">;
+export type BiosSite = Omit<FirmwareSite, "memory" | "ports" | "clock" | "machineTable" | "giveUp" | "stand">;
 
 /** The device; {@link BuiltInBios.image} is the ROM to be placed at the end of the first MiB and of the first 4 GiB. */
 export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState | NoState> {
@@ -70,6 +72,7 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
       ports: context.ports,
       clock: context.clocks.virtual,
       machineTable: this.#rom.machineTable,
+      giveUp: this.#rom.giveUp,
       stand: this.#rom.stand,
     }, this.#rom.apm);
   }
@@ -173,7 +176,9 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
 }
 
 /** The services by the numbers that the ROM pushes. */
-function servicesOf(site: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Service> {
+function servicesOf(board: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Service> {
+  const order = new BootOrder(board);
+  const site = { ...board, disks: () => order.disks() };
   const video = new VideoService(site);
   const disks = new DiskService(site);
   const keyboard = new KeyboardService(site);
@@ -183,7 +188,8 @@ function servicesOf(site: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Se
   const mouse = new MouseService(site);
   const power = new PowerService(site, apm);
   const vesa = new VesaService(site, video, pci);
-  const boot = new BootService(site, disks, video);
+  const boot = new BootService(site, order, disks, video);
+  const menu = new BootMenu(site, order, keyboard, video);
   const powerOn: Service = () => {
     system.powerOn();
     pci.powerOn();
@@ -207,11 +213,12 @@ function servicesOf(site: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, Se
     [0x15, (call) => call.ah === 0xc2 ? mouse.call(call) : call.ah === 0x53 ? power.call(call) : system.system(call)],
     [0x16, (call) => keyboard.call(call)],
     [0x17, (call) => system.printer(call)],
-    [0x18, (call) => boot.nothing(call)],
+    [0x18, (call) => boot.next(call)],
     [0x19, (call) => boot.start(call)],
     [0x1a, (call) => call.ah === 0xb1 ? pci.call(call) : system.time(call)],
     [0x40, (call) => disks.call(call)],
     [OWN_SERVICE.powerOn, powerOn],
+    [OWN_SERVICE.bootMenu, (call) => menu.ask(call)],
     [OWN_SERVICE.key, (call) => keyboard.scanCode(call)],
   ]);
 }

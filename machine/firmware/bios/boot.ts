@@ -1,10 +1,12 @@
 /**
- * Int 19h: what the machine starts from, in the order that the user gave; int 18h, where there is nothing.
+ * Int 19h: what the machine starts from, in the order that the user gave; int 18h: what was started gives up, the next.
  *
  * A kernel that the user gave comes first. Floppies and disks give their first sector, CDs what their boot catalog
  * names: code that is loaded, or a disk that is emulated from then on.
  *
- * Left out: network, option ROMs, menus, `bootindex` of single devices.
+ * Where nothing is left the machine stands still, or is reset after `-boot reboot-timeout=`.
+ *
+ * Left out: network, option ROMs.
  *
  * Source: [IBM AT TR] "Bootstrap"; El Torito 1.0, 2 and figures 1 to 4.
  *
@@ -12,10 +14,12 @@
  */
 import { BlockError } from "../../../block/mod.ts";
 import type { LinuxImage } from "../linux.ts";
+import { PLACE_NAMES } from "./boot_menu.ts";
+import type { BootOrder } from "./boot_order.ts";
 import type { FirmwareCall } from "./call.ts";
 import type { DiskService } from "./disk.ts";
 import { CD_BLOCK_BYTES, emulatedNumber, emulatedShape } from "./emulation.ts";
-import { BDA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
+import { BDA, EXTENDED_AREA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 import { ROM_SEGMENT } from "./rom.ts";
 import type { VideoService } from "./video.ts";
 
@@ -31,55 +35,77 @@ const VIRTUAL_SECTOR = 512;
 /** The most that is loaded: up to the video memory. */
 const MAX_LOADED_BYTES = 0x90000;
 
-/** Letters of the boot order. */
-const KINDS: Readonly<
-  Record<string, { readonly kind: FirmwareDisk["kind"]; readonly name: string; readonly first: number }>
-> = {
-  a: { kind: "floppy", name: "Floppy", first: 0x00 },
-  b: { kind: "floppy", name: "Floppy", first: 0x01 },
-  c: { kind: "disk", name: "Hard Disk", first: 0x80 },
-  d: { kind: "cd", name: "DVD/CD", first: 0xe0 },
-};
+const NS_PER_MS = 1_000_000;
+/** Stands for no attempt that is left. */
+const NO_ATTEMPT = 0xff;
+/** The keyboard controller's line that resets the machine. */
+const RESET = { port: 0x64, pulse: 0xfe } as const;
 
 /** The service. */
 export class BootService {
   readonly #site: FirmwareSite;
+  readonly #order: BootOrder;
   readonly #disks: DiskService;
   readonly #video: VideoService;
 
-  constructor(site: FirmwareSite, disks: DiskService, video: VideoService) {
+  constructor(site: FirmwareSite, order: BootOrder, disks: DiskService, video: VideoService) {
     this.#site = site;
+    this.#order = order;
     this.#disks = disks;
     this.#video = video;
   }
 
   /** Int 19h: returns into what was loaded. */
-  async start(call: FirmwareCall): Promise<void> {
-    const { kernel } = this.#site;
+  start(call: FirmwareCall): Promise<void> {
+    return this.#from(call, 0);
+  }
+
+  /** Int 18h: goes on with what comes after, if anything does. */
+  next(call: FirmwareCall): void | "sleep" | Promise<void> {
+    const attempt = this.#site.memory.readValue(EXTENDED_AREA.bootAttempt, 1);
+    return attempt === NO_ATTEMPT ? this.#nothing(call) : this.#from(call, attempt + 1);
+  }
+
+  /** The interrupt frame of whoever called is given up: what is started has a stack of its own. */
+  async #from(call: FirmwareCall, first: number): Promise<void> {
+    const { memory, kernel, giveUp } = this.#site;
     this.#disks.emulation.end();
-    if (kernel !== undefined) return this.#startKernel(call, kernel);
-    // The interrupt frame of whoever called is given up: what is started has a stack of its own.
-    for (const letter of this.#site.bootOrder()) {
-      const entry = KINDS[letter];
-      if (entry === undefined) continue;
-      this.#video.print(`Booting from ${entry.name}...\r\n`);
-      const problem = await this.#attempt(call, entry.kind, entry.first);
+    for (const [index, place] of this.#order.attempts().entries()) {
+      if (index < first) continue;
+      memory.writeValue(EXTENDED_AREA.bootAttempt, 1, index);
+      this.#video.print(`Booting from ${PLACE_NAMES[place.kind]}...\r\n`);
+      if (place.kind === "kernel") return this.#startKernel(call, kernel!);
+      const problem = await this.#attempt(call, place.kind, place.number);
       if (problem === undefined) return;
       this.#video.print(`Boot failed: ${problem}\r\n\r\n`);
     }
-    this.nothing(call);
+    memory.writeValue(EXTENDED_AREA.bootAttempt, 1, NO_ATTEMPT);
+    call.returnTo(ROM_SEGMENT, giveUp);
   }
 
-  /** Int 18h: says so, and stands still. */
-  nothing(call: FirmwareCall): void {
-    this.#video.print("No bootable device.\r\n");
-    call.returnTo(ROM_SEGMENT, this.#site.stand);
+  /** Says so, and stands still; or waits for as long as the user said, and resets the machine. */
+  #nothing(call: FirmwareCall): void | "sleep" {
+    const { clock, files, ports, stand } = this.#site;
+    if (call.memo === 0) {
+      const wait = files("etc/boot-fail-wait");
+      const waitMs = wait === undefined || wait.length < 4 ? -1 : new DataView(wait.slice().buffer).getInt32(0, true);
+      this.#video.print("No bootable device.");
+      if (waitMs < 0) {
+        this.#video.print("\r\n");
+        return call.returnTo(ROM_SEGMENT, stand);
+      }
+      this.#video.print(`  Retrying in ${Math.floor(waitMs / 1000)} seconds.\r\n`);
+      call.memo = clock.nowNs() + waitMs * NS_PER_MS;
+    }
+    if (clock.nowNs() < call.memo) return "sleep";
+    this.#video.print("Rebooting.\r\n");
+    call.returnTo(ROM_SEGMENT, stand);
+    ports.writeValue(RESET.port, 1, RESET.pulse);
   }
 
   /** Puts a kernel's pieces in place and enters its setup code, which makes itself a stack. */
   #startKernel(call: FirmwareCall, kernel: LinuxImage): void {
     const { memory } = this.#site;
-    this.#video.print("Booting the kernel...\r\n");
     memory.write(kernel.setupAddress, kernel.setup);
     memory.write(kernel.kernelAddress, kernel.kernel);
     memory.write(kernel.commandLineAddress, kernel.commandLine);

@@ -171,9 +171,8 @@ export class KeyboardService {
     switch (call.ah) {
       case 0x00:
       case 0x10: {
-        const key = this.#first();
+        const key = this.take();
         if (key === undefined) return "sleep";
-        memory.writeValue(BDA.bufferHead, 2, this.#next(memory.readValue(BDA.bufferHead, 2)));
         call.ax = call.ah === 0x00 ? oldWord(key) : key;
         return;
       }
@@ -201,6 +200,16 @@ export class KeyboardService {
       default:
         call.ah = 0x86;
     }
+  }
+
+  /** Takes the next key out of the buffer: scan code above, character below. */
+  take(): number | undefined {
+    const { memory } = this.#site;
+    const key = this.#first();
+    if (key !== undefined) {
+      memory.writeValue(BDA.bufferHead, 2, this.#next(memory.readValue(BDA.bufferHead, 2)));
+    }
+    return key;
   }
 
   #first(): number | undefined {

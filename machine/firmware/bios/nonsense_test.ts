@@ -13,6 +13,8 @@ import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { CALL_PORT, OWN_SERVICE } from "./rom.ts";
 
 const INTERRUPTS = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x40];
+/** These print much: one call in a hundred. */
+const BOOTING = [0x18, 0x19, OWN_SERVICE.bootMenu];
 const CALLS = 5000;
 /** Functions are few: a random one would mostly be none. */
 const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
@@ -39,6 +41,8 @@ for (const seed of [1, 2, 3]) {
       lowRamBytes: 2 ** 24,
       highRamBytes: 0,
       bootOrder: () => "cad",
+      bootMenu: true,
+      strictBoot: false,
       disks: () => [{ kind: "floppy", backend: floppy }, { kind: "disk", backend: disk }],
       toSerial: false,
       kernel: undefined,
@@ -70,7 +74,8 @@ for (const seed of [1, 2, 3]) {
     for (let i = 0; i < CALLS; i++) {
       const frame = new Uint8Array(FRAME_BYTES);
       random.fill(frame);
-      const interrupt = INTERRUPTS[random.below(INTERRUPTS.length)]!;
+      const numbers = i % 100 === 0 ? BOOTING : INTERRUPTS;
+      const interrupt = numbers[random.below(numbers.length)]!;
       const view = new DataView(frame.buffer);
       view.setUint16(AT.number, interrupt, true);
       const functions = FUNCTIONS[interrupt] ?? Array.from({ length: 0x20 }, (_, index) => index);

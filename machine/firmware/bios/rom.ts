@@ -22,7 +22,7 @@ import { LOW_MEMORY_KIB, POWER_PORTS } from "./site.ts";
 /** The port that begins a call; the one behind it asks about it. */
 export const CALL_PORT = 0x5f0;
 /** The firmware's own services, beside those with an interrupt's number. */
-export const OWN_SERVICE = { powerOn: 0x100, key: 0x109 } as const;
+export const OWN_SERVICE = { powerOn: 0x100, bootMenu: 0x101, key: 0x109 } as const;
 /** Where the code lies. */
 export const ROM_SEGMENT = 0xf000;
 /** What of the ROM is free for tables lies before this: the code begins here. */
@@ -94,14 +94,22 @@ poweron:
         pushf
         push cs
         call hostpoweron
+        pushf
+        push cs
+        call hostmenu
         sti
         int 0x19
+giveup: int 0x18
 stand:  sti
         hlt
         jmp stand
 
 hostpoweron:
         push word POWER_ON
+        jmp service
+
+hostmenu:
+        push word BOOT_MENU
         jmp service
 
 service:
@@ -277,6 +285,7 @@ export interface BiosRom {
   readonly apm: ApmEntries;
   readonly image: Uint8Array;
   readonly machineTable: number;
+  readonly giveUp: number;
   readonly stand: number;
 }
 
@@ -293,6 +302,7 @@ export function assembleBios(): BiosRom {
     SEGMENT: ROM_SEGMENT,
     PORT: CALL_PORT,
     POWER_ON: OWN_SERVICE.powerOn,
+    BOOT_MENU: OWN_SERVICE.bootMenu,
     KEY: OWN_SERVICE.key,
     FRAME_SEGMENT: FRAME_ADDRESS / 16,
     EXTENDED_SEGMENT: LOW_MEMORY_KIB * 1024 / 16,
@@ -311,6 +321,7 @@ export function assembleBios(): BiosRom {
     image,
     apm: { entry16: symbols.get("apm16")!, entry32: symbols.get("apm32")! },
     machineTable: symbols.get("machinetable")!,
+    giveUp: symbols.get("giveup")!,
     stand: symbols.get("stand")!,
   };
 }

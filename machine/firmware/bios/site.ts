@@ -20,6 +20,8 @@ export interface DiskShape {
 export interface FirmwareDisk {
   readonly kind: "floppy" | "disk" | "cd";
   readonly backend: BlockBackend;
+  /** Its place in the order of booting, where the user gave it one. */
+  readonly bootIndex?: number;
   /** Of disks: what int 13h shows, and the drive's own; both follow from the size where they are absent. */
   readonly shape?: DiskShape;
   readonly physical?: DiskShape;
@@ -34,16 +36,20 @@ export interface FirmwareSite {
   readonly highRamBytes: number;
   /** Letters as `-boot order=` has them; a change counts from the next start on. */
   readonly bootOrder: () => string;
+  /** `-boot menu=on`, and `strict=on`: what has no place in the order is not tried where anything has one. */
+  readonly bootMenu: boolean;
+  readonly strictBoot: boolean;
   /** What is started before anything on disks: a kernel, laid out already. */
   readonly kernel: LinuxImage | undefined;
-  /** Found anew at each start. */
+  /** Found anew at each start; those with a place in the order of booting first. */
   readonly disks: () => readonly FirmwareDisk[];
   /** What fw_cfg has under a name. */
   readonly files: (name: string) => Uint8Array | undefined;
   /** What the firmware writes goes to the first serial port too: there is no other display. */
   readonly toSerial: boolean;
-  /** Where in the ROM the machine's table is, and where to stand still. */
+  /** Where in the ROM the machine's table is, where int 18h is called, and where to stand still. */
   readonly machineTable: number;
+  readonly giveUp: number;
   readonly stand: number;
 }
 
@@ -107,4 +113,7 @@ export const EXTENDED_AREA = {
   keyboardMode: LOW_MEMORY_KIB * 1024 + 0x30,
   /** An interrupt that a key asks for, 0 for none: the ROM looks there. */
   keyInterrupt: LOW_MEMORY_KIB * 1024 + 0x31,
+  /** What the user picked in the boot menu, counted from 1; which attempt at booting is under way. */
+  pickedPlace: LOW_MEMORY_KIB * 1024 + 0x32,
+  bootAttempt: LOW_MEMORY_KIB * 1024 + 0x33,
 } as const;
