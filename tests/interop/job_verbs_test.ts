@@ -24,11 +24,16 @@ const KINDS = {
   "active commit": ["block-commit", { device: "top", "base-node": "mid" }],
   mirror: ["blockdev-mirror", { device: "top", target: "target", sync: "full" }],
   backup: ["blockdev-backup", { device: "top", target: "target", sync: "full" }],
+  create: ["blockdev-create", { options: { driver: "qcow2", file: "scratch", size: MIB } }],
+  amend: ["x-blockdev-amend", { "node-name": "second", options: { driver: "qcow2" } }],
+  "snapshot-save": ["snapshot-save", { tag: "s", vmstate: "second", devices: ["second"] }],
 } as const satisfies Record<string, readonly [string, Data]>;
 
 type Kind = keyof typeof KINDS;
 type State = "running" | "paused" | "ready" | "standby" | "waiting" | "pending" | "concluded";
 
+/** They run to their end at once, and keep their results. */
+const PLAIN: readonly Kind[] = ["create", "amend", "snapshot-save"];
 const ALL: readonly Kind[] = ["stream", "commit", "active commit", "mirror", "backup"];
 const GETS_READY: readonly Kind[] = ["active commit", "mirror"];
 
@@ -40,7 +45,7 @@ const HELD: Readonly<Record<State, readonly Kind[]>> = {
   standby: GETS_READY,
   waiting: ["backup"],
   pending: ALL,
-  concluded: ALL,
+  concluded: [...ALL, ...PLAIN],
 };
 
 const said = { pause: "job-pause", resume: "job-resume", cancel: "job-cancel", complete: "job-complete" };
@@ -48,6 +53,11 @@ const said = { pause: "job-pause", resume: "job-resume", cancel: "job-cancel", c
 /** Brings a fresh job into a state. */
 async function bring(client: JobClient, kind: Kind, state: State): Promise<void> {
   const [command, data] = KINDS[kind];
+  if (PLAIN.includes(kind)) {
+    if (kind === "create") await client.addScratch();
+    await client.must(command, { "job-id": "j", ...data });
+    return await client.until("concluded");
+  }
   const goes = { ...KEPT, ...data };
   const say = (verb: keyof typeof said | "finalize") => client.must(`job-${verb}`, { id: "j" });
   if (state === "waiting") {
@@ -77,11 +87,12 @@ async function bring(client: JobClient, kind: Kind, state: State): Promise<void>
 }
 
 /** What a verb comes to: the state that follows, or the refusal. */
-type Outcome = { readonly then: State | "gone" } | { readonly refused: string };
+type Outcome = { readonly then: State | "gone" } | { readonly refused: string; readonly as?: string };
 
 const then = (state: State | "gone"): Outcome => ({ then: state });
 const refused = (text: string): Outcome => ({ refused: text });
 const PAUSED_ALREADY = refused("Job is already paused");
+const NO_BLOCK_JOB: Outcome = { refused: "Block job 'j' not found", as: "DeviceNotActive" };
 const NOT_PAUSED = refused("Can't resume a job that was not paused");
 const IS_PAUSED = refused("The block job for device 'j' is currently paused");
 
@@ -114,7 +125,8 @@ const VERBS: readonly (readonly [word: string, command: string, data: Data])[] =
   ["set-speed", "block-job-set-speed", { device: "j", speed: 3 }],
 ];
 
-function outcome(state: State, word: string): Outcome {
+function outcome(kind: Kind, state: State, word: string, command: string): Outcome {
+  if (PLAIN.includes(kind) && command.startsWith("block-job-")) return NO_BLOCK_JOB;
   if (word === "set-speed" && TAKES_SPEED.includes(state)) return then(state);
   const verb = word === "end" ? "cancel" : word;
   return OUTCOMES[state][word] ?? refused(`Job 'j' in state '${state}' cannot accept command verb '${verb}'`);
@@ -134,7 +146,10 @@ async function assertState(client: JobClient, state: string, what: string): Prom
 }
 
 async function check(client: JobClient, kind: Kind, state: State): Promise<void> {
-  const split = Object.groupBy(VERBS, ([word]) => "then" in outcome(state, word) ? "allowed" : "refused");
+  const split = Object.groupBy(
+    VERBS,
+    ([word, command]) => "then" in outcome(kind, state, word, command) ? "allowed" : "refused",
+  );
   let isFresh = false;
   for (const [word, command, data] of [...split.refused ?? [], ...split.allowed ?? []]) {
     const what = `${kind}, ${state}: ${command} ${JSON.stringify(data)}`;
@@ -145,9 +160,9 @@ async function check(client: JobClient, kind: Kind, state: State): Promise<void>
     }
     client.forget();
     const reply = await client.ask(command, data);
-    const wanted = outcome(state, word);
+    const wanted = outcome(kind, state, word, command);
     if ("refused" in wanted) {
-      assertEquals(reply, { error: { class: "GenericError", desc: wanted.refused } }, what);
+      assertEquals(reply, { error: { class: wanted.as ?? "GenericError", desc: wanted.refused } }, what);
       await assertState(client, state, what);
       continue;
     }

@@ -29,6 +29,7 @@ export const JOB_KINDS = [
   "mirror, blocking",
   "mirror, top",
   "mirror, none",
+  "mirror, replaces",
   "backup",
   "backup, compressed",
   "backup, top",
@@ -57,6 +58,11 @@ export function targetOf(kind: JobKind): string | undefined {
   if (kind === "mirror, top" || kind === "backup, top") return OVER_MID;
   if (kind === "mirror, none" || kind === "backup, none") return OVER_TOP;
   return kind.startsWith("mirror") || kind.startsWith("backup") ? TARGET : undefined;
+}
+
+/** Whether the guest's disk has a filter over it, which the job reads. */
+export function hasFilter(kind: JobKind): boolean {
+  return kind === "mirror, replaces";
 }
 
 /** A bitmap of everything, for incremental backups. */
@@ -117,14 +123,19 @@ interface Common {
 async function beginMirror({ graph, drive, kind, seed }: Beginning, common: Common): Promise<Job> {
   const [top, mid] = layersOf(drive);
   const isPart = kind === "mirror, top" || kind === "mirror, none";
+  // The filter stays, with another image below it.
+  const replaces = kind === "mirror, replaces" ? { source: drive.node!, replaces: top! } : {};
   const target = await openLayer(graph, targetOf(kind)!, isPart ? null : undefined);
   return await startMirror(graph, {
     ...common,
     source: top!,
+    ...replaces,
     target,
     releaseTarget: true,
     sync: kind === "mirror, top" ? "top" : kind === "mirror, none" ? "none" : "full",
-    copyMode: kind === "mirror, blocking" || (isPart && seed % 2 === 0) ? "write-blocking" : "background",
+    copyMode: kind === "mirror, blocking" || ((isPart || kind === "mirror, replaces") && seed % 2 === 0)
+      ? "write-blocking"
+      : "background",
     targetBacking: isPart ? (kind === "mirror, top" ? mid : top) : undefined,
     granularityBytes: GRANULARITIES[seed % GRANULARITIES.length],
     unmap: seed % 3 > 0,

@@ -39,6 +39,12 @@ export const PLANTED_JOB_BUGS: readonly PlantedJobBug[] = [
     plant: passWrites,
   },
   {
+    name: "mirror below a filter misses writes",
+    kind: "mirror, replaces",
+    rule: "what the guest writes behind the copying is copied again",
+    plant: passWrites,
+  },
+  {
     name: "active commit misses writes",
     kind: "active commit",
     rule: "the base gets what the guest writes before the guest goes over",

@@ -15,7 +15,7 @@ import { SECTOR_BYTES } from "../../base/units.ts";
 import { type BlockBackend, BlockError, type BlockGraph, type Job, type JobErrorPolicy } from "../../block/mod.ts";
 import type { DirtyBitmap } from "../../block/mod.ts";
 import { SimulatedHost } from "./host.ts";
-import { beginJob, bitmapModeOf, type JobKind, markAll, newBitmap, targetOf } from "./job_kinds.ts";
+import { beginJob, bitmapModeOf, hasFilter, type JobKind, markAll, newBitmap, targetOf } from "./job_kinds.ts";
 import {
   allowedBy,
   imageOf,
@@ -112,7 +112,7 @@ class JobRun {
     const empty = isUsed ? [] : [[`${target}.qcow2`, this.#made.get(`${target}.qcow2`)!] as const];
     const host = this.#host = new SimulatedHost(new Map([...files, ...empty]));
     this.#graph = openGraph(host, this.#clock);
-    this.#drive = await plugIn(this.#graph, images[0]!.name);
+    this.#drive = await plugIn(this.#graph, images[0]!.name, hasFilter(this.#plan.kind));
     const random = new SeededRandom(this.#random.uint32());
     host.scheduler = new Scheduler(random, () => {
       if (random.below(MOMENT_ONE_IN) === 0) this.#moments.push(this.#takeMoment(random));

@@ -67,20 +67,25 @@ export function openLayer(graph: BlockGraph, name: string, backing?: string | nu
   });
 }
 
-/** The guest's drive over image `name`. */
-export async function plugIn(graph: BlockGraph, name: string): Promise<BlockBackend> {
+/** The guest's drive over image `name`, with a filter between them that copies what is read, where that is wanted. */
+export async function plugIn(graph: BlockGraph, name: string, filtered = false): Promise<BlockBackend> {
   const drive = new BlockBackend({ graph, name: "disk" });
-  const node = await openLayer(graph, name);
+  const layer = await openLayer(graph, name);
+  const node = filtered ? await graph.open({ driver: "copy-on-read", "node-name": "filter", file: name }) : layer;
+  if (filtered) await graph.release(layer);
   await drive.insertMedium(node);
   await drive.setPermissions(3, DEVICE_SHARED);
   await graph.release(node);
   return drive;
 }
 
-/** The layers below a drive from the top down, without the filters of jobs. */
+/** The layers below a drive from the top down, without filters. */
 export function layersOf(drive: BlockBackend): BlockNode[] {
   const layers: BlockNode[] = [];
-  for (let node = drive.node; node !== undefined; node = node.backing) if (node.kind === "format") layers.push(node);
+  for (let node = drive.node; node !== undefined;) {
+    if (node.kind === "format") layers.push(node);
+    node = node.kind === "filter" ? node.children[0]?.node : node.backing;
+  }
   return layers;
 }
 

@@ -26,6 +26,8 @@ export interface JobClient {
   forget(): void;
   /** Ends all jobs, and makes all images and nodes anew: `base <- mid <- top`, and empty `target` and `second`. */
   renew(): Promise<void>;
+  /** Adds node `scratch`, on which nothing lies. */
+  addScratch(): Promise<void>;
 }
 
 const LIMIT_MS = 60_000;
@@ -107,6 +109,10 @@ abstract class Client implements JobClient {
       assertEquals(await this.must("human-monitor-command", { "command-line": line }), "");
     }
     this.forget();
+  }
+
+  async addScratch(): Promise<void> {
+    await this.must("blockdev-add", { ...this.below("scratch"), "node-name": "scratch" });
   }
 
   protected async endJobs(): Promise<void> {
