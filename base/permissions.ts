@@ -38,12 +38,24 @@ function describe(kind: Deno.PermissionName, value: true | readonly string[]): D
   });
 }
 
-/** The command line that runs `module` with the permissions of `name`. */
+/** The folder of `deno.json`. */
+const HOME = new URL("../", import.meta.url).href;
+
+/**
+ * The command line that runs `module` with the permissions of `name`. Deno looks for `deno.json` in the program's own folder
+ * and those above; a program that lies elsewhere needs to be told.
+ */
 export function commandLine(name: PermissionSetName, module: string, args: readonly string[]): string {
+  const isElsewhere = module.startsWith("file:") && HOME.startsWith("file:") && !module.startsWith(HOME);
+  const config = isElsewhere ? [`--config=${shown(`${HOME}deno.json`)}`] : [];
+  return ["deno", "run", ...config, `-P=${name}`, shown(module), ...args].map(quote).join(" ");
+}
+
+/** A module's file as seen from here. */
+function shown(module: string): string {
   const file = module.startsWith("file:") ? decodeURIComponent(new URL(module).pathname) : module;
   const here = `${Deno.cwd()}/`;
-  const shown = file.startsWith(here) ? file.slice(here.length) : file;
-  return ["deno", "run", `-P=${name}`, shown, ...args].map(quote).join(" ");
+  return file.startsWith(here) ? file.slice(here.length) : file;
 }
 
 function quote(word: string): string {

@@ -33,7 +33,8 @@ Deno.test("without permissions and without a terminal a program says what to typ
     const bare = await new Deno.Command(Deno.execPath(), { args: ["run", "--no-lock", script], stdin: "null" })
       .output();
     assertEquals(bare.code, 2);
-    assertStringIncludes(text.decode(bare.stderr), `deno run -P=script ${script}`);
+    const config = new URL("../deno.json", import.meta.url).pathname.replace(`${Deno.cwd()}/`, "");
+    assertStringIncludes(text.decode(bare.stderr), `deno run --config=${config} -P=script ${script}`);
     assertEquals(text.decode(bare.stderr).includes(" at "), false);
   } finally {
     await Deno.remove(script);

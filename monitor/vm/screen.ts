@@ -27,9 +27,14 @@ export class VmScreen {
     return textScreen(findCard(this.#machine));
   }
 
-  /** All rows, blanks at their ends cut off, without empty ones at the end; `""` in a graphics mode. */
+  /**
+   * All rows, without empty ones at the end; `""` in a graphics mode. Blanks at a row's end are cut off, but for those before
+   * the cursor: a prompt that ends in a blank does so here.
+   */
   text(): string {
-    return (this.characters?.lines ?? []).join("\n").trimEnd();
+    const { lines, cursor } = this.characters ?? { lines: [], cursor: undefined };
+    const last = lines.findLastIndex((line) => line !== "");
+    return lines.slice(0, last + 1).map((line, row) => line.padEnd(row === cursor?.row ? cursor.column : 0)).join("\n");
   }
 
   /** What is shown as pixels. */

@@ -33,6 +33,16 @@ Deno.test("the screen as text, and waiting for it", async () => {
   const seen = vm.screen.waitFor(/Booting from (.*)\.\.\./);
   show(vm, 2, "Booting from Hard Disk...");
   assertEquals((await seen).groups, ["Hard Disk"]);
+  // The cursor behind a prompt, on row 4: the blank before it belongs to the prompt.
+  show(vm, 4, "# ");
+  for (
+    const [register, value] of [[0x0a, 0x0d], [0x0b, 0x0e], [0x0e, (4 * 80 + 2) >> 8], [0x0f, (4 * 80 + 2) & 0xff]]
+  ) {
+    vm.qtest.out(0x3d4, register! | (value! << 8), 2);
+  }
+  await vm.screen.waitFor(/^# $/m);
+  assertEquals(vm.screen.text(), "SeaBIOS\n\nBooting from Hard Disk...\n\n# ");
+  show(vm, 4, "  ");
   const missed = vm.screen.waitFor("login", { timeoutMs: 30 });
   await assertRejects(() => missed, WaitError, "screen: login: not within 30 ms");
   const error = await missed.catch((error: Error) => error);

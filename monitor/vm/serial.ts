@@ -2,13 +2,15 @@
  * A serial port as a script has it: what the guest said as text, waiting for words in it, and saying something.
  *
  * Each wait looks at what came after the match of the one before, so that a dialogue is a row of waits and answers, as
- * with expect. Text beyond a limit is forgotten, the oldest first.
+ * with expect. Text beyond a limit is forgotten, the oldest first. It is plain text: a prompt with colours, or one that ends
+ * in a question to the terminal, is found by its letters.
  *
  * @module
  */
 import { ScriptChardev } from "../../machine/mod.ts";
 import { type Found, TextLog, type TextPattern } from "./text_log.ts";
 import type { Deadlines, WaitLimits } from "./deadline.ts";
+import { PlainText } from "./plain_text.ts";
 
 /** Characters that are kept of what the guest said. */
 const KEPT_CHARACTERS = 1 << 20;
@@ -19,12 +21,13 @@ export class VmSerial {
   readonly chardev: ScriptChardev;
   readonly #log = new TextLog(KEPT_CHARACTERS);
   readonly #decoder = new TextDecoder();
+  readonly #plain = new PlainText();
   readonly #encoder = new TextEncoder();
   #deadlines: Deadlines | undefined;
 
   constructor(label: string) {
     this.chardev = new ScriptChardev(label, {
-      received: (bytes) => this.#log.append(this.#decoder.decode(bytes, { stream: true })),
+      received: (bytes) => this.#log.append(this.#plain.push(this.#decoder.decode(bytes, { stream: true }))),
     });
   }
 
@@ -33,7 +36,7 @@ export class VmSerial {
     this.#deadlines = deadlines;
   }
 
-  /** All that the guest said, as far as it is kept: a million characters. */
+  /** All that the guest said, as far as it is kept: a million characters, without a terminal's control sequences. */
   get text(): string {
     return this.#log.text;
   }

@@ -38,6 +38,13 @@ Deno.test("a dialogue over the serial port: waits go on where the last match end
   await assertRejects(() => again, WaitError, "serial port serial0: # : not within 20 ms (machine is running)");
 });
 
+Deno.test("a prompt is found by its letters, whatever else is in it for a terminal", async () => {
+  await using vm = await Vm.start();
+  await print(vm, "\x1b[1;32mroot@guest\x1b[0m:~# \x1b[6n");
+  await vm.serial.waitFor(/root@guest:~# $/);
+  assertEquals(vm.serial.text, "root@guest:~# ");
+});
+
 Deno.test("a deadline may count the guest's time, and a missed one shows the last lines", async () => {
   await using vm = await Vm.start();
   await print(vm, "one\r\ntwo\r\npanic: no root");
