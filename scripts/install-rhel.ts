@@ -49,7 +49,13 @@ if (Deno.args.some((word) => word === "--help" || word === "-h")) {
 }
 const output = {
   terminal: Deno.stdout.isTerminal(),
-  columns: () => Deno.consoleSize().columns,
+  columns: () => {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return 80; // the terminal has gone
+    }
+  },
   write: (text: string) => {
     try {
       Deno.stdout.writeSync(new TextEncoder().encode(text));

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { whileThere, writeAllSync } from "../../base/outputs.ts";
 import { CharBackend, type HostOutputs } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 
@@ -63,7 +64,7 @@ export class StdioChardev extends CharBackend {
     const { stdin } = this.#streams;
     return {
       keys: stdin.readable,
-      setRaw: (raw) => stdin.setRaw?.(raw),
+      setRaw: (raw) => whileThere(() => stdin.setRaw?.(raw)),
       [Symbol.dispose]: () => connection[Symbol.dispose](),
     };
   }
@@ -71,13 +72,13 @@ export class StdioChardev extends CharBackend {
   override get outputs(): HostOutputs {
     const encoder = new TextEncoder();
     return {
-      out: (text) => writeAll(this.#streams.stdout, encoder.encode(text)),
-      error: (text) => writeAll(this.#streams.stderr, encoder.encode(text)),
+      out: (text) => writeAllSync(this.#streams.stdout, encoder.encode(text)),
+      error: (text) => writeAllSync(this.#streams.stderr, encoder.encode(text)),
     };
   }
 
   protected send(bytes: Uint8Array): number {
-    writeAll(this.#streams.stdout, bytes);
+    writeAllSync(this.#streams.stdout, bytes);
     this.#noteWrap(bytes);
     // A pipe may bring thousands of lines at once: signals and disks get their turn between two of them.
     this.#lastOutput = new Promise((resolve) => setImmediate(resolve));
@@ -119,17 +120,8 @@ export class StdioChardev extends CharBackend {
   }
 
   protected override close(): void {
-    if (this.#isRaw) this.#streams.stdin.setRaw?.(false);
+    if (this.#isRaw) whileThere(() => this.#streams.stdin.setRaw?.(false));
     const { stdout } = this.#streams;
-    if (this.#isWrapOff && stdout.isTerminal?.()) writeAll(stdout, new TextEncoder().encode(WRAP_ON));
-  }
-}
-
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
-  try {
-    for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
-  } catch (error) {
-    // Output that nobody takes any more is dropped.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (this.#isWrapOff && stdout.isTerminal?.()) writeAllSync(stdout, new TextEncoder().encode(WRAP_ON));
   }
 }

@@ -8,6 +8,7 @@
  */
 import { PassThrough, type Writable } from "node:stream";
 import * as readline from "node:readline";
+import { isGone } from "../../base/outputs.ts";
 import { HistorySearch } from "./search.ts";
 
 /** Who answers lines. */
@@ -52,6 +53,10 @@ export async function serveLines(
   options: TerminalOptions,
 ): Promise<readonly string[]> {
   const input = new PassThrough();
+  // A terminal that hangs up takes no more; what is on its way to it may fail even after the end.
+  terminal.screen.on("error", (error) => {
+    if (!isGone(error)) throw error;
+  });
   const editor = readline.createInterface({
     input,
     output: terminal.screen,
@@ -118,7 +123,10 @@ export async function serveLines(
 /** Hands keys on until there are no more. */
 async function pump(keys: ReadableStreamDefaultReader<Uint8Array>, search: HistorySearch): Promise<void> {
   for (;;) {
-    const { value, done } = await keys.read();
+    const { value, done } = await keys.read().catch((error) => {
+      if (!isGone(error)) throw error;
+      return { value: undefined, done: true as const };
+    });
     if (done) return;
     search.feed(value);
   }

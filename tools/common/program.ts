@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { writeAllSync } from "../../base/outputs.ts";
 import type { ObjectRegistry } from "../../block/mod.ts";
 import { furtherLine, nearestOption } from "./further_lines.ts";
 import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
@@ -151,6 +152,7 @@ function hintOf(error: unknown): string {
 }
 
 const FLUSH_BYTES = 4096;
+const encoder = new TextEncoder();
 
 /** The process's own outputs; {@link ProcessOutputs.flush} before it ends. */
 export class ProcessOutputs implements Outputs {
@@ -163,22 +165,12 @@ export class ProcessOutputs implements Outputs {
   }
 
   error(text: string): void {
-    writeAll(Deno.stderr, text);
+    writeAllSync(Deno.stderr, encoder.encode(text));
   }
 
   flush(): void {
     const text = this.#pending;
     this.#pending = "";
-    if (text !== "") writeAll(Deno.stdout, text);
-  }
-}
-
-function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  try {
-    for (let done = 0; done < bytes.length;) done += to.writeSync(bytes.subarray(done));
-  } catch (error) {
-    // Whoever read the pipe has gone; the status says the rest.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (text !== "") writeAllSync(Deno.stdout, encoder.encode(text));
   }
 }

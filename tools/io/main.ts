@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { whileThere } from "../../base/outputs.ts";
 import { HostClock } from "../../base/clocks.ts";
 import { OptionError, QemuOpts } from "../../base/keyval.ts";
 import { HostRandom } from "../../base/random.ts";
@@ -92,7 +93,8 @@ async function terminalPrompt(program: Program, session: Session): Promise<void>
   const screen: IoScreen = { print: (text) => program.out(text) };
   const restore = program.redirect({ out: (text) => screen.print(text), error: (text) => screen.print(text) });
   try {
-    const keyboard = { keys: Deno.stdin.readable, screen: stdout, setRaw: (raw: boolean) => Deno.stdin.setRaw(raw) };
+    const setRaw = (raw: boolean) => whileThere(() => Deno.stdin.setRaw(raw));
+    const keyboard = { keys: Deno.stdin.readable, screen: stdout, setRaw };
     await serveIoTerminal(keyboard, session, screen, Deno.env);
   } finally {
     restore();

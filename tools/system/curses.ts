@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isGone, whileThere, writeAllSync } from "../../base/outputs.ts";
 import { CursesDisplay, findCard, type Machine, ScreenError, VcChardev } from "../../machine/mod.ts";
 import type { Vm } from "../../monitor/mod.ts";
 import { CommandLineError } from "./arguments.ts";
@@ -27,9 +28,15 @@ export function checkCurses(settings: Settings): void {
 /** Shows `vm` on the terminal until it is disposed of, which leaves the terminal as it was found. */
 export function openCurses(vm: Vm, settings: Settings): Disposable {
   const encoder = new TextEncoder();
+  let size = { columns: 80, rows: 25 };
   const display = new CursesDisplay({
-    size: () => Deno.consoleSize(),
-    write: (text) => writeAll(encoder.encode(text)),
+    size: () => {
+      try {
+        size = Deno.consoleSize();
+      } catch { /* the terminal has gone: the signal that says so is on its way */ }
+      return size;
+    },
+    write: (text) => writeAllSync(Deno.stdout, encoder.encode(text)),
     card: cardOf(vm.machine),
     consoles: consolesOf(vm, settings),
     press: (keys) => press(vm.machine, keys),
@@ -45,7 +52,7 @@ export function openCurses(vm: Vm, settings: Settings): Disposable {
       clearInterval(timer);
       Deno.removeSignalListener("SIGWINCH", resized);
       display.close();
-      Deno.stdin.setRaw(false);
+      whileThere(() => Deno.stdin.setRaw(false));
     },
   };
 }
@@ -76,9 +83,9 @@ function cardOf(machine: Machine) {
 }
 
 async function readKeys(typed: (bytes: Uint8Array) => void): Promise<void> {
-  for await (const bytes of Deno.stdin.readable) typed(bytes);
-}
-
-function writeAll(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  try {
+    for await (const bytes of Deno.stdin.readable) typed(bytes);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * `-display curses` on a real terminal, which tmux plays.
+ * `-display curses` and the prompt on a real terminal, which tmux plays.
  *
  * @module
  */
@@ -64,3 +64,36 @@ Deno.test("curses without a terminal, or with standard input taken, is refused",
   const taken = await moa("-display", "curses", "-nodefaults", "-monitor", "stdio");
   assertStringIncludes(taken.stderr, "cannot use stdio with -display curses");
 });
+
+for (
+  const [how, shown] of [["-monitor stdio", "(qemu)"], ["-nographic", "ootable"], [
+    "-display curses",
+    "ootable",
+  ]] as const
+) {
+  Deno.test({
+    name: `a terminal that goes away while ${how} has it: all is closed, nothing fails`,
+    ignore: !haveProgram("tmux"),
+    async fn() {
+      await using folder = await TempFolder.make();
+      const [disk, socket, pidfile, said] = ["disk.img", "tmux", "pid", "said"].map((name) => folder.file(name));
+      await Deno.writeFile(disk!, new Uint8Array(2 ** 20));
+      const tmux = (...args: string[]) => must("tmux", ["-S", socket!, ...args]);
+      const moa = `${Deno.execPath()} run -q --no-prompt --frozen -A ${ENTRY} system -accel v86 -net none`;
+      // What is said at the end goes to a file, since nobody looks at the terminal any more.
+      const line = `exec ${moa} ${how} -drive file=${disk},format=raw -pidfile ${pidfile} 2> ${said}`;
+      await tmux("-f", "/dev/null", "new-session", "-d", line);
+      try {
+        await shows(tmux, shown);
+      } finally {
+        await tmux("kill-server");
+      }
+      const end = Date.now() + LIMIT_MS;
+      while ([...Deno.readDirSync(folder.path)].some(({ name }) => name === "pid")) {
+        if (Date.now() > end) throw new Error(`it never ended; it said: ${Deno.readTextFileSync(said!)}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      assertEquals(await Deno.readTextFile(said!), "moa: terminating on signal 1\n");
+    },
+  });
+}

@@ -70,6 +70,8 @@ export interface RunSite {
 export async function runMachine(settings: Settings, program: Program, site: RunSite): Promise<number> {
   const warn = (text: string, origin?: string) => say(program, text, origin);
   await using resources = new AsyncDisposableStack();
+  // First made and last undone: a second signal must not end a process that closes its images.
+  const signals = resources.use(new DisposableStack());
   completeMonitors(settings);
   checkCurses(settings);
   if (settings.pidfile !== undefined) resources.use(new PidFile(settings.pidfile));
@@ -112,7 +114,7 @@ export async function runMachine(settings: Settings, program: Program, site: Run
       warn(`warning: trace event '${pattern}' does not exist`, origin);
     }
   }
-  return await serve(vm, settings, program);
+  return await serve(vm, settings, program, signals);
 }
 
 /** Monitors, signals and the guest's own wish to end. */
@@ -120,17 +122,23 @@ async function serve(
   vm: Vm,
   settings: Settings,
   program: Program,
+  signals: DisposableStack,
 ): Promise<number> {
   await using resources = new AsyncDisposableStack();
   let failed = false;
-  const end = () => void vm.quit();
+  let isEnding = false;
+  const end = () => {
+    isEnding = true;
+    void vm.quit();
+  };
   for (const signal of SIGNALS) {
     const caught = () => {
+      if (isEnding) return;
       program.error(`terminating on signal ${SIGNAL_NUMBERS[signal]}`);
       end();
     };
     Deno.addSignalListener(signal, caught);
-    resources.defer(() => Deno.removeSignalListener(signal, caught));
+    signals.defer(() => Deno.removeSignalListener(signal, caught));
   }
   resources.defer(vm.machine.events.on("SHUTDOWN", ({ guest }) => {
     if (guest && !settings.noShutdown) end();
