@@ -101,7 +101,7 @@ Deno.test("what the core remembers of a guest's jumps has bounds", async () => {
   const before = accelerator.core.usedBytes;
   await guest.untilByte(0x600, 0x5a);
   // `call edi` writes what it will return to.
-  assert(accelerator.core.betterAccesses > 0, "compiled code looks as it did");
+  assert(accelerator.core.better.accesses > 0, "compiled code looks as it did");
   const grown = (accelerator.core.usedBytes - before) / MiB;
   // Without bounds it would be some 150.
   assert(grown > 60 && grown < 80, `${grown} MiB`);

@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../support/programs.ts";
+import { V86Accelerator } from "../../machine/mod.ts";
 import { Vm } from "../../mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { md5 } from "./disk_files.ts";
@@ -42,6 +43,10 @@ Deno.test({
         `file=${await temp.write("virtio", virtio)},format=raw,if=virtio`,
       ],
     });
+    const { accelerator } = vm.machine;
+    assert(accelerator instanceof V86Accelerator);
+    const { accesses, lookups } = accelerator.core.better;
+    assert(accesses > 1000 && lookups > 50, `what the core compiles looks different: ${accesses}, ${lookups}`);
     const disksAreRead = async () => {
       assertEquals(await shell(vm, "md5sum < /dev/sda"), `${md5(ide)}  -\n`);
       assertEquals(await shell(vm, "md5sum < /dev/vda"), `${md5(virtio)}  -\n`);

@@ -23,7 +23,7 @@
 import { assert } from "../../../base/assert.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
 import { ApicAt, At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET, TIMER_PERIODIC } from "./layout.ts";
-import { BlockCode } from "./block_code.ts";
+import { BlockCode } from "./blocks/block_code.ts";
 import { WASM_PAGE_BYTES } from "./fixed_memory.ts";
 import { compileCore, type CoreExports, type CoreModule } from "./module.ts";
 
@@ -135,9 +135,9 @@ export class Core {
     return this.#usedPages * WASM_PAGE_BYTES;
   }
 
-  /** How many accesses to guest memory, of all that was compiled so far, were made better. */
-  get betterAccesses(): number {
-    return this.#blockCode.accesses;
+  /** How much of what was compiled so far was made better. */
+  get better(): { readonly accesses: number; readonly lookups: number } {
+    return this.#blockCode;
   }
 
   /** Connects ports and memory. */

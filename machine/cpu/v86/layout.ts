@@ -64,6 +64,15 @@ export const At = {
 /** The table by which compiled code translates addresses: an entry of 32 bits for each page of 4 KiB. */
 export const PAGE_TABLE = 0x41_5d64;
 
+/** The table by which it finds what was compiled of a page of the guest's addresses: 32 bits for each, where that is. */
+export const CODE_TABLE = 0xc01c;
+
+/**
+ * What was compiled of a page: first for each byte 16 bits, which entry a jump to it is, FFFFh where none; then which block
+ * has it, and for which flags.
+ */
+export const CodePage = { block: 8192, flags: 8194 } as const;
+
 /** All of the CPU proper. */
 export const CPU_START = 64;
 export const CPU_END = 1280;
