@@ -67,6 +67,8 @@ export async function unpackKernel(image: Bytes): Promise<UnpackedKernel | undef
   const view = viewOf(image);
   if (view.getUint16(Header.version, true) < PROTOCOL) return undefined;
   const address = Number(view.getBigUint64(Header.preferredAddress, true));
+  // Below lies what the loader needs itself.
+  if (address < MiB) return undefined;
   const neededBytes = view.getUint32(Header.initSize, true);
   const setupBytes = ((view.getUint8(Header.setupSectors) || 4) + 1) * SECTOR;
   const start = setupBytes + view.getUint32(Header.payloadOffset, true);

@@ -97,6 +97,13 @@ Deno.test("what is not in every point as expected is left to the kernel", async 
     "an entry outside": { elf: (view) => view.setUint32(24, ADDRESS - 1, true) },
     "a segment below": { elf: (view) => view.setUint32(52 + 12, ADDRESS - 4096, true) },
     "a segment beyond what is needed": { elf: (view) => view.setUint32(52 + 32 + 12, ADDRESS + 8 * MIB - 0x7ff, true) },
+    "a place where the loader's own pieces lie": {
+      header: (view) => view.setBigUint64(0x258, 0x1_0000n, true),
+      elf: (view) => {
+        view.setUint32(24, 0x1_0010, true);
+        for (const [index, at] of [0x1_0000, 0x1_2000].entries()) view.setUint32(52 + 32 * index + 12, at, true);
+      },
+    },
     "a segment beyond the file": { elf: (view) => view.setUint32(52 + 4, 0xffff_0000, true) },
     "segments beyond the file": { elf: (view) => view.setUint16(44, 0xffff, true) },
   };

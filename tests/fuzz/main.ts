@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fuzzBoots } from "./boot_fuzz.ts";
 import { fuzzMonitors } from "./monitor_fuzz.ts";
 import { fuzzQcow2 } from "./qcow2_fuzz.ts";
 import { fuzzStates } from "./state_fuzz.ts";
@@ -27,6 +28,7 @@ const FUZZERS: Readonly<Record<string, Fuzzer>> = {
   virtio: async (how) => (await fuzzVirtio(how)).map(({ properties, ...rest }) => ({ damage: properties, ...rest })),
   state: fuzzStates,
   monitor: fuzzMonitors,
+  boot: fuzzBoots,
 };
 
 async function main(args: readonly string[]): Promise<number> {
