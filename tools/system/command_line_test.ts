@@ -1,6 +1,6 @@
 // a library that a test opens first would count as its leak
 import "../../base/host/preload.ts";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Program } from "../common/program.ts";
 import { completeMonitors } from "./chardevs.ts";
 import { CommandLineError, readArguments } from "./arguments.ts";
@@ -116,6 +116,45 @@ Deno.test("a file of -readconfig stands for options", async () => {
     await Deno.writeTextFile(file, "[nosuch]\n");
     const { error } = await said("qemu-system-x86_64", "-readconfig", file);
     assertEquals(error, `qemu-system-x86_64:${file}:1: There is no option group 'nosuch'\n`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("every group of options that QEMU reads from a file is known: it has an effect, or its option is refused", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    const read = async (text: string) => {
+      await Deno.writeTextFile(file, text);
+      return settingsOf("-readconfig", file);
+    };
+    const settings = await read(`
+      [smbios]
+      type = "1"
+      serial = "abc"
+      [fw_cfg]
+      name = "opt/a"
+      string = "b"
+      [icount]
+      shift = "3"
+      [boot-opts]
+      menu = "on"
+      [name]
+      guest = "g"
+    `);
+    assertEquals(settings.smbios.wishes.system?.serial, "abc");
+    assertEquals([settings.firmwareFiles.map(({ name }) => name), settings.bootMenu, settings.name], [
+      ["opt/a"],
+      true,
+      "g",
+    ]);
+    // What moa has no option for is refused as that option is, not as a group that nobody knows.
+    for (const group of ["numa", "sandbox", "tpmdev", "spice", "vnc", "plugin", "msg", "overcommit", "action"]) {
+      await Deno.writeTextFile(file, `[${group} "x"]\n`);
+      const { error, code } = await said("moa", "-readconfig", file);
+      assertEquals(code, 1, group);
+      assertStringIncludes(error, `${file}:1: not available in moa: `, group);
+    }
   } finally {
     await Deno.remove(file);
   }

@@ -18,24 +18,25 @@ import { CommandLineError, type WrittenOption } from "./arguments.ts";
 
 const MAX_BYTES = 16 * MiB;
 
-/** Groups and the options that they stand for. */
-const GROUPS: Readonly<Record<string, string>> = {
-  "drive": "drive",
-  "device": "device",
-  "blockdev": "blockdev",
-  "machine": "machine",
-  "memory": "m",
-  "name": "name",
-  "smp-opts": "smp",
+/** Groups that are not named as the option that they stand for is. */
+const RENAMED: Readonly<Record<string, string>> = {
+  "acpi": "acpitable",
   "boot-opts": "boot",
-  "rtc": "rtc",
-  "chardev": "chardev",
-  "mon": "mon",
-  "global": "global",
-  "accel": "accel",
-  "object": "object",
-  "netdev": "netdev",
+  "memory": "m",
+  "smp-opts": "smp",
 };
+/**
+ * The others. QEMU 7.2 reads `smbios` and `acpi` and makes nothing of them; here they do what they say. It has no group
+ * `blockdev`.
+ */
+const SAME_NAME = [
+  "accel action add-fd blockdev chardev device drive fsdev fw_cfg global icount iscsi machine mon msg name net netdev nic",
+  "numa object option-rom overcommit plugin rtc sandbox smbios spice tpmdev trace virtfs vnc",
+].join(" ").split(" ");
+const GROUPS: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(RENAMED),
+  ...SAME_NAME.map((name) => [name, name] as const),
+]);
 
 /** The options in a file. @throws CommandLineError with the file's name and line */
 export function readConfigFile(filename: string, origin: string): WrittenOption[] {
@@ -55,7 +56,7 @@ export function readConfigFile(filename: string, origin: string): WrittenOption[
     const fail = (message: string) => new CommandLineError(message, `${CONFIG_MARK}${filename}:${index + 1}`);
     const group = /^\[\s*([^\s"\]]+)(?:\s+"([^"]*)")?\s*\]$/.exec(line);
     if (group !== null) {
-      const name = GROUPS[group[1]!];
+      const name = GROUPS.get(group[1]!);
       if (name === undefined) throw fail(`There is no option group '${group[1]}'`);
       options.push({ name, parts: group[2] === undefined ? [] : [`id=${escapeValue(group[2])}`], line: index + 1 });
       continue;
