@@ -2,8 +2,8 @@
  * Debian's installer for i386, driven by `scripts/profiles/debian.ts`: kernel, RAM disk, menu, and a disk with formatted
  * partitions, which the host's own programs then look at.
  *
- * Where partman is at hand (`.ci/run` says how) it partitions; elsewhere that test is skipped, and a step of our own
- * (`disk_setup.ts`) does it with parted and mke2fs.
+ * Where partman is at hand it partitions: as packages or made from its sources (`.ci/partman`; `partman_rest.ts` is what
+ * those lack). Elsewhere a step of our own (`disk_setup.ts`) does it with parted and mke2fs, and partman's test is skipped.
  *
  * @module
  */
@@ -18,15 +18,18 @@ import { TempFolder } from "../support/temp.ts";
 import { diskSetup } from "./disk_setup.ts";
 import { type Component, componentFiles, type InstallerFiles, installerFiles, unpack } from "./installer_files.ts";
 import { IDE_MODULES } from "./linux.ts";
+import { partmanRest } from "./partman_rest.ts";
 
 const installer = installerFiles();
-const havePartman = installer?.packages.some((file) => /\/partman-base_[^/]*\.udeb$/.test(file)) ?? false;
+const havePackage = (name: string) => installer?.packages.some((file) => file.includes(`/${name}_`)) ?? false;
 
 const MODULES = [
   ...IDE_MODULES,
   ...["crypto/crc32c_generic", "lib/crc16", "fs/mbcache", "fs/jbd2/jbd2", "fs/ext4/ext4"],
 ];
 const SECTOR_BYTES = 512;
+/** The type of a partition that holds further ones. */
+const EXTENDED = 5;
 const MiB = 1 << 20;
 
 /** Out of the menu that comes when no step is left: no answer of a preseed file ends an installer half-way. */
@@ -49,6 +52,7 @@ async function formatted(
   folder: string,
   components: readonly Component[],
   answers: string,
+  sizeBytes: number,
 ): Promise<{ readonly raw: string; readonly said: string }> {
   const iso = `${folder}/cd.iso`;
   await Deno.writeFile(
@@ -72,11 +76,11 @@ async function formatted(
     profile: {
       ...common,
       initrdFiles: (answers) => ({ ...more, ...initrdFiles!(answers) }),
-      dialogue: [...UNTIL_FORMATTED, ...LEAVE].map((step) => ({ ...step, minutes: 8 })),
+      dialogue: [...UNTIL_FORMATTED, ...LEAVE].map((step) => ({ ...step, minutes: 20 })),
     },
     iso,
     disk: `${folder}/disk.qcow2`,
-    sizeBytes: 512 * MiB,
+    sizeBytes,
     answers,
     tries: 1,
     progress: new ProgressLine({ terminal: false, write: (text) => said += text }, () => 0),
@@ -93,28 +97,37 @@ interface Partition {
   readonly lengthBytes: number;
 }
 
-/** The primary partitions of a disk. Source: the MBR as every BIOS reads it. */
+/** A disk's partitions, those of the extended one behind the primary ones. Source: the MBR as every BIOS reads it. */
 async function partitionsOf(raw: string): Promise<Partition[]> {
   using file = await Deno.open(raw);
-  const sector = new Uint8Array(SECTOR_BYTES);
-  await file.read(sector);
-  const view = new DataView(sector.buffer);
-  assertEquals(view.getUint16(510, true), 0xAA55);
-  return [446, 462, 478, 494].map((at) => ({
-    type: view.getUint8(at + 4),
-    startBytes: view.getUint32(at + 8, true) * SECTOR_BYTES,
-    lengthBytes: view.getUint32(at + 12, true) * SECTOR_BYTES,
-  })).filter(({ type }) => type !== 0);
+  /** The four entries of the table at a byte offset. */
+  const entries = async (at: number): Promise<Partition[]> => {
+    const sector = new Uint8Array(SECTOR_BYTES);
+    await file.seek(at, Deno.SeekMode.Start);
+    await file.read(sector);
+    const view = new DataView(sector.buffer);
+    assertEquals(view.getUint16(510, true), 0xAA55);
+    return [446, 462, 478, 494].map((entry) => ({
+      type: view.getUint8(entry + 4),
+      startBytes: view.getUint32(entry + 8, true) * SECTOR_BYTES,
+      lengthBytes: view.getUint32(entry + 12, true) * SECTOR_BYTES,
+    })).filter(({ type }) => type !== 0);
+  };
+  const primary = await entries(0);
+  const partitions = primary.filter(({ type }) => type !== EXTENDED);
+  const [extended] = primary.filter(({ type }) => type === EXTENDED);
+  // A chain of tables, each with one partition, counted from itself, and the next table, counted from the first.
+  for (let at = extended?.startBytes; at !== undefined && partitions.length < 16;) {
+    const [logical, next] = await entries(at);
+    partitions.push({ ...logical!, startBytes: at + logical!.startBytes });
+    at = next && extended!.startBytes + next.startBytes;
+  }
+  return partitions;
 }
 
-/** e2fsprogs on one partition, which it gets as a file of its own. */
-async function checkExt4(raw: string, { startBytes, lengthBytes }: Partition): Promise<string> {
-  const part = `${raw}.part`;
-  const { code } = await run("dd", [
-    ...[`if=${raw}`, `of=${part}`, "bs=1M", "conv=sparse", "iflag=skip_bytes,count_bytes"],
-    ...[`skip=${startBytes}`, `count=${lengthBytes}`],
-  ]);
-  assertEquals(code, 0);
+/** e2fsprogs on one partition, where it lies. */
+async function checkExt4(raw: string, { startBytes }: Partition): Promise<string> {
+  const part = `${raw}?offset=${startBytes}`;
   const check = await run("e2fsck", ["-fn", part]);
   assertEquals(check.code, 0, check.stdout);
   const { stdout } = await run("dumpe2fs", ["-h", part]);
@@ -125,7 +138,7 @@ async function checkExt4(raw: string, { startBytes, lengthBytes }: Partition): P
 
 Deno.test({
   name: "Debian's installer (i386 netboot) under a preseed: its menu partitions and formats, the host's e2fsck agrees",
-  ignore: installer === undefined,
+  ignore: installer === undefined || havePackage("partman-base"),
   fn: async () => {
     await using temp = await TempFolder.make();
     const components = [diskSetup(MODULES)];
@@ -134,7 +147,7 @@ Deno.test({
     }
     const answers = "d-i debian-installer/locale string en_US\nd-i keyboard-configuration/xkb-keymap select us\n" +
       "d-i disk-setup/disk string /dev/sda\nd-i disk-setup/confirm boolean true\n";
-    const { raw, said } = await formatted(installer!, temp.path, components, answers);
+    const { raw, said } = await formatted(installer!, temp.path, components, answers, 512 * MiB);
     assertStringIncludes(said, "partitions are formatted");
     const [swap, root, ...others] = await partitionsOf(raw);
     assertEquals(others, []);
@@ -149,17 +162,23 @@ Deno.test({
 
 Deno.test({
   name: "Debian's installer (i386 netboot) with partman under a preseed: partitions, formats, the host's e2fsck agrees",
-  ignore: !havePartman,
+  ignore: !havePackage("partman-base"),
   fn: async () => {
     await using temp = await TempFolder.make();
-    const components = [];
+    const whole = havePackage("partman-ext3");
+    const components = whole ? [] : [partmanRest(MODULES)];
     for (const [index, file] of installer!.packages.entries()) {
-      if (file.endsWith(".udeb")) components.push(await unpack(file, `${temp.path}/${index}`));
+      if (file.endsWith(".udeb") || !whole) components.push(await unpack(file, `${temp.path}/${index}`));
     }
-    const { raw } = await formatted(installer!, temp.path, components, profile.answers);
-    const roots = (await partitionsOf(raw)).filter(({ type }) => type === 0x83);
-    assert(roots.length > 0);
-    assertStringIncludes(await checkExt4(raw, roots[0]!), "ext4");
+    const { raw } = await formatted(installer!, temp.path, components, profile.answers, 12 * 1024 * MiB);
+    const partitions = await partitionsOf(raw);
+    const [root] = partitions.filter(({ type }) => type === 0x83).sort((a, b) => b.lengthBytes - a.lengthBytes);
+    const facts = await checkExt4(raw, root!);
+    assertMatch(facts, /Last mounted on: +\/target/);
+    const [, uuid] = /Filesystem UUID: +(\S+)/.exec(facts)!;
+    assertMatch(facts, new RegExp(`^UUID=${uuid} +/ +ext4 `, "m"));
+    const [swap] = partitions.filter(({ type }) => type === 0x82);
+    assertEquals(await textAt(raw, swap!.startBytes + 4096 - 10, 10), "SWAPSPACE2");
   },
 });
 
