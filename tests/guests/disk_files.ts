@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import type { Vm } from "../../mod.ts";
+import type { MediaFiles, Vm } from "../../mod.ts";
 import { haveProgram, must, run } from "../support/programs.ts";
 import type { TempFolder } from "../support/temp.ts";
 import {
@@ -26,11 +26,16 @@ const DEBUGFS = "/usr/sbin/debugfs";
 const STEP_BYTES = 10_007;
 const STEPS_PER_FILE = 30;
 
+/** `write_file NUMBER FILE [OPERAND]` writes what file NUMBER holds. */
+const WRITE_FILE = `#!/bin/sh
+exec dd if=/bin/busybox bs=${STEP_BYTES} skip=$1 count=${STEPS_PER_FILE} of=$2 $3 2>/dev/null
+`;
+
 /** `writer FOLDER COUNT` writes COUNT files, with a `sync` after every eighth, and says that it has. */
 const WRITER = `#!/bin/sh
 n=0
 while [ $n -lt $2 ]; do
-  dd if=/bin/busybox of=$1/f$n bs=${STEP_BYTES} skip=$n count=${STEPS_PER_FILE} 2>/dev/null
+  write_file $n $1/f$n
   n=$((n + 1))
   [ $((n % 8)) = 0 ] && sync
 done
@@ -43,11 +48,14 @@ export function diskTestPackages(): LinuxPackages | undefined {
   return haveProgram("e2fsck") && haveProgram("qemu-img") ? linuxPackages() : undefined;
 }
 
-/** An initial RAM disk with all drivers of disks, ext4, ISO 9660 and the writer; its path. */
-export async function diskInitrd(temp: TempFolder, packages: LinuxPackages): Promise<string> {
+/** An initial RAM disk with all drivers of disks, ext4, ISO 9660, the writer, and what is given; its path. */
+export async function diskInitrd(temp: TempFolder, packages: LinuxPackages, files: MediaFiles = {}): Promise<string> {
   const modules = [...IDE_MODULES, ...VIRTIO_MODULES, ...CD_MODULES, ...EXT4_MODULES];
-  const writer = { "bin/writer": { bytes: WRITER, mode: 0o755 } };
-  return await temp.write("initrd", initrd(packages, modules, writer));
+  const writers = {
+    "bin/write_file": { bytes: WRITE_FILE, mode: 0o755 },
+    "bin/writer": { bytes: WRITER, mode: 0o755 },
+  };
+  return await temp.write("initrd", initrd(packages, modules, { ...writers, ...files }));
 }
 
 /** What file `number` of the writer holds. */

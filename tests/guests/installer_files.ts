@@ -52,6 +52,9 @@ export interface Component {
   readonly files: MediaFiles;
 }
 
+/** How a program or library begins. */
+const ELF = 0x7f454c46;
+
 /** Nobody reads these in an installer. */
 const LEFT_OUT = /^usr\/share\/(doc|man|locale|info|lintian)(\/|$)/;
 
@@ -114,18 +117,46 @@ function nameOf(entry: string): string {
   return /^Package: (.*)$/m.exec(entry)?.[1] ?? "";
 }
 
-/** The text of one file of an archive, read apart from the builder. */
+/** The programs of e2fsprogs with their libraries, by packages and by the installer's RAM disk; packages are unpacked in `scratch`. */
+export async function fileSystemTools(installer: InstallerFiles, scratch: string): Promise<MediaFiles> {
+  const all: Record<string, MediaContent> = {};
+  for (
+    const file of installer.packages.filter((file) => /\/(e2fsprogs|libext2fs2|libcom-err2)_[^/]*\.deb$/.test(file))
+  ) {
+    Object.assign(all, (await unpack(file, `${scratch}/${file.split("/").at(-1)}`)).files);
+  }
+  for (const [name, bytes] of membersOf(gunzipSync(await Deno.readFile(installer.initrd)))) {
+    const library = /\/((?:ld-linux\.so\.2|lib(?:c\.so\.6|(?:blkid|uuid)\.so\.1)))[^/]*$/.exec(name)?.[1];
+    // The name without further numbers is a link there.
+    if (library !== undefined && !isLink(bytes)) all[`lib/${library}`] = { bytes: bytes.slice(), mode: 0o755 };
+  }
+  return all;
+}
+
+/** Whether what an archive keeps of a library is the name of another one. */
+function isLink(bytes: Uint8Array): boolean {
+  return bytes.length < 4 || new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) !== ELF;
+}
+
+/** The text of one file of an archive. */
 function memberOf(archive: Uint8Array, wanted: string): string {
+  for (const [name, bytes] of membersOf(archive)) {
+    if (name === wanted || name === `./${wanted}`) return new TextDecoder().decode(bytes);
+  }
+  throw new Error(`the installer's RAM disk has no '${wanted}'`);
+}
+
+/** What is in an archive, read apart from the builder. */
+function* membersOf(archive: Uint8Array): Generator<[name: string, bytes: Uint8Array]> {
   const decoder = new TextDecoder();
   for (let at = 0; at + 110 <= archive.length;) {
     const field = (index: number) =>
       parseInt(decoder.decode(archive.subarray(at + 6 + index * 8, at + 14 + index * 8)), 16);
     const [size, nameLength] = [field(6), field(11)];
     const name = decoder.decode(archive.subarray(at + 110, at + 110 + nameLength - 1));
+    if (name === "TRAILER!!!") return;
     const data = Math.ceil((at + 110 + nameLength) / 4) * 4;
-    if (name === wanted || name === `./${wanted}`) return decoder.decode(archive.subarray(data, data + size));
-    if (name === "TRAILER!!!") break;
+    yield [name, archive.subarray(data, data + size)];
     at = Math.ceil((data + size) / 4) * 4;
   }
-  throw new Error(`the installer's RAM disk has no '${wanted}'`);
 }

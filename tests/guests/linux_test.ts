@@ -7,7 +7,16 @@ import { V86Accelerator } from "../../machine/mod.ts";
 import { Vm } from "../../mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { md5 } from "./disk_files.ts";
-import { BOOT_LIMIT_MS, bootLinux, IDE_MODULES, initrd, linuxPackages, shell, VIRTIO_MODULES } from "./linux.ts";
+import {
+  BOOT_LIMIT_MS,
+  bootLinux,
+  IDE_MODULES,
+  initrd,
+  linuxPackages,
+  QUICK_BOOT,
+  shell,
+  VIRTIO_MODULES,
+} from "./linux.ts";
 
 const packages = linuxPackages();
 
@@ -110,7 +119,7 @@ Deno.test({
         hda: disk,
         kernel: packages!.kernel,
         initrd: image.initrd,
-        append: "console=ttyS0 quiet panic=-1 ",
+        append: QUICK_BOOT,
         loadvm: "amid",
       });
       await other.serial.waitFor("wrote 40", { timeoutMs: 120_000 });

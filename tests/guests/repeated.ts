@@ -15,7 +15,15 @@ import type { BlockDriver } from "../../block/mod.ts";
 import { MemoryRegion } from "../../devices/bus/mod.ts";
 import { V86Accelerator } from "../../machine/mod.ts";
 import { Vm } from "../../mod.ts";
-import { BOOT_LIMIT_MS, EXT4_MODULES, IDE_MODULES, initrd, type LinuxPackages, VIRTIO_MODULES } from "./linux.ts";
+import {
+  BOOT_LIMIT_MS,
+  EXT4_MODULES,
+  IDE_MODULES,
+  initrd,
+  type LinuxPackages,
+  QUICK_BOOT,
+  VIRTIO_MODULES,
+} from "./linux.ts";
 
 /** Nobody else listens there. */
 const MARK_PORT = 0x680;
@@ -96,7 +104,7 @@ export class RepeatedLinux implements AsyncDisposable {
       paused: true,
       kernel,
       initrd,
-      append: "console=ttyS0 quiet panic=-1",
+      append: QUICK_BOOT,
       memory: 48,
       vga: "none",
       icount: { shift: 3, sleep: false },
