@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { IoVector } from "../../base/io_vector.ts";
 import { MiB } from "../../base/units.ts";
+import { MachineError } from "../errors.ts";
 import { testPc } from "../testing.ts";
 import { Header, Kind, PAGE_BYTES, PAGE_MAP_BYTES, putSectionHead, SectionHeader } from "./format.ts";
 import type { StateSource } from "./input.ts";
@@ -122,6 +123,16 @@ Deno.test("a map of pages that does not fit its section, or addresses that do no
   for (const address of [3 * MiB + PAGE_BYTES, 5 * MiB, RAM_BYTES, 2 ** 40]) await refused(address, [1]);
   putSectionHead(head, Kind.ram, 3 * MiB, payload);
   await checkMachineState(machine, store, "a");
+});
+
+Deno.test("a CPU's state of another length is refused before anything has changed", async () => {
+  await using pc = await testPc({ ramBytes: RAM_BYTES });
+  const { machine } = pc;
+  const store = new Store();
+  await writeMachineState(machine, store);
+  machine.accelerator.save = () => new Uint8Array(7);
+  const text = "its CPU state has 0 bytes, not 7";
+  await assertRejects(() => checkMachineState(machine, store, "a"), MachineError, text);
 });
 
 Deno.test("what a device cannot take up is refused before anything has changed", async () => {

@@ -34,6 +34,6 @@ export const VIRTIO_CORPUS: readonly { readonly seed: number; readonly what: str
 
 /** Machine states that once did harm. */
 export const STATE_CORPUS: readonly { readonly seed: number; readonly what: string }[] = [
-  { seed: 8, what: "a version that is none, behind which anything may come" },
-  { seed: 24, what: "null where there are registers" },
+  { seed: 53, what: "no list where there has to be one" },
+  { seed: 145, what: "the identity of another PCI device" },
 ];

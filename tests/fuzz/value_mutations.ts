@@ -18,7 +18,7 @@ export function damageValue(random: SeededRandom, value: object): string {
     path += Array.isArray(holder) ? `[${name}]` : path === "" ? name : `.${name}`;
     const old = (holder as Record<string, unknown>)[name];
     const isHolder = typeof old === "object" && old !== null && !ArrayBuffer.isView(old) && Object.keys(old).length > 0;
-    if (isHolder && random.below(8) > 0) {
+    if (isHolder && random.below(4) > 0) {
       holder = old as Holder;
       continue;
     }
@@ -33,7 +33,9 @@ export function damageValue(random: SeededRandom, value: object): string {
 }
 
 function otherThan(random: SeededRandom, value: unknown): unknown {
-  if (random.below(15) === 0) return pick(random, [undefined, null, 0, -1, "", true, {}, [], [[]], "x", 1e300]);
+  if (random.below(5) === 0) {
+    return pick(random, [undefined, null, null, null, 0, -1, "", true, {}, [], [[]], [null], "x", 1e300]);
+  }
   switch (typeof value) {
     case "number":
       return otherNumber(random, value);
