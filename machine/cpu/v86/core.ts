@@ -22,9 +22,9 @@
  */
 import { assert } from "../../../base/assert.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
-import { ApicAt, At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET, TIMER_PERIODIC } from "./layout.ts";
 import { BlockCode } from "./blocks/block_code.ts";
 import { WASM_PAGE_BYTES } from "./fixed_memory.ts";
+import { ApicAt, At, INTERRUPT_FLAG, JitSetting, TABLE_BLOCKS, TABLE_OFFSET, TIMER_PERIODIC } from "./layout.ts";
 import { compileCore, type CoreExports, type CoreModule } from "./module.ts";
 
 /** What a core is connected to. */
