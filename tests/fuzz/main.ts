@@ -5,6 +5,8 @@
  * @module
  */
 import { fuzzBoots } from "./boot_fuzz.ts";
+import { fuzzChannels } from "./channel_fuzz.ts";
+import { fuzzCommandLines } from "./command_line_fuzz.ts";
 import { fuzzMonitors } from "./monitor_fuzz.ts";
 import { fuzzQcow2 } from "./qcow2_fuzz.ts";
 import { fuzzStates } from "./state_fuzz.ts";
@@ -29,6 +31,8 @@ const FUZZERS: Readonly<Record<string, Fuzzer>> = {
   state: fuzzStates,
   monitor: fuzzMonitors,
   boot: fuzzBoots,
+  channel: fuzzChannels,
+  "command-line": (how) => Promise.resolve(fuzzCommandLines(how)),
 };
 
 async function main(args: readonly string[]): Promise<number> {
