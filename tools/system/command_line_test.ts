@@ -196,6 +196,16 @@ Deno.test("accelerators: kvm is refused in QEMU's words, a list goes on to the n
   );
 });
 
+Deno.test("a seed is 64 bits in any base; of equal ones what is random is equal", () => {
+  const seeds = ["5", "0x10", "010", " 5", "+5", "18446744073709551615"].map((text) => settingsOf("-seed", text).seed);
+  assertEquals(seeds, [5, 16, 8, 5, 5, 2 ** 53 - 1]);
+  assertEquals(settingsOf().seed, undefined);
+  // Texts of qemu-system-x86_64 7.2.
+  for (const text of ["09", "12abc", "18446744073709551616", "-0", "-1", "", "0x", "abc"]) {
+    assertThrows(() => settingsOf("-seed", text), CommandLineError, `Invalid seed number: ${text}`);
+  }
+});
+
 Deno.test("a debug console comes after all other devices, once", () => {
   const settings = settingsOf("-debugcon", "null", "-device", "isa-serial");
   completeMonitors(settings);

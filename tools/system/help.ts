@@ -26,6 +26,7 @@ Machine
   -accel v86, tcg           a 32-bit CPU, the default where there is something to boot
   -accel qtest              no CPU: a script plays the guest
   -icount shift=N,sleep=on|off   virtual time by instructions, 2^N ns each
+  -seed N                   what is random is the same for the same N
   -kernel FILE, -initrd FILE, -append TEXT   a Linux kernel
   -L FOLDER                 where firmware is looked for first
   -m SIZE                   RAM in MiB, or with a suffix

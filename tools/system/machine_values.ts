@@ -226,6 +226,14 @@ export function readInstructionClock(text: string): InstructionClock {
   return { shift: number, sleep: options.getBool("sleep") ?? true };
 }
 
+/** `-seed`: 64 bits, decimal, hexadecimal or octal, of which 53 count. */
+export function readSeed(text: string): number {
+  const [, digits] = /^\s*\+?(0x[\da-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text) ?? [];
+  const seed = digits === undefined ? -1n : BigInt(/^0\d/.test(digits) ? `0o${digits}` : digits);
+  if (seed < 0n || seed >> 64n !== 0n) throw new CommandLineError(`Invalid seed number: ${text}`);
+  return Number(BigInt.asUintN(53, seed));
+}
+
 /** `-rtc`. */
 export function readClock(text: string, settings: Settings): void {
   const options = QemuOpts.parse(text, { table: OPTION_GROUPS.rtc });

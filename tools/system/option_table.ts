@@ -14,7 +14,7 @@ export type OptionRow =
 const DONE_WITH_VALUE = [
   "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D debugcon device display drive echr fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
   "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
-  "serial smbios smp trace uuid vga",
+  "seed serial smbios smp trace uuid vga",
 ].join(" ").split(" ");
 
 const DONE = [
@@ -51,7 +51,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "rotate": NO_DISPLAY,
   "runas": HOST,
   "sandbox": "Deno's permissions confine the process: see deno run --help",
-  "seed": "use Vm.start({ seed }) in a script",
   "set": "give the option where the object is made",
   "spice": NO_DISPLAY,
   "tpmdev": NO_DEVICE,

@@ -16,6 +16,7 @@ import {
   readMachine,
   readMemory,
   readName,
+  readSeed,
   readSmp,
   readUuid,
 } from "./machine_values.ts";
@@ -247,6 +248,9 @@ function readSwitch(name: string, value: string, settings: Settings): void {
       return;
     case "icount":
       settings.icount = readInstructionClock(value);
+      return;
+    case "seed":
+      settings.seed = readSeed(value);
       return;
     case "bios":
       settings.bios = value;

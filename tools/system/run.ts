@@ -7,7 +7,7 @@
  * @module
  */
 import { HostClock } from "../../base/clocks.ts";
-import { HostRandom } from "../../base/random.ts";
+import { HostRandom, SeededRandom } from "../../base/random.ts";
 import { readFileSync } from "../../base/read_file.ts";
 import { TraceEvents } from "../../base/trace.ts";
 import { MiB } from "../../base/units.ts";
@@ -196,7 +196,7 @@ async function build(wishes: MachineWishes, site: BuildSite): Promise<WiredMachi
   try {
     return await wireMachine(wishes, {
       clocks: { realtime: new HostClock(), host: new HostClock({ sinceEpoch: true }) },
-      random: new HostRandom(),
+      random: settings.seed === undefined ? new HostRandom() : new SeededRandom(settings.seed),
       trace,
       chardevs,
       fdSets,

@@ -96,6 +96,8 @@ export interface Settings {
   initrd: string | undefined;
   append: string | undefined;
   icount: InstructionClock | undefined;
+  /** `-seed`: randomness that is one for one seed. */
+  seed: number | undefined;
   logFile: string | undefined;
   logItems: string | undefined;
   readonly tracePatterns: { readonly pattern: string; readonly origin: string }[];
@@ -162,6 +164,7 @@ export function defaultSettings(): Settings {
     initrd: undefined,
     append: undefined,
     icount: undefined,
+    seed: undefined,
     logFile: undefined,
     logItems: undefined,
     tracePatterns: [],
