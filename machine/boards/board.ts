@@ -61,6 +61,8 @@ export interface FirmwareItems {
   readonly acpiTables?: readonly Uint8Array[];
   /** `-kernel` and what belongs to it, with the option ROM that starts it; the board's own firmware needs none. */
   readonly linux?: LinuxFiles & { readonly loader?: LoaderRom };
+  /** `-option-rom`. */
+  readonly optionRoms?: readonly (LoaderRom & { readonly bootIndex?: number })[];
   /** `-smbios`. */
   readonly smbios?: SmbiosWishes;
   /** `-fw_cfg`: files of the user's. */

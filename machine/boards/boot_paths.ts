@@ -14,16 +14,21 @@ const PCI_ROOT = "/pci@i0cf8";
 /** What a device has of the order of booting, by property. */
 export const BOOT_INDEXES: readonly string[] = ["bootindex", "bootindexA", "bootindexB"];
 
-/** Paths such as `/pci@i0cf8/ide@1,1/drive@0/disk@0`; devices that are going have none. */
-export function bootPaths(devices: readonly Device[]): string[] {
-  return devices
+/** Something that is no device, and its place. */
+export interface PlacedPath {
+  readonly index: number;
+  readonly path: string;
+}
+
+/** Paths such as `/pci@i0cf8/ide@1,1/drive@0/disk@0`, `others` among them; devices that are going have none. */
+export function bootPaths(devices: readonly Device[], others: readonly PlacedPath[] = []): string[] {
+  const placed = devices
     .filter((device) => !isGoing(device))
     .flatMap((device) =>
       BOOT_INDEXES.map((property) => ({ index: bootIndex(device, property), path: bootPath(device, property) }))
     )
-    .filter(({ index, path }) => index >= 0 && path !== undefined)
-    .sort((a, b) => a.index - b.index)
-    .map(({ path }) => path!);
+    .flatMap(({ index, path }): PlacedPath[] => index < 0 || path === undefined ? [] : [{ index, path }]);
+  return [...others, ...placed].sort((a, b) => a.index - b.index).map(({ path }) => path);
 }
 
 /** Disks whose logical geometry was given: path, cylinders, heads, sectors, in order of the object tree. */

@@ -51,7 +51,7 @@ import { BoardInterrupts, LINE_COUNT } from "./interrupts.ts";
 import { makeBuiltInBios } from "./pc_bios.ts";
 import { buildPcFloppies, buildPcIde, cmosDisks, cmosFloppies } from "./pc_drives.ts";
 import { buildPcMemory, type PcMemory } from "./pc_memory.ts";
-import { addDeviceFiles, addFirmwareFiles, addLinux } from "./pc_firmware.ts";
+import { addDeviceFiles, addFirmwareFiles, addLinux, addOptionRoms } from "./pc_firmware.ts";
 import { buildPorts } from "./pc_ports.ts";
 import { addSmbios } from "./pc_smbios.ts";
 import { buildPowerManagement } from "./pc_power.ts";
@@ -129,6 +129,7 @@ class PcBuilder {
     const pm = items.acpi ?? true ? await buildPowerManagement(this.#site, host.pci, isa) : undefined;
     this.#fillFwCfg(fwCfg);
     addFirmwareFiles({ fwCfg, pm, isa, lowRamBytes: this.#memory.lowRamBytes, items });
+    addOptionRoms(fwCfg, items);
     const { linux } = items;
     if (linux?.loader !== undefined) {
       addLinux(fwCfg, layOutLinux(linux, this.#memory.lowRamBytes, this.#site.accelerator.can), linux.loader);
@@ -298,6 +299,7 @@ class PcBuilder {
     pm: Piix4Pm | undefined,
     ready: BuiltBoard["ready"],
   ): BuiltBoard {
+    const { linux, optionRoms = [] } = this.#site.firmwareItems;
     return {
       ready,
       acknowledgeInterrupt: () => chips.pic.acknowledge(),
@@ -310,11 +312,14 @@ class PcBuilder {
       powerButton: () => pm?.pressPowerButton(),
       roms: () =>
         pcRoms({
-          loader: this.#site.firmwareItems.linux?.loader,
+          options: [...optionRoms, ...linux?.loader === undefined ? [] : [linux.loader]],
           firmware: this.#firmware,
           acpi: pm !== undefined,
         }),
-      bootIndexes: this.#site.firmwareItems.linux === undefined ? [] : [0],
+      bootIndexes: [
+        ...linux === undefined ? [] : [0],
+        ...optionRoms.flatMap(({ bootIndex }) => bootIndex ?? []),
+      ],
       missing: MISSING,
       loose: [this.#cpu.apic, this.#cpu],
     };

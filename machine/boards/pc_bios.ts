@@ -28,9 +28,12 @@ export function makeBuiltInBios(
   { bootOrder, files }: Pick<BiosSite, "bootOrder" | "files">,
 ): BuiltInBios {
   const { context, ram, firmwareItems, accelerator } = site;
-  const { linux, bootMenu = false, strictBoot = false, splash } = firmwareItems;
+  const { linux, bootMenu = false, strictBoot = false, splash, optionRoms = [] } = firmwareItems;
   if (splash !== undefined) {
     context.warn("warning: -boot splash= has no effect: the built-in firmware shows no pictures");
+  }
+  if (optionRoms.some(({ bootIndex }) => bootIndex !== undefined)) {
+    context.warn("warning: bootindex= of -option-rom has no effect: the built-in firmware tries ROMs after drives");
   }
   const sizes = splitRam(ram.sizeBytes);
   return new BuiltInBios(context, {
@@ -39,6 +42,7 @@ export function makeBuiltInBios(
     bootOrder,
     bootMenu,
     strictBoot,
+    optionRoms,
     files,
     disks: () => firmwareDisks(site.devices()),
     toSerial: firmwareItems.noGraphic ?? false,

@@ -90,15 +90,28 @@ export function addLinux(fwCfg: FwCfg, image: LinuxImage, loader: LoaderRom): vo
   fwCfg.setFile(`genroms/${loader.name}`, loader.content);
 }
 
+/** Puts option ROMs in, in the user's order. @throws {MachineError} where two files have one name */
+export function addOptionRoms(fwCfg: FwCfg, { optionRoms = [] }: FirmwareItems): void {
+  for (const { name, content } of optionRoms) {
+    if (fwCfg.hasFile(`genroms/${name}`)) throw new MachineError(`duplicate fw_cfg file name: genroms/${name}`);
+    fwCfg.setFile(`genroms/${name}`, content);
+  }
+}
+
 /** In which order to boot (a kernel's loader first), and geometries: of the devices that are there now, and at each reset. */
 export function addDeviceFiles(
   fwCfg: FwCfg,
   devices: () => readonly Device[],
-  { linux, strictBoot }: FirmwareItems,
+  { linux, strictBoot, optionRoms = [] }: FirmwareItems,
 ): void {
-  const first = linux?.loader === undefined ? [] : [`/rom@genroms/${linux.loader.name}`];
+  const roms = [
+    ...linux?.loader === undefined ? [] : [{ name: linux.loader.name, bootIndex: 0 }],
+    ...optionRoms,
+  ].flatMap(({ name, bootIndex }) =>
+    bootIndex === undefined ? [] : [{ index: bootIndex, path: `/rom@genroms/${name}` }]
+  );
   const order = () => {
-    const paths = [...first, ...bootPaths(devices())];
+    const paths = bootPaths(devices(), roms);
     return linesFile(strictBoot && paths.length > 0 ? [...paths, NOTHING_ELSE] : paths);
   };
   fwCfg.setRenewedFile("bootorder", order);

@@ -11,12 +11,12 @@ const FOUR_GIB = 0x1_0000_0000;
 
 /** What there is. */
 export interface PcRoms {
-  readonly loader: LoaderRom | undefined;
+  readonly options: readonly LoaderRom[];
   readonly firmware: LoaderRom | undefined;
   readonly acpi: boolean;
 }
 
-export function pcRoms({ loader, firmware, acpi }: PcRoms): RomInfo[] {
+export function pcRoms({ options, firmware, acpi }: PcRoms): RomInfo[] {
   const tables = Object.entries(ACPI_ROOM_BYTES).map(([name, sizeBytes]): RomInfo => ({
     place: "region",
     region: `/rom@${name}`,
@@ -24,7 +24,7 @@ export function pcRoms({ loader, firmware, acpi }: PcRoms): RomInfo[] {
     sizeBytes,
   }));
   return [
-    ...loader === undefined ? [] : [optionRom(loader)],
+    ...options.map(optionRom),
     ...firmware === undefined ? [] : [firmwareRom(firmware)],
     ...acpi ? tables : [],
   ];

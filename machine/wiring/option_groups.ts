@@ -48,6 +48,7 @@ export const OPTION_GROUPS = {
   },
   "memory": { size: "size", slots: "number", maxmem: "size" },
   "accel": {},
+  "option-rom": { bootindex: "number", romfile: "string" },
   "trace": { enable: "string", events: "string", file: "string" },
   "mon": { mode: "string", chardev: "string", pretty: "bool" },
   "global": { driver: "string", property: "string", value: "string" },

@@ -73,6 +73,12 @@ export interface VmOptions {
   readonly uuid?: string;
   /** Each as behind `-smbios`: `"type=1,serial=12345"`, what the guest reads of makers and serial numbers. */
   readonly smbios?: readonly string[];
+  /** Option ROMs, which the firmware starts before it boots: `-option-rom`, by the name that the firmware sees. */
+  readonly optionRoms?: readonly {
+    readonly name: string;
+    readonly content: Uint8Array;
+    readonly bootIndex?: number;
+  }[];
   /** The guest's reset ends the machine (event `SHUTDOWN`), as with `-no-reboot`. */
   readonly noReboot?: boolean;
   /** Stands still until `cont`, as with `-S`. */

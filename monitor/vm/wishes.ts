@@ -51,7 +51,7 @@ export function wishesOf(options: VmOptions, warn: (text: string) => void): Mach
 }
 
 function firmwareItemsOf(options: VmOptions, warn: (text: string) => void): FirmwareItems {
-  const { uuid, smbios, bootMenu, strictBoot, rebootTimeoutMs, splashTimeMs } = options;
+  const { uuid, smbios, optionRoms, bootMenu, strictBoot, rebootTimeoutMs, splashTimeMs } = options;
   const tables = new SmbiosOptions();
   let bytes = uuid === undefined ? undefined : parseUuid(uuid);
   if (uuid !== undefined && bytes === undefined) {
@@ -67,6 +67,7 @@ function firmwareItemsOf(options: VmOptions, warn: (text: string) => void): Firm
   return {
     smbios: tables.wishes,
     ...(bytes === undefined ? {} : { uuid: bytes }),
+    ...(optionRoms === undefined ? {} : { optionRoms }),
     ...(bootMenu === undefined ? {} : { bootMenu }),
     ...(strictBoot === undefined ? {} : { strictBoot }),
     ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),

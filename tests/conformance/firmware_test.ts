@@ -224,6 +224,28 @@ Deno.test({ name: "what -boot says reaches the firmware", ignore: !haveProgram(Q
   assertEquals(await order(guestBus(here)), await order(there));
 });
 
+Deno.test(
+  { name: "option ROMs are files of the firmware, with a place in the order", ignore: !haveProgram(QEMU) },
+  async () => {
+    await using temp = await TempFolder.make();
+    const content = new Uint8Array(1024).fill(0x90);
+    const file = await temp.write("my.rom", content);
+    const cd = "ide-cd,bus=ide.0,bootindex=3";
+    await using there = await QemuGuest.start(["-option-rom", file, "-device", cd, "-boot", "strict=on"]);
+    const optionRoms = [{ name: "my.rom", content }];
+    await using here = await Vm.start({ nodefaults: true, memory: 16, optionRoms, devices: [cd], strictBoot: true });
+    assertEquals(await firmwareFile(here.guest, "genroms/my.rom"), await firmwareFile(there, "genroms/my.rom"));
+    const files = async (bus: GuestBus) => (await firmwareDirectory(bus)).map(({ name }) => name);
+    assertEquals(await files(here.guest), (await files(there)).filter((name) => name !== ABSENT));
+    assertEquals(await firmwareFile(here.guest, "bootorder"), await firmwareFile(there, "bootorder"));
+
+    await using placedThere = await QemuGuest.start(["-option-rom", `${file},bootindex=1`, "-device", cd]);
+    const placed = optionRoms.map((one) => ({ ...one, bootIndex: 1 }));
+    await using placedHere = await Vm.start({ nodefaults: true, memory: 16, optionRoms: placed, devices: [cd] });
+    assertEquals(await firmwareFile(placedHere.guest, "bootorder"), await firmwareFile(placedThere, "bootorder"));
+  },
+);
+
 Deno.test("a text of SMBIOS that would end early is refused", async () => {
   const error = await assertRejects(() => Vm.start({ smbios: ["type=1,serial=a\0b"] }), Error);
   assertEquals(error.message, "-smbios type=1,serial=a\0b: NUL cannot stand in a structure's text");

@@ -117,6 +117,7 @@ async function run(
     disks: () => [{ kind: "floppy", backend: floppy }, { kind: "disk", backend: disk }, { kind: "cd", backend: cd }],
     toSerial: false,
     kernel,
+    optionRoms: [],
     files: () => undefined,
   });
   await bios.realize(machine.isa);

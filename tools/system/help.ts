@@ -38,6 +38,7 @@ Machine
   -bios FILE                firmware; "built-in" where there is no such file: moa's own instead of SeaBIOS
   -name, -uuid
   -fw_cfg NAME,file=|string=, -acpitable data=|file=   what the guest finds besides
+  -option-rom FILE[,bootindex=N]                        code that the firmware starts before it boots
   -smbios type=N,...|file=  makers, serial numbers
   -no-acpi, -no-hpet        the board without them
 Running

@@ -13,8 +13,8 @@ export type OptionRow =
 
 const DONE_WITH_VALUE = [
   "M accel add-fd acpitable append bios blockdev boot cdrom chardev cpu d D debugcon device display drive echr fda fdb fw_cfg global hda hdb hdc hdd icount initrd k kernel L loadvm m",
-  "machine mon monitor mtdblock name net netdev nic object parallel pflash pidfile qmp qmp-pretty readconfig rtc sd",
-  "seed serial smbios smp trace uuid vga",
+  "machine mon monitor mtdblock name net netdev nic object option-rom parallel pflash pidfile qmp qmp-pretty readconfig rtc",
+  "sd seed serial smbios smp trace uuid vga",
 ].join(" ").split(" ");
 
 const DONE = [
@@ -45,7 +45,6 @@ const REFUSED_WITH_VALUE: Readonly<Record<string, string>> = {
   "mem-path": "RAM is anonymous memory here",
   "msg": "messages have one form here",
   "numa": "there is one node",
-  "option-rom": NO_FIRMWARE,
   "overcommit": HOST,
   "plugin": NO_CPU,
   "rotate": NO_DISPLAY,

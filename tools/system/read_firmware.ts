@@ -1,5 +1,5 @@
 /**
- * What the user gives the firmware: `-acpitable` and `-fw_cfg`.
+ * What the user gives the firmware: `-acpitable`, `-fw_cfg` and `-option-rom`.
  *
  * Source: behaviour of QEMU 7.2; [ACPI 6.5] 5.2.6 "System Description Table Header".
  *
@@ -9,7 +9,7 @@ import { QemuOpts } from "../../base/keyval.ts";
 import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { ACPI_HEADER_BYTES, AcpiHeader } from "../../devices/chipset/mod.ts";
-import { OPTION_GROUPS } from "../../machine/mod.ts";
+import { type FirmwareItems, OPTION_GROUPS } from "../../machine/mod.ts";
 import { CommandLineError } from "./arguments.ts";
 import type { Settings } from "./settings.ts";
 
@@ -19,6 +19,8 @@ const MAX_TABLE_BYTES = 0xffff;
 const MAX_TABLE_FILE_BYTES = 16 * MiB;
 const MAX_FIRMWARE_FILE_BYTES = 256 * MiB;
 const MAX_NAME_CHARACTERS = 55;
+/** More than the room for them below 1 MiB. */
+const MAX_ROM_BYTES = MiB;
 
 const TABLE_OPTIONS = {
   sig: "string",
@@ -147,4 +149,37 @@ function readWhole(filename: string): Uint8Array {
     const what = isOpen ? "Error reading file" : "Failed to open file";
     throw new CommandLineError(`can't load ${filename}: ${what} \u201c${filename}\u201d: ${fileProblem(error)}`);
   }
+}
+
+/** `-option-rom`: code that the firmware starts before it boots. */
+export function readOptionRom(text: string, settings: Settings): void {
+  const options = QemuOpts.parse(text, { impliedKey: "romfile", table: OPTION_GROUPS["option-rom"] });
+  const filename = options.get("romfile");
+  if (filename === undefined) throw new CommandLineError("Option ROM file is not specified");
+  const bootIndex = options.get("bootindex");
+  settings.optionRoms.push({ filename, ...bootIndex === undefined ? {} : { bootIndex: Number(bootIndex) } });
+}
+
+/** Their contents, from the files themselves or from one of `folders`; one that is not there is told and left out. */
+export function loadOptionRoms(
+  wanted: Settings["optionRoms"],
+  folders: readonly string[],
+  warn: (text: string) => void,
+): NonNullable<FirmwareItems["optionRoms"]> {
+  return wanted.flatMap(({ filename, ...rest }) => {
+    let problem: unknown;
+    for (const place of [filename, ...folders.map((folder) => `${folder}/${filename}`)]) {
+      try {
+        return [{
+          name: filename.slice(filename.lastIndexOf("/") + 1),
+          content: readFileSync(place, MAX_ROM_BYTES),
+          ...rest,
+        }];
+      } catch (error) {
+        problem ??= error;
+      }
+    }
+    warn(`Could not open option rom '${filename}': ${fileProblem(problem)}`);
+    return [];
+  });
 }

@@ -3,6 +3,7 @@ import "../../base/host/preload.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { CommandLineError, readArguments } from "./arguments.ts";
 import { hasBoardPart } from "./machine_values.ts";
+import { loadOptionRoms } from "./read_firmware.ts";
 import { readSettings } from "./read_settings.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 
@@ -76,4 +77,25 @@ Deno.test("ACPI and HPET go by a property of the machine or by an option", () =>
   assertEquals(hasBoardPart(settingsOf(), "acpi"), true);
   assertEquals(hasBoardPart(settingsOf("-no-acpi"), "acpi"), false);
   assertEquals(hasBoardPart(settingsOf("-machine", "hpet=no"), "hpet"), false);
+});
+
+Deno.test("-option-rom names files, of which those that are not there are told and left out", async () => {
+  assertEquals(refusal("-option-rom", "bootindex=1"), "Option ROM file is not specified");
+  assertEquals(refusal("-option-rom", "a,foo=1"), "Invalid parameter 'foo'");
+  assertEquals(refusal("-option-rom", "a,bootindex=x"), "Parameter 'bootindex' expects a number");
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/my.rom`, Uint8Array.of(1, 2));
+    const { optionRoms } = settingsOf(
+      ...["-option-rom", `${folder}/my.rom,bootindex=2`, "-option-rom", "romfile=my.rom", "-option-rom", "/nonexist"],
+    );
+    const told: string[] = [];
+    assertEquals(loadOptionRoms(optionRoms, [folder], (text) => told.push(text)), [
+      { name: "my.rom", content: Uint8Array.of(1, 2), bootIndex: 2 },
+      { name: "my.rom", content: Uint8Array.of(1, 2) },
+    ]);
+    assertEquals(told, ["Could not open option rom '/nonexist': No such file or directory"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

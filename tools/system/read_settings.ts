@@ -24,7 +24,7 @@ import { OPTIONS } from "./option_table.ts";
 import { readDebugcon, readPort } from "./ports.ts";
 import { readConfigFile } from "./read_config.ts";
 import type { Settings } from "./settings.ts";
-import { readAcpiTable, readFirmwareFile } from "./read_firmware.ts";
+import { readAcpiTable, readFirmwareFile, readOptionRom } from "./read_firmware.ts";
 import { readAddFd } from "./read_descriptors.ts";
 import { readObject } from "./read_objects.ts";
 
@@ -141,6 +141,9 @@ function readGroup({ name, value, origin }: WrittenOption, settings: Settings): 
       return true;
     case "fw_cfg":
       readFirmwareFile(value, origin, settings);
+      return true;
+    case "option-rom":
+      readOptionRom(value, settings);
       return true;
     case "object":
       readObject(value, origin, settings);

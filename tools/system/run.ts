@@ -50,6 +50,7 @@ import { completeMonitors } from "./chardevs.ts";
 import { logItemsText } from "./listings.ts";
 import { say } from "./messages.ts";
 import { hasBoardPart, smbiosEntryPointBits } from "./machine_values.ts";
+import { loadOptionRoms } from "./read_firmware.ts";
 import { readSplash } from "./read_splash.ts";
 import { takeDescriptors } from "./read_descriptors.ts";
 import { PidFile } from "./pid_file.ts";
@@ -323,6 +324,7 @@ function wishesOf(
       hpet: hasBoardPart(settings, "hpet"),
       acpiTables: settings.acpiTables,
       files: settings.firmwareFiles,
+      optionRoms: loadOptionRoms(settings.optionRoms, settings.dataFolders, warn),
       smbios: { ...settings.smbios.wishes, entryPointBits: smbiosEntryPointBits(settings) },
       ...(uuid === undefined ? {} : { uuid }),
       ...(rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs }),

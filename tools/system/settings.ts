@@ -86,6 +86,8 @@ export interface Settings {
   readonly smbios: SmbiosOptions;
   /** `-fw_cfg`. */
   readonly firmwareFiles: { readonly name: string; readonly content: Uint8Array }[];
+  /** `-option-rom`: names of files. */
+  readonly optionRoms: { readonly filename: string; readonly bootIndex?: number }[];
   pidfile: string | undefined;
   bios: string | undefined;
   /** `-L`: where firmware is looked for first. */
@@ -156,6 +158,7 @@ export function defaultSettings(): Settings {
     acpiTables: [],
     smbios: new SmbiosOptions(),
     firmwareFiles: [],
+    optionRoms: [],
     pidfile: undefined,
     bios: undefined,
     dataFolders: [],

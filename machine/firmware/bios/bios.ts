@@ -1,7 +1,7 @@
 /**
  * The built-in firmware: a ROM that hands calls to the host, and the device behind its two ports that serves them.
  *
- * So a machine starts where no SeaBIOS is installed. It is small: no option ROMs.
+ * So a machine starts where no SeaBIOS is installed. It is small.
  *
  * A call in flight when the machine stops has been served by then, and is given back when the guest asks again; a call
  * that sleeps is kept by its registers alone.
@@ -23,6 +23,7 @@ import { FirmwareCall, FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { DiskService } from "./disk.ts";
 import { KeyboardService } from "./keyboard.ts";
 import { MouseService } from "./mouse.ts";
+import { OptionRoms } from "./option_roms.ts";
 import { PciService } from "./pci.ts";
 import { type ApmEntries, assembleBios, type BiosRom, CALL_PORT, OWN_SERVICE } from "./rom.ts";
 import { PowerService } from "./power.ts";
@@ -53,7 +54,10 @@ export interface BuiltInBiosState {
 }
 
 /** What the board tells the firmware. */
-export type BiosSite = Omit<FirmwareSite, "memory" | "ports" | "clock" | "machineTable" | "giveUp" | "stand">;
+export type BiosSite = Omit<
+  FirmwareSite,
+  "memory" | "ports" | "clock" | "machineTable" | "bootRom" | "giveUp" | "stand"
+>;
 
 /** The device; {@link BuiltInBios.image} is the ROM to be placed at the end of the first MiB and of the first 4 GiB. */
 export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState | NoState> {
@@ -72,6 +76,7 @@ export class BuiltInBios extends IsaDevice<typeof PROPERTIES, BuiltInBiosState |
       ports: context.ports,
       clock: context.clocks.virtual,
       machineTable: this.#rom.machineTable,
+      bootRom: this.#rom.bootRom,
       giveUp: this.#rom.giveUp,
       stand: this.#rom.stand,
     }, this.#rom.apm);
@@ -188,6 +193,8 @@ function servicesOf(board: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, S
   const mouse = new MouseService(site);
   const power = new PowerService(site, apm);
   const vesa = new VesaService(site, video, pci);
+  const roms = new OptionRoms(site, pci, video);
+  order.roms = () => roms.bootable();
   const boot = new BootService(site, order, disks, video);
   const menu = new BootMenu(site, order, keyboard, video);
   const powerOn: Service = () => {
@@ -218,6 +225,7 @@ function servicesOf(board: FirmwareSite, apm: ApmEntries): ReadonlyMap<number, S
     [0x1a, (call) => call.ah === 0xb1 ? pci.call(call) : system.time(call)],
     [0x40, (call) => disks.call(call)],
     [OWN_SERVICE.powerOn, powerOn],
+    [OWN_SERVICE.optionRom, (call) => roms.next(call)],
     [OWN_SERVICE.bootMenu, (call) => menu.ask(call)],
     [OWN_SERVICE.key, (call) => keyboard.scanCode(call)],
   ]);

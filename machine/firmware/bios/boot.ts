@@ -6,7 +6,7 @@
  *
  * Where nothing is left the machine stands still, or is reset after `-boot reboot-timeout=`.
  *
- * Left out: network, option ROMs.
+ * Left out: network, but by an option ROM.
  *
  * Source: [IBM AT TR] "Bootstrap"; El Torito 1.0, 2 and figures 1 to 4.
  *
@@ -68,13 +68,18 @@ export class BootService {
 
   /** The interrupt frame of whoever called is given up: what is started has a stack of its own. */
   async #from(call: FirmwareCall, first: number): Promise<void> {
-    const { memory, kernel, giveUp } = this.#site;
+    const { memory, kernel, bootRom, giveUp } = this.#site;
     this.#disks.emulation.end();
     for (const [index, place] of this.#order.attempts().entries()) {
       if (index < first) continue;
       memory.writeValue(EXTENDED_AREA.bootAttempt, 1, index);
       this.#video.print(`Booting from ${PLACE_NAMES[place.kind]}...\r\n`);
       if (place.kind === "kernel") return this.#startKernel(call, kernel!);
+      if (place.kind === "rom") {
+        memory.writeValue(EXTENDED_AREA.romEntry, 2, place.rom.bootstrap);
+        memory.writeValue(EXTENDED_AREA.romEntry + 2, 2, place.rom.segment);
+        return call.returnTo(ROM_SEGMENT, bootRom);
+      }
       const problem = await this.#attempt(call, place.kind, place.number);
       if (problem === undefined) return;
       this.#video.print(`Boot failed: ${problem}\r\n\r\n`);

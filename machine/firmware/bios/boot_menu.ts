@@ -30,6 +30,7 @@ const SHOWN = -1;
 /** How drives are called. */
 export const PLACE_NAMES: Readonly<Record<BootPlace["kind"], string>> = {
   kernel: "the kernel",
+  rom: "option ROM",
   floppy: "Floppy",
   disk: "Hard Disk",
   cd: "DVD/CD",
@@ -99,6 +100,7 @@ export class BootMenu {
 
 function described(place: BootPlace): string {
   if (place.kind === "kernel") return "Linux kernel [-kernel]";
+  if (place.kind === "rom") return `Option ROM [${place.rom.name || `${place.rom.segment.toString(16)}0h`}]`;
   const { backend } = place.disk;
   const medium = backend.isInserted ? formatSize(backend.sizeBytes) : "empty";
   return `${PLACE_NAMES[place.kind]} [${backend.name}, ${medium}]`;

@@ -8,22 +8,26 @@
  *
  * @module
  */
+import type { BootRom } from "./option_roms.ts";
 import { EXTENDED_AREA, type FirmwareDisk, type FirmwareSite } from "./site.ts";
 
 type Kind = FirmwareDisk["kind"];
-/** Kinds by the letters of the boot order, as the clock chip keeps them; `n` has nothing here. */
-const KINDS: Readonly<Record<string, Kind>> = { a: "floppy", b: "floppy", c: "disk", d: "cd" };
-const ALL_KINDS: readonly Kind[] = ["floppy", "disk", "cd"];
+/** Kinds by the letters of the boot order, as the clock chip keeps them; `n`, the network, is option ROMs' affair. */
+const KINDS: Readonly<Record<string, Kind | "rom">> = { a: "floppy", b: "floppy", c: "disk", d: "cd", n: "rom" };
+const ALL_KINDS: readonly (Kind | "rom")[] = ["floppy", "disk", "cd", "rom"];
 const FIRST_NUMBERS: Readonly<Record<Kind, number>> = { floppy: 0x00, disk: 0x80, cd: 0xe0 };
 
-/** What can be started: a kernel, or a drive by its number of int 13h. */
+/** What can be started: a kernel, an option ROM, or a drive by its number of int 13h. */
 export type BootPlace =
   | { readonly kind: "kernel" }
+  | { readonly kind: "rom"; readonly rom: BootRom }
   | { readonly kind: Kind; readonly disk: FirmwareDisk; readonly number: number };
 
 /** The order, worked out anew at each call from what there is then. */
 export class BootOrder {
   readonly #site: FirmwareSite;
+  /** Those that offer to boot. */
+  roms: () => readonly BootRom[] = () => [];
 
   constructor(site: FirmwareSite) {
     this.#site = site;
@@ -31,54 +35,62 @@ export class BootOrder {
 
   /** Drives in the order of their numbers, kind by kind. */
   disks(): FirmwareDisk[] {
-    return this.places().flatMap((place) => place.kind === "kernel" ? [] : [place.disk]);
+    return this.places().flatMap((place) => "disk" in place ? [place.disk] : []);
   }
 
   /** Everything that can be started, each drive by itself: what the menu shows. */
   places(): BootPlace[] {
-    const { places, picked } = this.#ordered();
+    const places = this.#unpicked();
+    const picked = this.#picked(places);
     const counts = { floppy: 0, disk: 0, cd: 0 };
     return (picked === undefined ? places : [picked, ...places.filter((place) => place !== picked)]).map((place) =>
-      place === "kernel"
-        ? { kind: "kernel" }
-        : { kind: place.kind, disk: place, number: FIRST_NUMBERS[place.kind] + counts[place.kind]++ }
+      "disk" in place ? { ...place, number: FIRST_NUMBERS[place.kind] + counts[place.kind]++ } : place
     );
   }
 
   /** What is tried, in this order: of floppies and of disks the first one. */
   attempts(): BootPlace[] {
-    const { picked, isListed } = this.#ordered();
     const places = this.places();
-    const isStrict = this.#site.strictBoot && places.some((place) => isListed(place));
+    const isListed = (place: BootPlace) =>
+      place.kind === "kernel" || ("disk" in place && place.disk.bootIndex !== undefined);
+    const isStrict = this.#site.strictBoot && places.some(isListed);
+    const isPicked = this.#picked(this.#unpicked()) !== undefined;
     return places.filter((place, index) =>
-      (!isStrict || isListed(place) || (picked !== undefined && index === 0)) &&
-      (place.kind === "kernel" || place.kind === "cd" ||
+      (!isStrict || isListed(place) || (isPicked && index === 0)) &&
+      ((place.kind !== "floppy" && place.kind !== "disk") ||
         places.findIndex(({ kind }) => kind === place.kind) === index)
     );
   }
 
   /** The one at `index` of {@link places} goes first from now on. */
   pick(index: number): void {
-    const place = this.places()[index];
-    if (place === undefined) return;
-    const at = this.#ordered().places.findIndex((one) =>
-      one === "kernel" ? place.kind === "kernel" : place.kind !== "kernel" && one.backend === place.disk.backend
-    );
+    const wanted = this.places()[index];
+    if (wanted === undefined) return;
+    const at = this.#unpicked().findIndex((place) => identity(place) === identity(wanted));
     this.#site.memory.writeValue(EXTENDED_AREA.pickedPlace, 1, at + 1);
   }
 
-  #ordered() {
-    const { kernel, memory } = this.#site;
-    const disks = this.#site.disks();
+  #picked(places: readonly BootPlace[]): BootPlace | undefined {
+    return places[this.#site.memory.readValue(EXTENDED_AREA.pickedPlace, 1) - 1];
+  }
+
+  #unpicked(): BootPlace[] {
+    const { kernel } = this.#site;
+    const disks = this.#site.disks().map((disk) => ({ kind: disk.kind, disk, number: 0 }));
+    const roms = this.roms().map((rom) => ({ kind: "rom" as const, rom }));
     const letters = [...this.#site.bootOrder()].flatMap((letter) => KINDS[letter] ?? []);
     const kinds = [...new Set([...letters, ...ALL_KINDS])];
-    const places = [
-      ...kernel === undefined ? [] : ["kernel" as const],
-      ...disks.filter(({ bootIndex }) => bootIndex !== undefined),
-      ...kinds.flatMap((kind) => disks.filter((disk) => disk.kind === kind && disk.bootIndex === undefined)),
+    return [
+      ...kernel === undefined ? [] : [{ kind: "kernel" as const }],
+      ...disks.filter(({ disk }) => disk.bootIndex !== undefined),
+      ...kinds.flatMap((kind): BootPlace[] =>
+        kind === "rom" ? roms : disks.filter((place) => place.kind === kind && place.disk.bootIndex === undefined)
+      ),
     ];
-    const picked = places[memory.readValue(EXTENDED_AREA.pickedPlace, 1) - 1];
-    const isListed = (place: BootPlace) => place.kind === "kernel" || place.disk.bootIndex !== undefined;
-    return { places, picked, isListed };
   }
+}
+
+/** What stays the same of a place that is worked out anew. */
+function identity(place: BootPlace): unknown {
+  return "disk" in place ? place.disk.backend : place.kind === "rom" ? place.rom.segment : place.kind;
 }

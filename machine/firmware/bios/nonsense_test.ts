@@ -14,7 +14,7 @@ import { CALL_PORT, OWN_SERVICE } from "./rom.ts";
 
 const INTERRUPTS = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x40];
 /** These print much: one call in a hundred. */
-const BOOTING = [0x18, 0x19, OWN_SERVICE.bootMenu];
+const BOOTING = [0x18, 0x19, OWN_SERVICE.bootMenu, OWN_SERVICE.optionRom];
 const CALLS = 5000;
 /** Functions are few: a random one would mostly be none. */
 const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
@@ -46,6 +46,7 @@ for (const seed of [1, 2, 3]) {
       disks: () => [{ kind: "floppy", backend: floppy }, { kind: "disk", backend: disk }],
       toSerial: false,
       kernel: undefined,
+      optionRoms: [],
       files: () => undefined,
     });
     await bios.realize(machine.isa);

@@ -30,6 +30,10 @@ const VENDOR_INTEL = 0x8086;
 const DEVICE = { piix3: 0x7000, piix3Ide: 0x7010, piix4Power: 0x7113 } as const;
 /** The host bridge's register for F0000 to FFFFF: what of it is RAM. */
 const PAM0 = 0x59;
+/** Those for C0000 to EFFFF: four bits for each 16 KiB. */
+const PAM1 = 0x5a;
+const PAM_PAGE_BYTES = 0x4000;
+const PAM_START = 0xc0000;
 const PAM0_READ = 0x10;
 const PAM0_WRITE = 0x20;
 const PORTS_AND_MEMORY_AND_MASTER = 0x0007;
@@ -94,6 +98,16 @@ export class PciService {
     this.#write(0, PAM0, 1, PAM0_READ | PAM0_WRITE);
     work();
     this.#write(0, PAM0, 1, PAM0_READ);
+  }
+
+  /** Whole pages from `start` on are RAM, which can be written to while it is open. */
+  shadow(start: number, end: number, { isOpen }: { readonly isOpen: boolean }): void {
+    for (let page = Math.floor((start - PAM_START) / PAM_PAGE_BYTES); PAM_START + page * PAM_PAGE_BYTES < end; page++) {
+      const register = PAM1 + (page >> 1);
+      const shift = (page & 1) * 4;
+      const others = this.#read(0, register, 1) & ~(0xf << shift);
+      this.#write(0, register, 1, others | ((isOpen ? 3 : 1) << shift));
+    }
   }
 
   /** Int 1Ah, functions B1xxh. */

@@ -17,18 +17,23 @@ import { assemble } from "../assembler/mod.ts";
 import { APM_SOURCE } from "./apm_code.ts";
 import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
 import { type FontHeight, packedFont } from "./font.ts";
-import { LOW_MEMORY_KIB, POWER_PORTS } from "./site.ts";
+import { EXTENDED_AREA, LOW_MEMORY_KIB, POWER_PORTS } from "./site.ts";
 
 /** The port that begins a call; the one behind it asks about it. */
 export const CALL_PORT = 0x5f0;
 /** The firmware's own services, beside those with an interrupt's number. */
-export const OWN_SERVICE = { powerOn: 0x100, bootMenu: 0x101, key: 0x109 } as const;
+export const OWN_SERVICE = { powerOn: 0x100, bootMenu: 0x101, optionRom: 0x102, key: 0x109 } as const;
 /** Where the code lies. */
 export const ROM_SEGMENT = 0xf000;
 /** What of the ROM is free for tables lies before this: the code begins here. */
 export const CODE_OFFSET = 0x8000;
 /** Where its fonts lie, by the height of their characters. */
 export const FONT_OFFSETS: Readonly<Record<FontHeight, number>> = { 8: 0xd000, 14: 0xd800, 16: 0xe600 };
+/**
+ * What option ROMs are shown so that they know a firmware that calls their entries. Systems, which look for it at every
+ * sixteenth byte, shall not find it: it has no functions.
+ */
+const PNP_OFFSET = 0xff81;
 /** The size of the ROM. */
 export const ROM_BYTES = 0x10000;
 
@@ -94,7 +99,17 @@ poweron:
         pushf
         push cs
         call hostpoweron
+.roms:  pushf
+        push cs
+        call hostrom
+        test ax, ax
+        jz .menu
         pushf
+        push cs
+        call callrom
+        cli
+        jmp .roms
+.menu:  pushf
         push cs
         call hostmenu
         sti
@@ -108,6 +123,28 @@ hostpoweron:
         push word POWER_ON
         jmp service
 
+; an option ROM: no device, no number of a card
+callrom:
+        mov ax, EXTENDED_SEGMENT
+        mov ds, ax
+        mov ax, SEGMENT
+        mov es, ax
+        mov di, PNP
+        xor ax, ax
+        mov bx, 0xffff
+        mov dx, bx
+        sti
+        call far [ROM_ENTRY]
+        iret
+bootrom:
+        pushf
+        push cs
+        call callrom
+        jmp giveup
+
+hostrom:
+        push word OPTION_ROM
+        jmp service
 hostmenu:
         push word BOOT_MENU
         jmp service
@@ -263,6 +300,8 @@ second: push ax
         iret
 nothing:
         iret
+nopnp:  mov ax, 0x82
+        retf
 `;
 
 /** Tables for the guest: of a floppy drive (int 1Eh), of the machine (int 15h, function C0h). */
@@ -285,6 +324,7 @@ export interface BiosRom {
   readonly apm: ApmEntries;
   readonly image: Uint8Array;
   readonly machineTable: number;
+  readonly bootRom: number;
   readonly giveUp: number;
   readonly stand: number;
 }
@@ -303,6 +343,9 @@ export function assembleBios(): BiosRom {
     PORT: CALL_PORT,
     POWER_ON: OWN_SERVICE.powerOn,
     BOOT_MENU: OWN_SERVICE.bootMenu,
+    OPTION_ROM: OWN_SERVICE.optionRom,
+    ROM_ENTRY: EXTENDED_AREA.romEntry - LOW_MEMORY_KIB * 1024,
+    PNP: PNP_OFFSET,
     KEY: OWN_SERVICE.key,
     FRAME_SEGMENT: FRAME_ADDRESS / 16,
     EXTENDED_SEGMENT: LOW_MEMORY_KIB * 1024 / 16,
@@ -314,6 +357,7 @@ export function assembleBios(): BiosRom {
   image.set(bytes, CODE_OFFSET);
   for (const height of [8, 14, 16] as const) image.set(packedFont(height), FONT_OFFSETS[height]);
   image.set(assemble(`jmp ${ROM_SEGMENT}:${CODE_OFFSET}`).bytes, 0xfff0);
+  image.set(pnpStructure(symbols.get("nopnp")!), PNP_OFFSET);
   // The date and the model stand where programs have looked for them since the first PC.
   new TextEncoder().encodeInto("11/29/26", image.subarray(0xfff5));
   image[0xfffe] = 0xfc;
@@ -321,7 +365,24 @@ export function assembleBios(): BiosRom {
     image,
     apm: { entry16: symbols.get("apm16")!, entry32: symbols.get("apm32")! },
     machineTable: symbols.get("machinetable")!,
+    bootRom: symbols.get("bootrom")!,
     giveUp: symbols.get("giveup")!,
     stand: symbols.get("stand")!,
   };
+}
+
+/** Source: [PNP BIOS] 4.4 "System BIOS PnP Installation Check". */
+function pnpStructure(entry: number): Uint8Array {
+  const bytes = new Uint8Array(33);
+  const view = new DataView(bytes.buffer);
+  new TextEncoder().encodeInto("$PnP", bytes);
+  bytes.set([0x10, bytes.length], 4);
+  view.setUint16(13, entry, true);
+  view.setUint16(15, ROM_SEGMENT, true);
+  view.setUint16(17, entry, true);
+  view.setUint32(19, ROM_SEGMENT * 16, true);
+  view.setUint16(27, ROM_SEGMENT, true);
+  view.setUint32(29, ROM_SEGMENT * 16, true);
+  bytes[8] = 0x100 - bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0);
+  return bytes;
 }

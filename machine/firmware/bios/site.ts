@@ -8,6 +8,7 @@ import type { BlockBackend } from "../../../block/mod.ts";
 import type { AddressSpace, PortSpace } from "../../../devices/bus/mod.ts";
 import type { LinuxImage } from "../linux.ts";
 import type { FirmwareCall } from "./call.ts";
+import type { OptionRom } from "./option_roms.ts";
 
 /** Cylinders, heads and sectors of a track. */
 export interface DiskShape {
@@ -41,14 +42,17 @@ export interface FirmwareSite {
   readonly strictBoot: boolean;
   /** What is started before anything on disks: a kernel, laid out already. */
   readonly kernel: LinuxImage | undefined;
+  /** `-option-rom`, in order. */
+  readonly optionRoms: readonly OptionRom[];
   /** Found anew at each start; those with a place in the order of booting first. */
   readonly disks: () => readonly FirmwareDisk[];
   /** What fw_cfg has under a name. */
   readonly files: (name: string) => Uint8Array | undefined;
   /** What the firmware writes goes to the first serial port too: there is no other display. */
   readonly toSerial: boolean;
-  /** Where in the ROM the machine's table is, where int 18h is called, and where to stand still. */
+  /** Where in the ROM the machine's table is, where an option ROM is booted, int 18h called, and where to stand still. */
   readonly machineTable: number;
+  readonly bootRom: number;
   readonly giveUp: number;
   readonly stand: number;
 }
@@ -116,4 +120,7 @@ export const EXTENDED_AREA = {
   /** What the user picked in the boot menu, counted from 1; which attempt at booting is under way. */
   pickedPlace: LOW_MEMORY_KIB * 1024 + 0x32,
   bootAttempt: LOW_MEMORY_KIB * 1024 + 0x33,
+  /** Of option ROMs: the address that is called, and how many calls there have been. */
+  romEntry: LOW_MEMORY_KIB * 1024 + 0x34,
+  romStep: LOW_MEMORY_KIB * 1024 + 0x38,
 } as const;
