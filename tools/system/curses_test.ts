@@ -5,6 +5,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { haveProgram, must, run } from "../../tests/support/programs.ts";
+import { haveSeaBios } from "../../tests/guests/boot_sector.ts";
 import { TempFolder } from "../../tests/support/temp.ts";
 
 const ENTRY = new URL("../moa.ts", import.meta.url).pathname;
@@ -73,7 +74,7 @@ for (
 ) {
   Deno.test({
     name: `a terminal that goes away while ${how} has it: all is closed, nothing fails`,
-    ignore: !haveProgram("tmux"),
+    ignore: !haveProgram("tmux") || !haveSeaBios(), // which says on the serial port, too, what it does
     async fn() {
       await using folder = await TempFolder.make();
       const [disk, socket, pidfile, said] = ["disk.img", "tmux", "pid", "said"].map((name) => folder.file(name));
