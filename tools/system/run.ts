@@ -10,7 +10,7 @@ import { HostClock } from "../../base/clocks.ts";
 import { HostRandom, SeededRandom } from "../../base/random.ts";
 import { readFileSync } from "../../base/read_file.ts";
 import { TraceEvents } from "../../base/trace.ts";
-import { MiB } from "../../base/units.ts";
+import { KiB, MiB } from "../../base/units.ts";
 import { uuidText } from "../../base/uuid.ts";
 import type { FdSets } from "../../block/mod.ts";
 import {
@@ -363,18 +363,26 @@ function startOfClock({ clock }: Settings): number | undefined {
 /** The room below 4 GiB that firmware may take. */
 const MAX_FIRMWARE_BYTES = 16 * MiB;
 
+const FIRMWARE_UNIT_BYTES = 64 * KiB;
+
 /** What asks for moa's own firmware, unless a file is named so. */
 const BUILT_IN = "built-in";
 
 /** As it is named, or so named in one of the data folders; that there is none is told with what comes late. */
 function readFirmware(filename: string, settings: Settings): Uint8Array | typeof BUILT_IN {
   const named = filename.includes("/") ? [] : [...settings.dataFolders, "/usr/share/seabios", "/usr/share/qemu"];
+  let advice: string | undefined;
   for (const place of [filename, ...named.map((folder) => `${folder}/${filename}`)]) {
     try {
-      return readFileSync(place, MAX_FIRMWARE_BYTES);
+      const image = readFileSync(place, MAX_FIRMWARE_BYTES);
+      if (image.length > 0 && image.length % FIRMWARE_UNIT_BYTES === 0) return image;
+      advice = `It has ${image.length} bytes; a firmware has a multiple of 64 KiB.`;
+      break;
     } catch { /* the next one */ }
   }
-  if (filename !== BUILT_IN) settings.lateFailure ??= new CommandLineError(`could not load PC BIOS '${filename}'`);
+  if (filename === BUILT_IN && advice === undefined) return BUILT_IN;
+  const message = `could not load PC BIOS '${filename}'`;
+  settings.lateFailure ??= new CommandLineError(message, undefined, undefined, { advice });
   return BUILT_IN;
 }
 
