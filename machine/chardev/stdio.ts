@@ -36,7 +36,8 @@ export class StdioChardev extends CharBackend {
   readonly kind = "stdio";
   readonly #streams: StandardStreams;
   readonly #signal: boolean;
-  #isRaw = false;
+  /** How keys come, where they come one by one. */
+  #raw: { readonly cbreak: boolean } | undefined;
   #isRead = false;
   /** The end of what was sent, in which a sequence may have begun. */
   #tail = "";
@@ -64,9 +65,19 @@ export class StdioChardev extends CharBackend {
     const { stdin } = this.#streams;
     return {
       keys: stdin.readable,
-      setRaw: (raw) => whileThere(() => stdin.setRaw?.(raw)),
+      setRaw: (raw) => this.#setRaw(raw),
       [Symbol.dispose]: () => connection[Symbol.dispose](),
     };
+  }
+
+  #setRaw(raw: boolean, how = { cbreak: false }): void {
+    this.#raw = raw ? how : undefined;
+    whileThere(() => this.#streams.stdin.setRaw?.(raw, how));
+  }
+
+  /** The process was stopped and goes on: a shell had the terminal meanwhile, and has it as shells do. */
+  continued(): void {
+    if (this.#raw !== undefined) this.#setRaw(true, this.#raw);
   }
 
   override get outputs(): HostOutputs {
@@ -103,8 +114,7 @@ export class StdioChardev extends CharBackend {
     this.#isRead = true;
     const { stdin } = this.#streams;
     if (stdin.isTerminal?.() && stdin.setRaw !== undefined) {
-      stdin.setRaw(true, { cbreak: this.#signal });
-      this.#isRaw = true;
+      this.#setRaw(true, { cbreak: this.#signal });
     }
     void this.#read(stdin.readable.getReader());
   }
@@ -120,7 +130,7 @@ export class StdioChardev extends CharBackend {
   }
 
   protected override close(): void {
-    if (this.#isRaw) whileThere(() => this.#streams.stdin.setRaw?.(false));
+    if (this.#raw !== undefined) this.#setRaw(false);
     const { stdout } = this.#streams;
     if (this.#isWrapOff && stdout.isTerminal?.()) writeAllSync(stdout, new TextEncoder().encode(WRAP_ON));
   }

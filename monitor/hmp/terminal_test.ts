@@ -46,6 +46,15 @@ Deno.test("a line is edited, run, and remembered; the terminal is left as it was
   assertEquals(raw, [true, false]);
 });
 
+Deno.test("Ctrl-D deletes, and does nothing on an empty line", async () => {
+  const { interrupted } = await typed([
+    ["\x04\x04info xstatus\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x04\r", "VM status: paused (prelaunch)\r\n"],
+    ["\x04", ""],
+    ["info version\r", "7.2"],
+  ]);
+  assertEquals(interrupted, false);
+});
+
 Deno.test("Tab completes commands, subjects of info, and drives", async () => {
   await typed([
     ["qui\t", "quit "],

@@ -29,6 +29,7 @@ export async function serveIoTerminal(
   const path = historyPath(environment, "io_history");
   const ending = new AbortController();
   const lines = await serveLines(terminal, {
+    endsOnCtrlD: true,
     prompt: "qemu-io> ",
     banner: "",
     get ended() {

@@ -18,6 +18,8 @@ export interface LineServer {
   readonly banner: string;
   /** No further line is wanted. */
   readonly ended: boolean;
+  /** Whether Ctrl-D on an empty line ends the session, as in a shell; else it deletes like Delete, and does nothing there. */
+  readonly endsOnCtrlD?: boolean;
   /** Answers `line`; `print` takes what is to be shown. */
   execute(line: string, print: (text: string) => void): Promise<void>;
   /** What could stand at the end of `line`, from `start` on. */
@@ -52,7 +54,8 @@ export async function serveLines(
   server: LineServer,
   options: TerminalOptions,
 ): Promise<readonly string[]> {
-  const input = new PassThrough();
+  // The editor switches the mode of its input, at its beginning, at its end, and around a stop by Ctrl-Z.
+  const input = Object.assign(new PassThrough(), { setRawMode: (raw: boolean) => terminal.setRaw(raw) });
   // A terminal that hangs up takes no more; what is on its way to it may fail even after the end.
   terminal.screen.on("error", (error) => {
     if (!isGone(error)) throw error;
@@ -82,7 +85,7 @@ export async function serveLines(
   const search = new HistorySearch({
     lines: history,
     draw: (text) => void terminal.screen.write(text),
-    pass: (bytes) => void input.write(bytes),
+    pass: (bytes) => void input.write(server.endsOnCtrlD ? bytes : withDelete(bytes)),
     redraw: () => {
       if (!over) editor.prompt(true);
     },
@@ -102,10 +105,11 @@ export async function serveLines(
     });
     editor.on("close", () => resolve());
     editor.on("SIGINT", () => options.onInterrupt());
+    // The shell has let it go on; the editor has paused.
+    editor.on("SIGCONT", () => editor.resume());
     options.signal?.addEventListener("abort", () => resolve(), { once: true });
     void pump(keys, search).then(() => busy).then(resolve, reject);
   });
-  terminal.setRaw(true);
   try {
     print(server.banner);
     editor.prompt();
@@ -113,11 +117,21 @@ export async function serveLines(
     return history().toReversed();
   } finally {
     over = true;
-    terminal.setRaw(false);
     keys.cancel().catch(() => {});
     editor.close();
     input.destroy();
   }
+}
+
+const CTRL_D = "\x04";
+const DELETE = "\x1b[3~";
+
+/** The same keys with Delete in the place of Ctrl-D, at which the editor would take its input for ended. */
+function withDelete(bytes: Uint8Array): Uint8Array {
+  if (!bytes.includes(CTRL_D.charCodeAt(0))) return bytes;
+  // Byte by byte: a character may be in two pieces.
+  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return Uint8Array.from(text.replaceAll(CTRL_D, DELETE), (char) => char.charCodeAt(0));
 }
 
 /** Hands keys on until there are no more. */

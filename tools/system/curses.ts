@@ -47,10 +47,17 @@ export function openCurses(vm: Vm, settings: Settings): Disposable {
   const timer = setInterval(() => display.draw(), DRAW_EVERY_MS);
   const resized = () => display.resized();
   Deno.addSignalListener("SIGWINCH", resized);
+  // A shell had the terminal meanwhile.
+  const continued = () => {
+    whileThere(() => Deno.stdin.setRaw(true));
+    display.resized();
+  };
+  Deno.addSignalListener("SIGCONT", continued);
   return {
     [Symbol.dispose]: () => {
       clearInterval(timer);
       Deno.removeSignalListener("SIGWINCH", resized);
+      Deno.removeSignalListener("SIGCONT", continued);
       display.close();
       whileThere(() => Deno.stdin.setRaw(false));
     },

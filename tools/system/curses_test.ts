@@ -66,6 +66,32 @@ Deno.test("curses without a terminal, or with standard input taken, is refused",
   assertStringIncludes(taken.stderr, "cannot use stdio with -display curses");
 });
 
+Deno.test({
+  name: "stopped by Ctrl-Z and brought back by fg, the prompt is what it was",
+  ignore: !haveProgram("tmux") || !haveProgram("bash"),
+  async fn() {
+    await using folder = await TempFolder.make();
+    const tmux = (...args: string[]) => must("tmux", ["-S", folder.file("tmux"), ...args]);
+    await tmux("-f", "/dev/null", "new-session", "-d", "-x", "160", "bash --norc --noprofile");
+    try {
+      const moa = `${Deno.execPath()} run -q --no-prompt --frozen -A ${ENTRY} system -nodefaults -S -monitor stdio`;
+      await tmux("send-keys", moa, "Enter");
+      await shows(tmux, "(qemu)");
+      await tmux("send-keys", "info versio", "C-z");
+      await shows(tmux, "Stopped");
+      await tmux("send-keys", "fg", "Enter");
+      await shows(tmux, "(qemu) info versio");
+      await tmux("send-keys", "n", "Enter");
+      await shows(tmux, "7.2");
+      // Ctrl-D is no end of input here.
+      await tmux("send-keys", "C-d", "info status", "Enter");
+      await shows(tmux, "VM status: paused (prelaunch)");
+    } finally {
+      await tmux("kill-server");
+    }
+  },
+});
+
 for (
   const [how, shown] of [["-monitor stdio", "(qemu)"], ["-nographic", "ootable"], [
     "-display curses",

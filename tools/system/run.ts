@@ -141,6 +141,11 @@ async function serve(
     Deno.addSignalListener(signal, caught);
     signals.defer(() => Deno.removeSignalListener(signal, caught));
   }
+  const continued = () => {
+    for (const device of vm.chardevs.list) if (device instanceof StdioChardev) device.continued();
+  };
+  Deno.addSignalListener("SIGCONT", continued);
+  resources.defer(() => Deno.removeSignalListener("SIGCONT", continued));
   resources.defer(vm.machine.events.on("SHUTDOWN", ({ guest }) => {
     if (guest && !settings.noShutdown) end();
   }));
