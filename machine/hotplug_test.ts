@@ -118,6 +118,24 @@ Deno.test("what cannot stay leaves nothing behind", async () => {
   assertEquals([machine.devices.length, machine.objects.peripheral.children.length], [before, 0]);
 });
 
+Deno.test("what its bus does not take leaves nothing behind: the machine can be saved, and the name is free", async () => {
+  await using pc = await testPc();
+  const { machine } = pc;
+  const before = machine.devices.length;
+  const refused: [driver: string, text: string, ...properties: [string, string][]][] = [
+    ["pci-serial", "failover primary device must be on PCIExpress bus", ["failover_pair_id", "x"]],
+    ["pci-serial", "PCI: slot 0 function 0 not available for pci-serial", ["addr", "0"]],
+    ["isa-fdc", "isa-fdc: there is no ISA interrupt 16 (0 to 15)", ["irq", "16"], ["iobase", "0x100"]],
+    ["isa-fdc", "isa-fdc: there is no DMA channel 9 (0 to 7)", ["dma", "9"], ["iobase", "0x100"]],
+  ];
+  for (const [driver, text, ...properties] of refused) {
+    await assertRejects(() => machine.addDevice({ driver, id: "same", properties }), PropertyError, text);
+  }
+  assertEquals([machine.devices.length, machine.objects.peripheral.children.length], [before, 0]);
+  for (const device of machine.devices) assertEquals(device.refusal(device.save()), undefined);
+  await machine.addDevice({ driver: "pci-serial", id: "same", properties: [] });
+});
+
 // Texts of qemu-system-x86_64 7.2.
 Deno.test("what cannot come or go is refused in QEMU's words", async () => {
   await using pc = await pcWithSlots();

@@ -121,8 +121,8 @@ export abstract class Device<Table extends PropertyTable = PropertyTable, State 
   /** Plugs it into `bus` and makes it ready. @throws PropertyError where properties do not fit */
   async realize(bus?: Bus): Promise<void> {
     assert(!this.#realized, `${this.type.name} is realized already`);
-    if (bus !== undefined) this.#plug(bus);
     try {
+      if (bus !== undefined) this.#plug(bus);
       if (this.#node === undefined) this.#adopt(this.context.objects.addUnattached(this.type.name, this));
       await this.onRealize();
     } catch (error) {

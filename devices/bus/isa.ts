@@ -9,7 +9,9 @@ import type { DeviceContext } from "./context.ts";
 import { Device } from "./device.ts";
 import { type IrqLine, SharedLine, UNCONNECTED } from "./irq.ts";
 import type { MemoryRegion } from "./memory_region.ts";
-import type { PropertyTable } from "./properties.ts";
+import { PropertyError, type PropertyTable } from "./properties.ts";
+
+const LINES = 16;
 
 /** A DMA controller as the devices on the bus see it. */
 export interface IsaDma {
@@ -32,7 +34,7 @@ export class IsaBus extends Bus {
   /** Where memory is claimed. */
   readonly memory: MemoryRegion;
   /** IRQ 0 to 15, connected by the board. */
-  readonly irqs: IrqLine[] = Array.from({ length: 16 }, () => UNCONNECTED);
+  readonly irqs: IrqLine[] = Array.from({ length: LINES }, () => UNCONNECTED);
   /** Channels 0 to 3, then 4 to 7. */
   readonly dma: [IsaDma | undefined, IsaDma | undefined] = [undefined, undefined];
 
@@ -42,12 +44,12 @@ export class IsaBus extends Bus {
     super(context, "ISA", parent, name);
     this.ports = ports;
     this.memory = memory;
-    this.#shared = Array.from({ length: 16 }, (_, number) => new SharedLine(this.irq(number)));
+    this.#shared = Array.from({ length: LINES }, (_, number) => new SharedLine(this.irq(number)));
   }
 
   /** Interrupt line `number`, 0 to 15. */
   irq(number: number): IrqLine {
-    assert(number >= 0 && number < 16, `no ISA interrupt ${number}`);
+    assert(number >= 0 && number < LINES, `no ISA interrupt ${number}`);
     return { set: (level) => this.irqs[number]!.set(level) };
   }
 
@@ -66,6 +68,12 @@ export abstract class IsaDevice<Table extends PropertyTable = PropertyTable, Sta
   get isa(): IsaBus {
     assert(this.bus instanceof IsaBus, `${this.type.name} is on no ISA bus`);
     return this.bus;
+  }
+
+  /** @throws {PropertyError} where there is no interrupt line of that number, which users choose */
+  protected checkIrq(number: number): void {
+    if (number < LINES) return;
+    throw new PropertyError(`${this.type.name}: there is no ISA interrupt ${number} (0 to ${LINES - 1})`);
   }
 
   /** Shows `region` from port `port` on, until the device goes. */

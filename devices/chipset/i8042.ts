@@ -108,6 +108,7 @@ export class KeyboardController extends IsaDevice<typeof PROPERTIES, KeyboardCon
       }),
       0x64,
     );
+    for (const name of ["kbd-irq", "mouse-irq"] as const) this.checkIrq(this.properties[name]);
     this.connect(this.isa.irq(this.properties["kbd-irq"]), 0);
     this.connect(this.isa.irq(this.properties["mouse-irq"]), 1);
     this.keyboard.place(this.node, "ps2kbd");

@@ -17,6 +17,7 @@ import {
   IsaDevice,
   MemoryRegion,
   prop,
+  PropertyError,
   type PropertyValues,
 } from "../bus/mod.ts";
 import { commandOf, type FloppyCommand } from "./commands.ts";
@@ -52,6 +53,7 @@ const PROPERTIES = {
 };
 
 const DRIVES = 4;
+const DMA_CHANNELS = 8;
 const SRB_UNUSED_DRIVES = 0xc0;
 const TDR_BOOT_SELECT = 0x04;
 const SAVED_BYTES = 16;
@@ -115,7 +117,11 @@ export class FloppyController extends IsaDevice<typeof PROPERTIES, FdcState> {
   }
 
   protected override onRealize(): void {
-    const { iobase } = this.properties;
+    const { iobase, irq, dma } = this.properties;
+    this.checkIrq(irq);
+    if (dma >= DMA_CHANNELS) {
+      throw new PropertyError(`isa-fdc: there is no DMA channel ${dma} (0 to ${DMA_CHANNELS - 1})`);
+    }
     const handlers = (first: number) => ({
       read: (offset: number) => this.#read(first + offset),
       write: (offset: number, _size: number, value: number) => this.#write(first + offset, value),
@@ -123,7 +129,7 @@ export class FloppyController extends IsaDevice<typeof PROPERTIES, FdcState> {
     });
     this.claimPorts(MemoryRegion.io("fdc", 5, handlers(1)), iobase + 1);
     this.claimPorts(MemoryRegion.io("fdc", 1, handlers(7)), iobase + 7);
-    this.isa.dma[this.properties.dma < DRIVES ? 0 : 1]?.serve(this.properties.dma, () => this.#engine.dmaReady());
+    this.isa.dma[dma < DRIVES ? 0 : 1]?.serve(dma, () => this.#engine.dmaReady());
   }
 
   protected override async onReset(): Promise<void> {

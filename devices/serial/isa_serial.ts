@@ -52,7 +52,7 @@ export class IsaSerial extends IsaDevice<typeof PROPERTIES, NoState> {
     if (index >= PORTS.length) throw new PropertyError(`Max. supported number of ISA serial ports is ${PORTS.length}.`);
     if (settled.iobase === UNSET) settled.iobase = PORTS[index]!;
     if (settled.irq === UNSET) settled.irq = IRQS[index]!;
-    if (settled.irq > 15) throw new PropertyError(`isa-serial: there is no ISA interrupt ${settled.irq} (0 to 15)`);
+    this.checkIrq(settled.irq);
     this.uart.place(this.node, "serial");
     await this.uart.realize();
     this.uart.interrupt = this.isa.sharedIrq(settled.irq);
