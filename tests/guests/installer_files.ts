@@ -117,7 +117,10 @@ function nameOf(entry: string): string {
   return /^Package: (.*)$/m.exec(entry)?.[1] ?? "";
 }
 
-/** The programs of e2fsprogs with their libraries, by packages and by the installer's RAM disk; packages are unpacked in `scratch`. */
+/**
+ * The programs of e2fsprogs, and their libraries: of packages, which are unpacked in `scratch`, and of the installer's RAM
+ * disk.
+ */
 export async function fileSystemTools(installer: InstallerFiles, scratch: string): Promise<MediaFiles> {
   const all: Record<string, MediaContent> = {};
   for (
@@ -126,7 +129,7 @@ export async function fileSystemTools(installer: InstallerFiles, scratch: string
     Object.assign(all, (await unpack(file, `${scratch}/${file.split("/").at(-1)}`)).files);
   }
   for (const [name, bytes] of membersOf(gunzipSync(await Deno.readFile(installer.initrd)))) {
-    const library = /\/((?:ld-linux\.so\.2|lib(?:c\.so\.6|(?:blkid|uuid)\.so\.1)))[^/]*$/.exec(name)?.[1];
+    const library = /\/(ld-linux\.so\.2|libc\.so\.6|lib(?:blkid|uuid)\.so\.1)[^/]*$/.exec(name)?.[1];
     // The name without further numbers is a link there.
     if (library !== undefined && !isLink(bytes)) all[`lib/${library}`] = { bytes: bytes.slice(), mode: 0o755 };
   }
