@@ -7,8 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { buildIso, Vm } from "../../mod.ts";
 import type { VmOptions } from "../../monitor/mod.ts";
 import { TempFolder } from "../support/temp.ts";
-import { haveSeaBios } from "./boot_sector.ts";
-import { bootSector, PATIENCE_MS } from "./booted.ts";
+import { bootSector, FIRMWARES, PATIENCE_MS } from "./booted.ts";
 
 /** Says `letter` in the first serial port, and whether the drive is the first of its kind, then does `after`. */
 const SAYS = (letter: string, after = "") => `
@@ -38,7 +37,7 @@ interface Machine extends AsyncDisposable {
 
 /** Two disks that say A and B (A gives up with int 18h where \`givesUp\`), a CD that says C. */
 async function machineOf(
-  firmware: "SeaBIOS" | "built-in firmware",
+  bios: Pick<VmOptions, "bios">,
   places: Readonly<Record<"a" | "b" | "c", number | undefined>>,
   options: VmOptions & { readonly givesUp?: boolean },
 ): Promise<Machine> {
@@ -69,7 +68,7 @@ async function machineOf(
         `ide-hd,drive=b,bus=ide.0,unit=1${place("b")}`,
         `ide-cd,drive=c,bus=ide.1,unit=0${place("c")}`,
       ],
-      ...firmware === "SeaBIOS" ? {} : { bios: "built-in" },
+      ...bios,
       ...rest,
     }),
   );
@@ -79,19 +78,17 @@ async function machineOf(
 
 const NO_PLACES = { a: undefined, b: undefined, c: undefined };
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
-  const ignore = firmware === "SeaBIOS" && !haveSeaBios();
-
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `${firmware}: places in the order come before kinds; what gives up (int 18h) is followed by the next`,
     ignore,
     fn: async () => {
       // The second disk is the first that int 13h numbers; the CD comes between the disks.
       {
-        await using machine = await machineOf(firmware, { a: 3, b: 1, c: 2 }, {});
+        await using machine = await machineOf(bios, { a: 3, b: 1, c: 2 }, {});
         await machine.vm.serial.waitFor("B0\n", WAIT);
       }
-      await using machine = await machineOf(firmware, { a: 1, b: undefined, c: undefined }, {
+      await using machine = await machineOf(bios, { a: 1, b: undefined, c: undefined }, {
         givesUp: true,
         boot: "d",
       });
@@ -104,7 +101,7 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
     name: `${firmware}: the menu starts what is picked, which is the first of its kind from then on`,
     ignore,
     fn: async () => {
-      await using machine = await machineOf(firmware, NO_PLACES, { bootMenu: true, splashTimeMs: 60_000 });
+      await using machine = await machineOf(bios, NO_PLACES, { bootMenu: true, splashTimeMs: 60_000 });
       const { vm } = machine;
       await vm.screen.waitFor(/ESC/, WAIT);
       await vm.sendKeys("esc");
@@ -121,7 +118,7 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
     ignore,
     fn: async () => {
       // The CD that has the only place is empty; the disk would boot.
-      await using machine = await machineOf(firmware, { a: undefined, b: undefined, c: 1 }, {
+      await using machine = await machineOf(bios, { a: undefined, b: undefined, c: 1 }, {
         strictBoot: true,
         rebootTimeoutMs: 100,
         paused: true,
@@ -138,7 +135,7 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
 }
 
 Deno.test("the built-in firmware's menu can be left, and lists every drive by moa's name for it", async () => {
-  await using machine = await machineOf("built-in firmware", NO_PLACES, { bootMenu: true, splashTimeMs: 60_000 });
+  await using machine = await machineOf({ bios: "built-in" }, NO_PLACES, { bootMenu: true, splashTimeMs: 60_000 });
   const { vm } = machine;
   await vm.screen.waitFor(/ESC or F12/, WAIT);
   await vm.sendKeys("f12");

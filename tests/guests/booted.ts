@@ -7,6 +7,16 @@ import { assemble } from "../../machine/firmware/mod.ts";
 import { Vm } from "../../mod.ts";
 import type { VmOptions } from "../../monitor/mod.ts";
 import { TempFolder } from "../support/temp.ts";
+import { haveSeaBios } from "./boot_sector.ts";
+
+/** Both firmwares, as a machine's options; a test with SeaBIOS is skipped where there is none. */
+export const FIRMWARES = [
+  { firmware: "SeaBIOS", bios: {}, ignore: !haveSeaBios() },
+  { firmware: "built-in firmware", bios: { bios: "built-in" }, ignore: false },
+] as const;
+
+/** Where small guests say, last of all, that their results are there. */
+export const DONE = 0x5ff;
 
 /** How long a guest may take: machines vary threefold, and others may be at work. */
 export const PATIENCE_MS = 60_000;

@@ -5,15 +5,11 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { SECTOR_BYTES } from "../../base/units.ts";
 import { buildIso, Vm } from "../../mod.ts";
 import { must } from "../support/programs.ts";
 import { TempFolder } from "../support/temp.ts";
-import { haveSeaBios } from "./boot_sector.ts";
-import { boot, bootSector } from "./booted.ts";
-
-const SECTOR = 512;
-/** The last byte of the results: written when all others are. */
-const DONE = 0x5ff;
+import { boot, bootSector, DONE, FIRMWARES } from "./booted.ts";
 
 /** Speaks by int 14h: sets the port up, says so, then gives back each character that comes, one higher. */
 const SERIAL = `
@@ -53,14 +49,13 @@ wait:   mov ah, 3
 text:   db "int 14h speaks", 13, 10, 0
 `;
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `int 14h sends and receives, with ${firmware}`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
       const disk = new Uint8Array(2 ** 20);
       disk.set(bootSector(SERIAL));
-      const bios = firmware === "SeaBIOS" ? {} : { bios: "built-in" } as const;
       await using machine = await boot(disk, { ...bios, serial: ["script"] });
       const { vm } = machine;
       await vm.serial.waitFor("int 14h speaks\r\n", { timeoutMs: 60_000 });
@@ -137,7 +132,7 @@ function emulatingCd(image: Uint8Array, media: number): Uint8Array {
   return iso;
 }
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   for (
     const [what, media, drive, other] of [["a floppy of 1.44 MB", 2, 0x00, 0x80], [
       "a hard disk",
@@ -148,24 +143,24 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
   ) {
     Deno.test({
       name: `${firmware}: a CD emulates ${what}; asked to, it ends that`,
-      ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+      ignore,
       fn: async () => {
         await using temp = await TempFolder.make();
         const image = new Uint8Array(1440 << 10);
         image.set(bootSector(EMULATED.replace("OTHER", `0x${other.toString(16)}`)));
         const sectors = media === 2 ? 18 : 32;
         if (media === 4) image.set([0x80, 0, 1, 0, 0x0c, 3, 32, 20], 446);
-        image.fill(0x66, (sectors + 2) * SECTOR, (sectors + 3) * SECTOR);
-        const real = new Uint8Array(1 << 20).fill(0x33, 2 * SECTOR, 3 * SECTOR);
+        image.fill(0x66, (sectors + 2) * SECTOR_BYTES, (sectors + 3) * SECTOR_BYTES);
+        const real = new Uint8Array(1 << 20).fill(0x33, 2 * SECTOR_BYTES, 3 * SECTOR_BYTES);
         const cd = await temp.write("cd.iso", emulatingCd(image, media));
         await using machine = await boot(real, {
-          ...firmware === "SeaBIOS" ? {} : { bios: "built-in" },
+          ...bios,
           boot: "d",
           drives: [`file=${cd},format=raw,media=cdrom,index=2`],
         });
         await machine.untilByte(DONE, 0x77);
         assertEquals([...machine.read(0x500, 4)], [drive, 0, 3, 0]);
-        assertEquals(machine.read(0x8000, SECTOR), new Uint8Array(SECTOR).fill(0x66));
+        assertEquals(machine.read(0x8000, SECTOR_BYTES), new Uint8Array(SECTOR_BYTES).fill(0x66));
         const [last, heads] = [media === 2 ? 79 : 20, media === 2 ? 1 : 3];
         const [lowCx, highCx, drives, headsSeen] = machine.read(0x504, 4);
         assertEquals([lowCx! & 0x3f, headsSeen], [sectors, heads]);
@@ -175,7 +170,9 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
         const packet = machine.read(0x520, 0x13);
         assertEquals([packet[0], packet[1]! & 0x0f, packet[2]], [0x13, media, drive]);
         assertEquals([...machine.read(0x508, 2)], [0, 0]);
-        for (const at of [0x8200, 0x8400]) assertEquals(machine.read(at, SECTOR), new Uint8Array(SECTOR).fill(0x33));
+        for (const at of [0x8200, 0x8400]) {
+          assertEquals(machine.read(at, SECTOR_BYTES), new Uint8Array(SECTOR_BYTES).fill(0x33));
+        }
       },
     });
   }
@@ -278,14 +275,14 @@ handler:
         retf
 `;
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `int 15h hands a mouse's movements to a program's handler, keys go on, with ${firmware}`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
       const disk = new Uint8Array(1 << 20);
       disk.set(bootSector(MOUSE));
-      await using machine = await boot(disk, firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      await using machine = await boot(disk, bios);
       const { vm } = machine;
       await machine.untilByte(DONE, 0x77);
       // Without a handler nothing is switched on.
@@ -344,14 +341,14 @@ stand:  hlt
         jmp stand
 `;
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `power management by int 15h with ${firmware}: its version, no events, a rest, off`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
       const disk = new Uint8Array(1 << 20);
       disk.set(bootSector(POWER));
-      await using machine = await boot(disk, firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      await using machine = await boot(disk, bios);
       const { vm } = machine;
       await machine.untilByte(DONE, 0x77);
       assertEquals([...machine.read(0x500, 6)], [2, 1, 0x4d, 0x50, 2, 1]);

@@ -4,14 +4,10 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { SECTOR_BYTES } from "../../base/units.ts";
 import { buildIso } from "../../mod.ts";
 import { TempFolder } from "../support/temp.ts";
-import { haveSeaBios } from "./boot_sector.ts";
-import { boot, bootSector } from "./booted.ts";
-
-const SECTOR = 512;
-/** The last byte of the results: written when all others are. */
-const DONE = 0x5ff;
+import { boot, bootSector, DONE, FIRMWARES } from "./booted.ts";
 
 /** Reads, writes and asks; everything that it finds goes to 500h. */
 const SERVICES = `
@@ -84,15 +80,14 @@ packet: db 16, 0
 
 function disk(): Uint8Array {
   const image = new Uint8Array(4 << 20);
-  for (let sector = 1; sector < 16; sector++) image.fill(0x40 + sector, sector * SECTOR, (sector + 1) * SECTOR);
+  for (let sector = 1; sector < 16; sector++) {
+    image.fill(0x40 + sector, sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
+  }
   image.set(bootSector(SERVICES));
   return image;
 }
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
-  const bios = firmware === "SeaBIOS" ? {} : { bios: "built-in" } as const;
-  const ignore = firmware === "SeaBIOS" && !haveSeaBios();
-
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `${firmware}: a boot sector starts and its disk, memory and time services answer`,
     ignore,
@@ -102,9 +97,12 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
       const [drive, chs, read, write, beyond, carry] = machine.read(0x500, 6);
       assertEquals([drive, chs, read, write, carry], [0x80, 0, 0, 0, 1]);
       assert(beyond !== 0);
-      assertEquals(machine.read(0x8000, SECTOR), new Uint8Array(SECTOR).fill(0x42));
-      assertEquals(machine.read(0x9000, SECTOR), new Uint8Array(SECTOR).fill(0x43));
-      assertEquals((await machine.image()).subarray(5 * SECTOR, 6 * SECTOR), new Uint8Array(SECTOR).fill(0x43));
+      assertEquals(machine.read(0x8000, SECTOR_BYTES), new Uint8Array(SECTOR_BYTES).fill(0x42));
+      assertEquals(machine.read(0x9000, SECTOR_BYTES), new Uint8Array(SECTOR_BYTES).fill(0x43));
+      assertEquals(
+        (await machine.image()).subarray(5 * SECTOR_BYTES, 6 * SECTOR_BYTES),
+        new Uint8Array(SECTOR_BYTES).fill(0x43),
+      );
       assertEquals(new Uint16Array(machine.read(0x506, 2).buffer)[0], 639);
       // 0 to 639 KiB is RAM, and there is more to tell.
       assertEquals([...new Uint32Array(machine.read(0x510, 20).buffer)], [0, 0, 639 * 1024, 0, 1]);
@@ -131,7 +129,10 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
       });
       await machine.untilByte(DONE, 0x77);
       assert(machine.read(0x500, 1)[0]! >= 0xe0 || machine.read(0x500, 1)[0]! >= 0x81);
-      assertEquals(machine.read(0x7c00 + SECTOR, 5 * SECTOR + 4096 - 2048).every((byte) => byte === 0x5a), true);
+      assertEquals(
+        machine.read(0x7c00 + SECTOR_BYTES, 5 * SECTOR_BYTES + 4096 - 2048).every((byte) => byte === 0x5a),
+        true,
+      );
     },
   });
 
@@ -142,7 +143,7 @@ for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
       await using temp = await TempFolder.make();
       // Says where it was started from, and what is in the third sector of that.
       const guest = (mark: number) => {
-        const image = new Uint8Array(1440 << 10).fill(mark, 2 * SECTOR, 3 * SECTOR);
+        const image = new Uint8Array(1440 << 10).fill(mark, 2 * SECTOR_BYTES, 3 * SECTOR_BYTES);
         image.set(bootSector(`
           xor ax, ax
           mov ds, ax
@@ -235,14 +236,14 @@ stand:  hlt
         jmp stand
 `;
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `keys by int 16h, characters by int 10h, and mode 13h, with ${firmware}`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
       const disk = new Uint8Array(2 ** 20);
       disk.set(bootSector(TYPED));
-      await using machine = await boot(disk, firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      await using machine = await boot(disk, bios);
       const { vm } = machine;
       await vm.screen.waitFor(/Booting from Hard Disk/, { timeoutMs: 60_000 });
       await vm.type("Hello, moa!");

@@ -5,8 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { haveSeaBios } from "./boot_sector.ts";
-import { boot, type BootedMachine, bootSector, PATIENCE_MS } from "./booted.ts";
+import { boot, type BootedMachine, bootSector, FIRMWARES, PATIENCE_MS } from "./booted.ts";
 
 const WORDS = 0x1000;
 const END = 0x500;
@@ -94,12 +93,12 @@ async function wordsOf(machine: BootedMachine, ...strokes: string[]): Promise<st
   return words().slice(0, -2).join(" ");
 }
 
-for (const firmware of ["SeaBIOS", "built-in firmware"] as const) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `keys by int 16h, with ${firmware}`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
-      await using machine = await started(firmware === "SeaBIOS" ? {} : { bios: "built-in" });
+      await using machine = await started(bios);
       const seen: [string, string][] = [];
       for (const [stroke] of STROKES) seen.push([stroke, await wordsOf(machine, stroke)]);
       assertEquals(seen, STROKES.map(([stroke, words]) => [stroke, words]));

@@ -7,8 +7,7 @@ import { assertEquals } from "@std/assert";
 import { assemble } from "../../machine/firmware/mod.ts";
 import { Vm } from "../../mod.ts";
 import type { VmOptions } from "../../monitor/mod.ts";
-import { haveSeaBios } from "./boot_sector.ts";
-import { PATIENCE_MS } from "./booted.ts";
+import { FIRMWARES, PATIENCE_MS } from "./booted.ts";
 
 const ROM_BYTES = 1024;
 const WAIT = { timeoutMs: PATIENCE_MS };
@@ -52,26 +51,26 @@ bootstrap: ${SAYS("B")}
   return bytes;
 }
 
-function start(firmware: string, options: VmOptions): Promise<Vm> {
+function start(options: VmOptions): Promise<Vm> {
   return Vm.start({
     accel: "v86",
     memory: 32,
     nodefaults: true,
     vga: "std",
     serial: ["script"],
-    ...firmware === "SeaBIOS" ? {} : { bios: "built-in" },
     ...options,
   });
 }
 
-for (const firmware of ["SeaBIOS", "built-in firmware"]) {
+for (const { firmware, bios, ignore } of FIRMWARES) {
   Deno.test({
     name: `${firmware}: an option ROM is started, connected and booted; one that is damaged is not`,
-    ignore: firmware === "SeaBIOS" && !haveSeaBios(),
+    ignore,
     fn: async () => {
       const damaged = rom({ letter: "D" });
       damaged[100]! ^= 1;
-      await using vm = await start(firmware, {
+      await using vm = await start({
+        ...bios,
         optionRoms: [
           { name: "a.bin", content: damaged },
           { name: "b.bin", content: rom() },
@@ -91,7 +90,8 @@ Deno.test("the built-in firmware's ROMs: one goes, one has no room, the menu nam
   // What is 512 bytes times 255 fits once.
   large.set([0x55, 0xaa, 255, 0xcb]);
   large[512 * 255 - 1] = 0x100 - [...large.subarray(0, 4)].reduce((sum, byte) => (sum + byte) & 0xff, 0);
-  await using vm = await start("built-in firmware", {
+  await using vm = await start({
+    bios: "built-in",
     bootMenu: true,
     splashTimeMs: PATIENCE_MS,
     optionRoms: [
@@ -121,7 +121,8 @@ Deno.test("the built-in firmware's ROMs: one goes, one has no room, the menu nam
 });
 
 Deno.test("an option ROM that never comes back keeps the guest, not the machine", async () => {
-  await using vm = await start("built-in firmware", {
+  await using vm = await start({
+    bios: "built-in",
     optionRoms: [{ name: "stays", content: rom({ atStart: "again: jmp again" }) }],
   });
   await vm.serial.waitFor("I", WAIT);
