@@ -8,7 +8,6 @@
  */
 import {
   type CharConnection,
-  type CharFrontend,
   type DeviceContext,
   type DeviceOptions,
   type DeviceType,
@@ -19,6 +18,7 @@ import {
   PropertyError,
   type PropertyValues,
 } from "../bus/mod.ts";
+import { outputOnly } from "./output_only.ts";
 
 const PROPERTIES = {
   "iobase": prop.uint32(0xe9),
@@ -27,7 +27,7 @@ const PROPERTIES = {
 };
 
 /** The console. */
-export class IsaDebugcon extends IsaDevice<typeof PROPERTIES, NoState> implements CharFrontend {
+export class IsaDebugcon extends IsaDevice<typeof PROPERTIES, NoState> {
   #line: CharConnection | undefined;
   #output: number[] = [];
   #isSending = false;
@@ -36,17 +36,10 @@ export class IsaDebugcon extends IsaDevice<typeof PROPERTIES, NoState> implement
     super(isaDebugcon, context, values, options);
   }
 
-  /** Nothing is read. */
-  room(): number {
-    return 0;
-  }
-
-  receive(): void {}
-
   protected override onRealize(): void {
     const { chardev, iobase, readback } = this.properties;
     if (chardev === undefined) throw new PropertyError("Can't create debugcon device, empty char device");
-    this.#line = chardev.connect(this);
+    this.#line = outputOnly(chardev);
     const region = MemoryRegion.io("isa-debugcon", 1, {
       // Of a wide access the first byte alone is the port's.
       read: (offset) => offset === 0 ? readback & 0xff : 0xff,

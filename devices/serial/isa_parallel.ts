@@ -11,7 +11,6 @@
  */
 import {
   type CharConnection,
-  type CharFrontend,
   type DeviceContext,
   type DeviceOptions,
   type DeviceType,
@@ -21,6 +20,7 @@ import {
   PropertyError,
   type PropertyValues,
 } from "../bus/mod.ts";
+import { outputOnly } from "./output_only.ts";
 
 const UNSET = 0xffff_ffff;
 
@@ -54,20 +54,13 @@ export interface ParallelState {
 }
 
 /** The port. */
-export class IsaParallel extends IsaDevice<typeof PROPERTIES, ParallelState> implements CharFrontend {
+export class IsaParallel extends IsaDevice<typeof PROPERTIES, ParallelState> {
   #line: CharConnection | undefined;
   #state = initialState();
 
   constructor(context: DeviceContext, values: Partial<PropertyValues<typeof PROPERTIES>>, options: DeviceOptions) {
     super(isaParallel, context, values, options);
   }
-
-  /** A printer says nothing. */
-  room(): number {
-    return 0;
-  }
-
-  receive(): void {}
 
   protected override onRealize(): void {
     const { chardev } = this.properties;
@@ -81,7 +74,7 @@ export class IsaParallel extends IsaDevice<typeof PROPERTIES, ParallelState> imp
     if (settled.iobase === UNSET) settled.iobase = PORTS[index]!;
     const { irq } = this.properties;
     if (irq > 15) throw new PropertyError(`isa-parallel: there is no ISA interrupt ${irq} (0 to 15)`);
-    this.#line = chardev.connect(this);
+    this.#line = outputOnly(chardev);
     const region = MemoryRegion.io("parallel", 8, {
       read: (offset) => this.#read(offset),
       write: (offset, _size, value) => this.#write(offset, value & 0xff),
