@@ -37,3 +37,9 @@ export const STATE_CORPUS: readonly { readonly seed: number; readonly what: stri
   { seed: 53, what: "no list where there has to be one" },
   { seed: 145, what: "the identity of another PCI device" },
 ];
+
+/** Devices that once did harm. */
+export const DEVICE_CORPUS: readonly { readonly seed: number; readonly what: string }[] = [
+  { seed: 15, what: "a card that its bus does not take" },
+  { seed: 104, what: "a floppy controller on an interrupt that there is not" },
+];

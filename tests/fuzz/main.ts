@@ -7,6 +7,7 @@
 import { fuzzBoots } from "./boot_fuzz.ts";
 import { fuzzChannels } from "./channel_fuzz.ts";
 import { fuzzCommandLines } from "./command_line_fuzz.ts";
+import { fuzzDevices } from "./device_fuzz.ts";
 import { fuzzMonitors } from "./monitor_fuzz.ts";
 import { fuzzQcow2 } from "./qcow2_fuzz.ts";
 import { fuzzStates } from "./state_fuzz.ts";
@@ -31,6 +32,7 @@ const FUZZERS: Readonly<Record<string, Fuzzer>> = {
   state: fuzzStates,
   monitor: fuzzMonitors,
   boot: fuzzBoots,
+  device: fuzzDevices,
   channel: fuzzChannels,
   "command-line": (how) => Promise.resolve(fuzzCommandLines(how)),
 };
