@@ -40,6 +40,11 @@ export abstract class CharBackend implements Chardev, AsyncDisposable {
     this.label = label;
   }
 
+  /** Whether a person types at the other end. */
+  get isTyped(): boolean {
+    return false;
+  }
+
   /** As `query-chardev` tells it: `"disconnected:unix:m.sock,server=on"`. */
   get filename(): string {
     return this.kind;

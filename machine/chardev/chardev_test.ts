@@ -180,6 +180,27 @@ Deno.test("a multiplexer hears Ctrl-a while a frontend is busy, and keeps what w
   assertEquals(busy.text, "typed");
 });
 
+Deno.test("on a terminal a multiplexer hears Ctrl-a however much was typed to a guest that stands still", async () => {
+  await using set = newSet();
+  const out = { writeSync: (part: Uint8Array) => part.length, isTerminal: () => true };
+  const typed = `${"typed ".repeat(100)}\x01cto the monitor`;
+  const stdin = { readable: new Blob([typed]).stream(), isTerminal: () => true };
+  set.put(new StdioChardev("base", { stdin, stdout: out, stderr: out }, false));
+  const mux = await set.add("m", { device: { kind: "mux", base: "base" }, mux: false });
+  const [monitor, guest] = [new Ear(), new Ear()];
+  guest.space = 0;
+  using _monitor = mux.connect(monitor);
+  using port = mux.connect(guest);
+  set.start();
+  for (let turns = 0; monitor.text === "" && turns < 10_000; turns++) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assertEquals([monitor.text, guest.text], ["to the monitor", ""]);
+  guest.space = 1000;
+  port.acceptInput();
+  await stdin.readable.cancel().catch(() => {});
+});
+
 Deno.test("a terminal on which the guest switched wrapping off has it back in the end", async () => {
   for (
     const [sent, isTerminal, last] of [

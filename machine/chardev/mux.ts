@@ -9,13 +9,15 @@
  * @module
  */
 import type { Clock } from "../../base/clocks.ts";
-import { NS_PER_MS } from "../../base/units.ts";
+import { KiB, NS_PER_MS } from "../../base/units.ts";
 import type { CharConnection, CharFrontend, CharLine } from "../../devices/bus/mod.ts";
 import { CharBackend, type HostOutputs } from "./backend.ts";
 
 const MAX_FRONTENDS = 4;
 /** QEMU keeps as much for each frontend. */
 const KEPT_BYTES = 32;
+/** And of what a person types to a machine that is stopped: else nobody would hear Ctrl-a any more. */
+const KEPT_TYPED_BYTES = 64 * KiB;
 
 /** What the keys of a multiplexer do to the whole program. */
 export interface MuxActions {
@@ -119,7 +121,7 @@ export class MuxChardev extends CharBackend {
     const focus = this.#focus;
     if (!this.#isStarted) return 0;
     if (focus === undefined) return 1;
-    return KEPT_BYTES - this.#kept.get(focus)!.length;
+    return (this.#base.isTyped ? KEPT_TYPED_BYTES : KEPT_BYTES) - this.#kept.get(focus)!.length;
   }
 
   #receive(bytes: Uint8Array): void {

@@ -58,6 +58,10 @@ export class StdioChardev extends CharBackend {
     return (this.#streams.stdin.isTerminal?.() ?? false) && (this.#streams.stdout.isTerminal?.() ?? false);
   }
 
+  override get isTyped(): boolean {
+    return this.isTerminal;
+  }
+
   /** Hands the terminal to a line editor, which reads keys itself; disposing of it lets the device go. */
   takeTerminal(): TakenTerminal {
     this.#isRead = true;

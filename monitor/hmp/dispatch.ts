@@ -78,6 +78,7 @@ export async function executeLine(
   }
   const { command, values } = parsed;
   const twin = command.hmp!;
+  const wasRunning = context.machine.isRunning;
   try {
     const result = await command.run(context, values);
     twin.print?.(output, result, values, context);
@@ -85,8 +86,12 @@ export async function executeLine(
     const { text, hint } = explain(error);
     output.print(`${twin.errorPrefix ?? "Error: "}${text}\n`);
     if (hint !== undefined) output.print(`${hint}\n`);
+    // A loadvm that fails leaves it so, as in QEMU.
+    if (!state.strict && wasRunning && !context.machine.isRunning) output.print(STANDS_STILL);
   }
 }
+
+const STANDS_STILL = "The machine stands still now; 'cont' lets it go on.\n";
 
 /** A command's name ends at white space or at the slash of a format. */
 function readName(cursor: Cursor): string {

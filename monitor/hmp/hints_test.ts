@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Vm } from "../vm.ts";
 import { allCommands } from "../commands/mod.ts";
 import { ABSENT_COMMANDS } from "./absent.ts";
 import { nearest, unknownWordHint } from "./hints.ts";
@@ -34,5 +35,24 @@ Deno.test("what is said to be absent is absent", () => {
   for (const name of ABSENT_COMMANDS) {
     const found = name.startsWith("info ") ? registry.find(name.slice("info ".length), "info") : registry.find(name);
     assertEquals(found, undefined, name);
+  }
+});
+
+Deno.test("who is left with a machine that stands still is told what lets it go on; QEMU does not say", async () => {
+  for (const strict of [false, true]) {
+    await using vm = await Vm.start({ strict, nodefaults: true });
+    const session = vm.hmp.session();
+    const type = async (line: string) => {
+      let said = "";
+      const print = (text: string) => void (said += text);
+      await session.execute(line, { print, host: print, hostError: print });
+      return said;
+    };
+    await vm.cont();
+    const [error, more] = (await type("loadvm missing")).split("\n");
+    assertEquals(error?.startsWith("Error: "), true, error);
+    assertEquals(more, strict ? "" : "The machine stands still now; 'cont' lets it go on.");
+    // It was so before: nothing new to tell.
+    assertEquals((await type("loadvm missing")).split("\n")[1], "");
   }
 });
