@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { readFileSync } from "../../base/read_file.ts";
+import { fileProblem, readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
+import { MachineError } from "../errors.ts";
 
 /** Debian's `seabios`, QEMU's own data folder, and where other systems have either. */
 const FOLDERS = [
@@ -19,7 +20,11 @@ const FOLDERS = [
 
 const MAX_FILE_BYTES = 16 * MiB;
 
-/** The bytes of the file `name`; `undefined` where no folder has it, or none may be read. */
+/**
+ * The bytes of the file `name`; `undefined` where no folder has it, or none may be read.
+ *
+ * @throws {MachineError} where it is a folder, or larger than firmware can be
+ */
 export async function findFirmware(name: string, folders: readonly string[] = []): Promise<Uint8Array | undefined> {
   for (const folder of [...folders, ...FOLDERS]) {
     try {
@@ -27,7 +32,8 @@ export async function findFirmware(name: string, folders: readonly string[] = []
     } catch (error) {
       const isAbsent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable ||
         error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory;
-      if (!isAbsent) throw error;
+      if (isAbsent) continue;
+      throw new MachineError(`could not read firmware '${folder}/${name}': ${fileProblem(error)}`, { cause: error });
     }
   }
   return undefined;
