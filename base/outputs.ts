@@ -17,6 +17,16 @@ export function writeAllSync(output: SyncOutput, bytes: Uint8Array): void {
   });
 }
 
+/** The same for output whose loss must not end the work: what went wrong, where somebody would have taken it. */
+export function writeOrDropSync(output: SyncOutput, bytes: Uint8Array): unknown {
+  try {
+    writeAllSync(output, bytes);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 /** Does `work` on a terminal or pipe; that there is nobody at the other end is no failure. */
 export function whileThere(work: () => void): void {
   try {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { isGone, writeAllSync } from "./outputs.ts";
+import { isGone, writeAllSync, writeOrDropSync } from "./outputs.ts";
 
 const failing = (error: Error) => ({
   writeSync(): number {
@@ -25,5 +25,7 @@ Deno.test("a closed pipe and a terminal that hung up take nothing and say nothin
   writeAllSync(failing(new Deno.errors.BrokenPipe("gone")), Uint8Array.of(1));
   const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
   assertThrows(() => writeAllSync(failing(full), Uint8Array.of(1)), Error, "ENOSPC");
+  assertEquals(writeOrDropSync(failing(full), Uint8Array.of(1)), full);
+  assertEquals(writeOrDropSync(failing(io), Uint8Array.of(1)), undefined);
   assertEquals([io, new Error("EIO: I/O error"), full, "EIO: I/O error"].map(isGone), [true, true, false, false]);
 });

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { fileProblem } from "../base/read_file.ts";
 import { requirePermissions } from "../base/permissions.ts";
 import { Exit, ProcessOutputs, Program } from "./common/program.ts";
 
@@ -118,6 +119,10 @@ if (import.meta.main) {
   const startFolder = Deno.cwd();
   const folder = Deno.env.get("INIT_CWD");
   if (folder !== undefined) Deno.chdir(folder);
-  const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, new ProcessOutputs(), startFolder);
-  Deno.exit(code);
+  const outputs = new ProcessOutputs();
+  const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, outputs, startFolder);
+  // QEMU's programs do not look.
+  const isLost = outputs.lost !== undefined && byName === undefined;
+  if (isLost) outputs.error(`moa: standard output could not be written: ${fileProblem(outputs.lost)}\n`);
+  Deno.exit(isLost ? code || 1 : code);
 }

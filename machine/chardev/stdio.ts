@@ -3,11 +3,11 @@
  *
  * Reading cannot be taken back: it begins with the first frontend and ends with the program. On a terminal keys come one
  * by one; the terminal is left as it was found, and wraps long lines again where the guest had that switched off, as
- * SeaBIOS does on a serial console.
+ * SeaBIOS does on a serial console. Output that cannot be written, as on a full disk, is lost, as in QEMU.
  *
  * @module
  */
-import { whileThere, writeAllSync } from "../../base/outputs.ts";
+import { whileThere, writeOrDropSync } from "../../base/outputs.ts";
 import { CharBackend, type HostOutputs } from "./backend.ts";
 import { ChardevError } from "./errors.ts";
 
@@ -87,13 +87,13 @@ export class StdioChardev extends CharBackend {
   override get outputs(): HostOutputs {
     const encoder = new TextEncoder();
     return {
-      out: (text) => writeAllSync(this.#streams.stdout, encoder.encode(text)),
-      error: (text) => writeAllSync(this.#streams.stderr, encoder.encode(text)),
+      out: (text) => writeOrDropSync(this.#streams.stdout, encoder.encode(text)),
+      error: (text) => writeOrDropSync(this.#streams.stderr, encoder.encode(text)),
     };
   }
 
   protected send(bytes: Uint8Array): number {
-    writeAllSync(this.#streams.stdout, bytes);
+    writeOrDropSync(this.#streams.stdout, bytes);
     this.#noteWrap(bytes);
     // A pipe may bring thousands of lines at once: signals and disks get their turn between two of them.
     this.#lastOutput = new Promise((resolve) => setImmediate(resolve));
@@ -136,6 +136,6 @@ export class StdioChardev extends CharBackend {
   protected override close(): void {
     if (this.#raw !== undefined) this.#setRaw(false);
     const { stdout } = this.#streams;
-    if (this.#isWrapOff && stdout.isTerminal?.()) writeAllSync(stdout, new TextEncoder().encode(WRAP_ON));
+    if (this.#isWrapOff && stdout.isTerminal?.()) writeOrDropSync(stdout, new TextEncoder().encode(WRAP_ON));
   }
 }

@@ -44,3 +44,22 @@ Deno.test("file names count from where the user stands", async () => {
   const help = await moa(temp.path, undefined, "img", "--help");
   assertMatch(help.stdout, /\nSupported formats: .*\bqcow2\b.*\braw\b/);
 });
+
+Deno.test("output to a full disk is told in one line and by the status; QEMU's programs say nothing", async () => {
+  await using temp = await TempFolder.make();
+  for (
+    const [name, code, said] of [
+      [undefined, 1, "moa: standard output could not be written: No space left on device\n"],
+      ["qemu-img", 0, ""],
+    ] as const
+  ) {
+    const words = name === undefined ? "img --help" : "--help";
+    const line = `exec '${Deno.execPath()}' run -q --no-prompt -P=img '${ENTRY}' ${words} > /dev/full`;
+    const env = { INIT_CWD: temp.path, ...(name === undefined ? {} : { MOA_ARGV0: name }) };
+    const { code: status, stderr } = await run("sh", ["-c", line], {
+      cwd: new URL("../../", import.meta.url).pathname,
+      env,
+    });
+    assertEquals([status, stderr], [code, said]);
+  }
+});

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { writeAllSync } from "../../base/outputs.ts";
+import { writeOrDropSync } from "../../base/outputs.ts";
 import type { ObjectRegistry } from "../../block/mod.ts";
 import { furtherLine, nearestOption } from "./further_lines.ts";
 import { type FoundOption, getopt, type OptionSpec } from "./getopt.ts";
@@ -157,7 +157,13 @@ const encoder = new TextEncoder();
 /** The process's own outputs; {@link ProcessOutputs.flush} before it ends. */
 export class ProcessOutputs implements Outputs {
   #pending = "";
+  #lost: unknown;
   readonly #direct = Deno.stdout.isTerminal();
+
+  /** Why some of standard output could not be written, where that is so. */
+  get lost(): unknown {
+    return this.#lost;
+  }
 
   out(text: string): void {
     this.#pending += text;
@@ -165,12 +171,12 @@ export class ProcessOutputs implements Outputs {
   }
 
   error(text: string): void {
-    writeAllSync(Deno.stderr, encoder.encode(text));
+    writeOrDropSync(Deno.stderr, encoder.encode(text));
   }
 
   flush(): void {
     const text = this.#pending;
     this.#pending = "";
-    if (text !== "") writeAllSync(Deno.stdout, encoder.encode(text));
+    if (text !== "") this.#lost ??= writeOrDropSync(Deno.stdout, encoder.encode(text));
   }
 }
