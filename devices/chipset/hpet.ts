@@ -288,11 +288,11 @@ export class Hpet extends SystemBusDevice<typeof PROPERTIES, HpetState> {
     if (high || (timer.config & T_32BIT) !== 0) timer.config &= ~T_SET_VALUE;
   }
 
-  /** Waits for the comparator's match. */
-  #schedule(timer: Comparator, shortestNs = 0): void {
+  /** Waits for the comparator's match, as seen from `counter`. */
+  #schedule(timer: Comparator, shortestNs = 0, counter = this.counter): void {
     if ((this.#config & ENABLE) === 0 || (timer.config & T_ENABLE) === 0) return timer.timer.cancel();
     const bits = (timer.config & T_32BIT) !== 0 ? 32 : 64;
-    const ahead = BigInt.asUintN(bits, timer.comparator - this.counter);
+    const ahead = BigInt.asUintN(bits, timer.comparator - counter);
     // Half the range ahead is the past: a match that was missed.
     const ticks = ahead >= 1n << BigInt(bits - 1) ? (bits === 32 ? ahead : undefined) : ahead;
     if (ticks === undefined || ticks > 1n << 50n) return timer.timer.cancel();
@@ -304,10 +304,12 @@ export class Hpet extends SystemBusDevice<typeof PROPERTIES, HpetState> {
     const timer = this.#timers[index]!;
     if ((timer.config & T_PERIODIC) !== 0 && timer.period !== 0n) {
       const bits = (timer.config & T_32BIT) !== 0 ? 32 : 64;
-      const late = BigInt.asUintN(bits, this.counter - timer.comparator);
+      // One look at the counter: the next match must not be past by the time it is waited for, or it comes in 43 s.
+      const { counter } = this;
+      const late = BigInt.asUintN(bits, counter - timer.comparator);
       const rounds = late / timer.period + 1n;
       timer.comparator = BigInt.asUintN(bits, timer.comparator + rounds * timer.period);
-      this.#schedule(timer, SHORTEST_PERIOD_NS);
+      this.#schedule(timer, SHORTEST_PERIOD_NS, counter);
     }
     const line = this.#irqs[this.#route(index)]!;
     if ((timer.config & T_LEVEL) !== 0) {
