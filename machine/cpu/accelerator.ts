@@ -133,5 +133,8 @@ export interface Accelerator extends AsyncDisposable {
   reset(): void;
   /** The CPU's state; RAM is saved by machine/snapshot. */
   save(): Uint8Array;
+  /** Why it cannot take up `state`; `undefined` where it can. */
+  refusal(state: Uint8Array): string | undefined;
+  /** Takes up a state that it did not refuse. */
   load(state: Uint8Array): void;
 }

@@ -83,6 +83,10 @@ export class QtestAccelerator implements Accelerator {
     return new Uint8Array(0);
   }
 
+  refusal(state: Uint8Array): string | undefined {
+    return state.length === 0 ? undefined : `it is of a machine with a CPU: ${state.length} bytes of it`;
+  }
+
   load(_state: Uint8Array): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -74,8 +74,8 @@ async function checkAll(machine: Machine, input: StateInput, tag: string): Promi
     else if (kind !== Kind.end) throw refusal(tag, `an unknown section of kind ${kind}`);
   }
   if (about === undefined || cpu === undefined) throw refusal(tag, "sections are missing");
-  const ownBytes = machine.accelerator.save().length;
-  if (cpu.length !== ownBytes) throw refusal(tag, `its CPU state has ${cpu.length} bytes, not ${ownBytes}`);
+  const problem = machine.accelerator.refusal(cpu);
+  if (problem !== undefined) throw refusal(tag, problem);
   for (const device of machine.devices) {
     if (!found.has(device)) throw refusal(tag, `it has no state for ${device.type.name} at ${device.path}`);
   }

@@ -125,13 +125,13 @@ Deno.test("a map of pages that does not fit its section, or addresses that do no
   await checkMachineState(machine, store, "a");
 });
 
-Deno.test("a CPU's state of another length is refused before anything has changed", async () => {
+Deno.test("a CPU's state that its accelerator refuses is refused before anything has changed", async () => {
   await using pc = await testPc({ ramBytes: RAM_BYTES });
   const { machine } = pc;
   const store = new Store();
-  await writeMachineState(machine, store);
   machine.accelerator.save = () => new Uint8Array(7);
-  const text = "its CPU state has 0 bytes, not 7";
+  await writeMachineState(machine, store);
+  const text = "it is of a machine with a CPU: 7 bytes of it";
   await assertRejects(() => checkMachineState(machine, store, "a"), MachineError, text);
 });
 

@@ -27,7 +27,7 @@ import { type CoreModule, loadCoreModule } from "./module.ts";
 import { mappings, translate } from "./pages.ts";
 import { CoreRam } from "./ram.ts";
 import { readRegisters } from "./registers.ts";
-import { loadCore, pristineControllers, resetCore, saveCore } from "./state.ts";
+import { loadCore, pristineControllers, resetCore, saveCore, stateProblem } from "./state.ts";
 
 const MAX_RAM_BYTES = 2047 * MiB;
 const MAX_FIRMWARE_BYTES = 256 * KiB;
@@ -190,6 +190,10 @@ export class V86Accelerator implements Accelerator {
     const state = saveCore(this.core);
     if (this.#counter !== undefined) this.load(state);
     return state;
+  }
+
+  refusal(state: Uint8Array): string | undefined {
+    return stateProblem(this.core, state);
   }
 
   load(state: Uint8Array): void {

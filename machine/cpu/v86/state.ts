@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { MachineError } from "../../errors.ts";
+import { assert } from "../../../base/assert.ts";
 import type { Core } from "./core.ts";
 import { APIC_BYTES, At, CPU_END, CPU_START, IOAPIC_BYTES, PIC_BYTES } from "./layout.ts";
 
@@ -100,14 +100,9 @@ export function stateProblem(core: Core, state: Uint8Array): string | undefined 
   return version === STATE_VERSION ? undefined : `its CPU state has version ${version}, known is ${STATE_VERSION}`;
 }
 
-/**
- * Takes up a state; RAM and the virtual clock have theirs already.
- *
- * @throws {MachineError} where it does not fit
- */
+/** Takes up a state that has no problem; RAM and the virtual clock have theirs already. */
 export function loadCore(core: Core, state: Uint8Array, nowMs: number): void {
-  const problem = stateProblem(core, state);
-  if (problem !== undefined) throw new MachineError(problem);
+  assert(stateProblem(core, state) === undefined, "a state that was refused");
   const { exports } = core;
   exports.jit_clear_cache_js();
   copyIn(core, parts(core), state.subarray(VERSION_BYTES));
