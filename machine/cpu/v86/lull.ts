@@ -13,7 +13,7 @@ import { NS_PER_MS } from "../../../base/units.ts";
 
 /** A quarter of a second of a guest that ticks 250 times in a whole one. */
 const RESTS_OF_A_LULL = 64;
-const LONGEST_REST_NS = 40 * NS_PER_MS;
+const LONGEST_REST_NS = 50 * NS_PER_MS;
 /** What a tick may take. */
 const SLICES_OF_A_TICK = 3;
 

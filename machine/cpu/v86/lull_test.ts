@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Lull } from "./lull.ts";
 
 const TICK_NS = 4e6;
-const LONG_NS = 40e6;
+const LONG_NS = 50e6;
 
 /** Rests `count` times after one slice each; the last answer. */
 function rest(lull: Lull, count: number, exits = 0, isOneShot = true): number {
