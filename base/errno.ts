@@ -165,3 +165,14 @@ export function errnoText(errno: Errno): string {
 export function isErrno(name: string): name is Errno {
   return Object.hasOwn(TABLE, name);
 }
+
+/**
+ * Why something failed on the host, in strerror's words: `No such file or directory`; without an error's name what Deno
+ * says, but for its number at the end.
+ */
+export function hostReason(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (isErrno(code)) return errnoText(code);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/ \(os error \d+\).*$/s, "");
+}

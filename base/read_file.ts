@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "./errno.ts";
+import { errnoText } from "./errno.ts";
 import { formatSize } from "./sizes.ts";
 import { MiB } from "./units.ts";
 
@@ -74,11 +74,4 @@ function readUpTo(file: Deno.FsFile, most: number, expected: number): Uint8Array
     bytes = larger;
   }
   return bytes.subarray(0, length);
-}
-
-/** Why a file could not be read, in the system's words: `No such file or directory`. */
-export function fileProblem(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (isErrno(code)) return errnoText(code);
-  return error instanceof Error ? error.message : String(error);
 }

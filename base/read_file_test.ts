@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { fileProblem, FileTooLargeError, readFileStart, readFileStartSync, readFileSync } from "./read_file.ts";
+import { hostReason } from "./errno.ts";
+import { FileTooLargeError, readFileStart, readFileStartSync, readFileSync } from "./read_file.ts";
 
 const KIB = 1024;
 
@@ -33,7 +34,7 @@ Deno.test("what has no end is read to the limit", async () => {
 });
 
 Deno.test("why a file cannot be read is told as the system does", async () => {
-  const reason = async (work: () => unknown) => fileProblem(await assertRejects(async () => void await work()));
+  const reason = async (work: () => unknown) => hostReason(await assertRejects(async () => void await work()));
   assertEquals(await reason(() => readFileSync("/nonexistent", 1)), "No such file or directory");
   assertEquals(await reason(() => readFileStartSync("/usr", 1)), "Is a directory");
   assertEquals(await reason(() => readFileStart("/usr/bin/env/a", 1)), "Not a directory");

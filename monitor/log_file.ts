@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../base/errno.ts";
+import { hostReason } from "../base/errno.ts";
 import type { LogHost } from "./log.ts";
 
 /** What `Deno` gives a log. */
@@ -16,7 +16,7 @@ export function denoLogHost(): LogHost {
       try {
         file = Deno.openSync(filename, { write: true, create: true, truncate: true });
       } catch (error) {
-        throw new Error(reason(error), { cause: error });
+        throw new Error(hostReason(error), { cause: error });
       }
       return { write: (text) => writeAll(file, encoder.encode(text)), close: () => file.close() };
     },
@@ -26,10 +26,4 @@ export function denoLogHost(): LogHost {
 
 function writeAll(file: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-}
-
-function reason(error: unknown): string {
-  const code = (error as { code?: string }).code;
-  if (code !== undefined && isErrno(code)) return errnoText(code);
-  return error instanceof Error ? error.message.replace(/ \(os error \d+\).*$/s, "") : String(error);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../base/errno.ts";
+import { hostReason } from "../base/errno.ts";
 import { MonitorError } from "./errors.ts";
 
 /** Writes `text` to `filename`, anew. @throws {MonitorError} */
@@ -11,7 +11,7 @@ export async function writeTextFile(filename: string, text: string): Promise<voi
   try {
     await Deno.writeTextFile(filename, text);
   } catch (error) {
-    throw new MonitorError(`Could not write '${filename}': ${reasonOf(error)}`, { cause: error });
+    throw new MonitorError(`Could not write '${filename}': ${hostReason(error)}`, { cause: error });
   }
 }
 
@@ -20,11 +20,6 @@ export async function writeBytesFile(filename: string, bytes: Uint8Array): Promi
   try {
     await Deno.writeFile(filename, bytes);
   } catch (error) {
-    throw new MonitorError(`failed to open file '${filename}': ${reasonOf(error)}`, { cause: error });
+    throw new MonitorError(`failed to open file '${filename}': ${hostReason(error)}`, { cause: error });
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as Error & { readonly code?: string };
-  return code !== undefined && isErrno(code) ? errnoText(code) : message.replace(/ \(os error \d+\).*$/s, "");
 }

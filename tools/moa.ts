@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { fileProblem } from "../base/read_file.ts";
+import { hostReason } from "../base/errno.ts";
 import { requirePermissions } from "../base/permissions.ts";
 import { Exit, ProcessOutputs, Program } from "./common/program.ts";
 
@@ -123,6 +123,6 @@ if (import.meta.main) {
   const code = await moa(Deno.env.get("MOA_ARGV0") ?? "moa", Deno.args, outputs, startFolder);
   // QEMU's programs do not look.
   const isLost = outputs.lost !== undefined && byName === undefined;
-  if (isLost) outputs.error(`moa: standard output could not be written: ${fileProblem(outputs.lost)}\n`);
+  if (isLost) outputs.error(`moa: standard output could not be written: ${hostReason(outputs.lost)}\n`);
   Deno.exit(isLost ? code || 1 : code);
 }

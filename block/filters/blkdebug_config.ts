@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { BlockError } from "../errors.ts";
 import type { BlkdebugInjectError, BlkdebugSetState } from "../options/blockdev.ts";
 
@@ -72,7 +73,7 @@ function contentOf(path: string): string {
     throw refusal(
       error instanceof FileTooLargeError
         ? `blkdebug config file has more than ${MAX_BYTES} bytes`
-        : `Could not read blkdebug config file: ${fileProblem(error)}`,
+        : `Could not read blkdebug config file: ${hostReason(error)}`,
     );
   }
 }

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { nodeCrypto } from "../../base/node_crypto.ts";
 import type { SecretSource } from "../crypto/secret_source.ts";
 import { BlockError } from "../errors.ts";
@@ -91,7 +92,7 @@ function readSmallFile(path: string): Uint8Array {
     throw refusal(
       error instanceof FileTooLargeError
         ? `Unable to read ${path}: a secret has at most ${MAX_FILE_BYTES} bytes`
-        : `Unable to read ${path}: Failed to open file “${path}”: ${fileProblem(error)}`,
+        : `Unable to read ${path}: Failed to open file “${path}”: ${hostReason(error)}`,
     );
   }
 }

@@ -9,7 +9,8 @@
 import { statDescriptor } from "../../base/host/files.ts";
 import { hostLibrary } from "../../base/host/libc.ts";
 import type { SocketAddress } from "./addresses.ts";
-import { ChardevError, hostReason } from "./errors.ts";
+import { hostReason } from "../../base/errno.ts";
+import { ChardevError } from "./errors.ts";
 
 /** One connection. */
 export interface Line {

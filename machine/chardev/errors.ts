@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../../base/errno.ts";
 
 /** A character device cannot be had, or not be used so. */
 export class ChardevError extends Error {
@@ -21,12 +20,4 @@ export class ChardevError extends Error {
     this.hint = options.hint;
     this.preceding = options.preceding ?? [];
   }
-}
-
-/** `Connection refused (os error 111)` without its number, and without what Deno says before the host's words. */
-export function hostReason(error: unknown): string {
-  const { code } = error as { readonly code?: unknown };
-  if (typeof code === "string" && isErrno(code)) return errnoText(code);
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/ \(os error \d+\).*$/s, "");
 }

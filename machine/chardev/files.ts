@@ -4,7 +4,8 @@
  * @module
  */
 import { CharBackend, type CharLog } from "./backend.ts";
-import { ChardevError, hostReason } from "./errors.ts";
+import { hostReason } from "../../base/errno.ts";
+import { ChardevError } from "./errors.ts";
 import { OutputQueue } from "./output_queue.ts";
 
 const READ_BYTES = 16 * 1024;

@@ -12,7 +12,8 @@ import { KiB } from "../../base/units.ts";
 import type { SocketAddress } from "./addresses.ts";
 import { CharBackend } from "./backend.ts";
 import { numericAddress, portNumber, unresolved } from "./dial.ts";
-import { ChardevError, hostReason } from "./errors.ts";
+import { hostReason } from "../../base/errno.ts";
+import { ChardevError } from "./errors.ts";
 import { OutputQueue } from "./output_queue.ts";
 
 type Socket = import("node:dgram").Socket;

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { fileProblem, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { MachineError } from "../errors.ts";
 
@@ -33,7 +34,7 @@ export async function findFirmware(name: string, folders: readonly string[] = []
       const isAbsent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable ||
         error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory;
       if (isAbsent) continue;
-      throw new MachineError(`could not read firmware '${folder}/${name}': ${fileProblem(error)}`, { cause: error });
+      throw new MachineError(`could not read firmware '${folder}/${name}': ${hostReason(error)}`, { cause: error });
     }
   }
   return undefined;

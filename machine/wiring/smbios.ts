@@ -8,7 +8,8 @@
  * @module
  */
 import { isHelpOption, OptionError, parseUnsigned, QemuOpts, type QemuOptTable } from "../../base/keyval.ts";
-import { fileProblem, FileTooLargeError, readFileStartSync, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { FileTooLargeError, readFileStartSync, readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { parseUuid } from "../../base/uuid.ts";
 import { SMBIOS_CPU_MHZ, type SmbiosWishes } from "../../devices/chipset/mod.ts";
@@ -253,7 +254,7 @@ function oemFile(filename: string): string {
     const attempted = error instanceof Deno.errors.IsADirectory
       ? `Unable to read from ${filename}`
       : `Could not open '${filename}'`;
-    throw new OptionError(`${attempted}: ${fileProblem(error)}`);
+    throw new OptionError(`${attempted}: ${hostReason(error)}`);
   }
   if (content.includes(0)) throw new OptionError(`NUL in OEM strings value in ${filename}`);
   if (content.length > MAX_FILE_BYTES) {

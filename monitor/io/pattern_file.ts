@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { fileProblem, readFileStart } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { readFileStart } from "../../base/read_file.ts";
 
 /** As much of it as the buffer takes. @throws an error whose message is strerror's */
 export async function readPattern(filename: string, maxBytes: number): Promise<Uint8Array> {
   try {
     return await readFileStart(filename, maxBytes);
   } catch (error) {
-    throw new Error(fileProblem(error), { cause: error });
+    throw new Error(hostReason(error), { cause: error });
   }
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fileProblem, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { type LinuxFiles, MachineError } from "../../machine/mod.ts";
 
@@ -33,6 +34,6 @@ function readFile(filename: string, maxBytes: number, problem: string): Uint8Arr
   try {
     return readFileSync(filename, maxBytes);
   } catch (error) {
-    throw new MachineError(`${problem}: ${fileProblem(error)}`, { cause: error });
+    throw new MachineError(`${problem}: ${hostReason(error)}`, { cause: error });
   }
 }

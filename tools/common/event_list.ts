@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fileProblem, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 
 const MAX_BYTES = 4 * MiB;
@@ -14,6 +15,6 @@ export function readEventList(filename: string, refuse: (text: string) => Error)
     const text = new TextDecoder().decode(readFileSync(filename, MAX_BYTES));
     return text.split("\n").map((line) => line.trim()).filter((line) => /^[^#]/.test(line));
   } catch (error) {
-    throw refuse(`Could not open '${filename}': ${fileProblem(error)}`);
+    throw refuse(`Could not open '${filename}': ${hostReason(error)}`);
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errnoText, isErrno } from "../../base/errno.ts";
+import { hostReason } from "../../base/errno.ts";
 import { CommandLineError } from "./arguments.ts";
 
 /** The file; it is removed in the end. */
@@ -16,9 +16,7 @@ export class PidFile implements Disposable {
     try {
       Deno.writeTextFileSync(filename, `${Deno.pid}\n`, { mode: 0o600 });
     } catch (error) {
-      const code = (error as { code?: string }).code ?? "";
-      const reason = isErrno(code) ? errnoText(code) : (error as Error).message;
-      throw new CommandLineError(`cannot create PID file: Could not create '${filename}': ${reason}`);
+      throw new CommandLineError(`cannot create PID file: Could not create '${filename}': ${hostReason(error)}`);
     }
   }
 

@@ -12,7 +12,8 @@
  * @module
  */
 import { escapeValue } from "../../base/keyval.ts";
-import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { CommandLineError, type WrittenOption } from "./arguments.ts";
 
@@ -47,7 +48,7 @@ export function readConfigFile(filename: string, origin: string): WrittenOption[
     const attempted = error instanceof Deno.errors.IsADirectory || error instanceof FileTooLargeError
       ? "Cannot read config file"
       : `Could not open '${filename}'`;
-    throw new CommandLineError(`${attempted}: ${fileProblem(error)}`, origin);
+    throw new CommandLineError(`${attempted}: ${hostReason(error)}`, origin);
   }
   const options: { name: string; parts: string[]; line: number }[] = [];
   for (const [index, raw] of text.split("\n").entries()) {

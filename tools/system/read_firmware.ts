@@ -6,7 +6,8 @@
  * @module
  */
 import { QemuOpts } from "../../base/keyval.ts";
-import { fileProblem, FileTooLargeError, readFileSync } from "../../base/read_file.ts";
+import { hostReason } from "../../base/errno.ts";
+import { FileTooLargeError, readFileSync } from "../../base/read_file.ts";
 import { MiB } from "../../base/units.ts";
 import { ACPI_HEADER_BYTES, AcpiHeader } from "../../devices/chipset/mod.ts";
 import { type FirmwareItems, OPTION_GROUPS } from "../../machine/mod.ts";
@@ -104,7 +105,7 @@ function readFiles(names: readonly string[]): Uint8Array {
       const attempted = error instanceof FileTooLargeError || error instanceof Deno.errors.IsADirectory
         ? "read"
         : "open";
-      throw new CommandLineError(`can't ${attempted} file ${name}: ${fileProblem(error)}`);
+      throw new CommandLineError(`can't ${attempted} file ${name}: ${hostReason(error)}`);
     }
   });
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -147,7 +148,7 @@ function readWhole(filename: string): Uint8Array {
   } catch (error) {
     const isOpen = error instanceof FileTooLargeError || error instanceof Deno.errors.IsADirectory;
     const what = isOpen ? "Error reading file" : "Failed to open file";
-    throw new CommandLineError(`can't load ${filename}: ${what} \u201c${filename}\u201d: ${fileProblem(error)}`);
+    throw new CommandLineError(`can't load ${filename}: ${what} \u201c${filename}\u201d: ${hostReason(error)}`);
   }
 }
 
@@ -179,7 +180,7 @@ export function loadOptionRoms(
         problem ??= error;
       }
     }
-    warn(`Could not open option rom '${filename}': ${fileProblem(problem)}`);
+    warn(`Could not open option rom '${filename}': ${hostReason(problem)}`);
     return [];
   });
 }
