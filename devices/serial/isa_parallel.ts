@@ -72,8 +72,7 @@ export class IsaParallel extends IsaDevice<typeof PROPERTIES, ParallelState> {
     const { index } = settled;
     if (index >= PORTS.length) throw new PropertyError(`Max. supported number of parallel ports is ${PORTS.length}.`);
     if (settled.iobase === UNSET) settled.iobase = PORTS[index]!;
-    const { irq } = this.properties;
-    if (irq > 15) throw new PropertyError(`isa-parallel: there is no ISA interrupt ${irq} (0 to 15)`);
+    this.checkIrq(this.properties.irq);
     this.#line = outputOnly(chardev);
     const region = MemoryRegion.io("parallel", 8, {
       read: (offset) => this.#read(offset),

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { zlib } from "../../base/zlib.ts";
 import type { Picture } from "../../devices/vga/mod.ts";
 
@@ -32,19 +33,12 @@ export function encodePng({ width, height, pixels }: Picture): Uint8Array {
   for (let y = 0; y < height; y++) {
     filtered.set(pixels.subarray(y * lineBytes, (y + 1) * lineBytes), y * (lineBytes + 1) + 1);
   }
-  const parts = [
+  return concatBytes([
     Uint8Array.from(PNG_SIGNATURE),
     chunk("IHDR", header),
     chunk("IDAT", zlib().deflateSync(filtered)),
     chunk("IEND", new Uint8Array(0)),
-  ];
-  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return file;
+  ]);
 }
 
 /** Length, type, data, and the check sum of type and data. */

@@ -26,7 +26,7 @@ const MAX_FILE_BYTES = 16 * MiB;
  *
  * @throws {MachineError} where it is a folder, or larger than firmware can be
  */
-export async function findFirmware(name: string, folders: readonly string[] = []): Promise<Uint8Array | undefined> {
+export function findFirmware(name: string, folders: readonly string[] = []): Uint8Array | undefined {
   for (const folder of [...folders, ...FOLDERS]) {
     try {
       return readFileSync(`${folder}/${name}`, MAX_FILE_BYTES);

@@ -100,8 +100,8 @@ export async function wireMachine(wishes: MachineWishes, site: WiringSite): Prom
   ]);
   virtual.clock = accelerator.clock;
   const { ramBytes, bootOrder, bootOnce, name, firmwareItems, noReboot } = wishes;
-  const found = await firmwareFor(wishes, accelerator);
-  const vga = wishes.vga === "std" ? { rom: await findFirmware("vgabios-stdvga.bin", wishes.dataFolders) } : undefined;
+  const found = firmwareFor(wishes, accelerator);
+  const vga = wishes.vga === "std" ? { rom: findFirmware("vgabios-stdvga.bin", wishes.dataFolders) } : undefined;
   const { linux, firmware } = wishes.linux === undefined
     ? { linux: undefined, firmware: found }
     : await linuxFor({ ...wishes.linux, unpacked }, wishes, accelerator, found);
@@ -163,7 +163,7 @@ async function linuxFor(
 ): Promise<{ linux: LinuxFiles & { loader?: LoaderRom }; firmware: Uint8Array | undefined }> {
   const canDoWithout = accelerator.can.runsCode && !(wishes.firmware instanceof Uint8Array);
   if (canDoWithout && firmware === undefined) return { linux: files, firmware };
-  const loader = await findLoader(wishes.dataFolders);
+  const loader = findLoader(wishes.dataFolders);
   if (loader !== undefined) return { linux: { ...files, loader }, firmware };
   if (canDoWithout) return { linux: files, firmware: undefined };
   throw new WiringError(
@@ -173,21 +173,18 @@ async function linuxFor(
   );
 }
 
-async function findLoader(dataFolders: MachineWishes["dataFolders"]): Promise<LoaderRom | undefined> {
+function findLoader(dataFolders: MachineWishes["dataFolders"]): LoaderRom | undefined {
   for (const name of ["linuxboot_dma.bin", "linuxboot.bin"]) {
-    const content = await findFirmware(name, dataFolders);
+    const content = findFirmware(name, dataFolders);
     if (content !== undefined) return { name, content };
   }
   return undefined;
 }
 
 /** The firmware; `undefined` leaves it to the board. */
-async function firmwareFor(
-  { firmware, dataFolders }: MachineWishes,
-  accelerator: Accelerator,
-): Promise<Uint8Array | undefined> {
+function firmwareFor({ firmware, dataFolders }: MachineWishes, accelerator: Accelerator): Uint8Array | undefined {
   if (firmware !== undefined) return firmware === "built-in" ? undefined : firmware;
-  return accelerator.can.runsCode ? await findFirmware(DEFAULT_FIRMWARE, dataFolders) : undefined;
+  return accelerator.can.runsCode ? findFirmware(DEFAULT_FIRMWARE, dataFolders) : undefined;
 }
 
 /** A CPU where there is something to boot. */

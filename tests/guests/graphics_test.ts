@@ -8,7 +8,7 @@ import { findFirmware } from "../../machine/firmware/mod.ts";
 import { haveSeaBios } from "./boot_sector.ts";
 import { boot, type BootedMachine, bootSector, PATIENCE_MS } from "./booted.ts";
 
-const hasVgaBios = await findFirmware("vgabios-stdvga.bin") !== undefined;
+const hasVgaBios = findFirmware("vgabios-stdvga.bin") !== undefined;
 const FIRMWARE = [
   { name: "SeaBIOS", options: {}, ignore: !haveSeaBios() || !hasVgaBios },
   { name: "built-in firmware", options: { bios: "built-in" }, ignore: false },

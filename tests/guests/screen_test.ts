@@ -9,7 +9,7 @@ import { Vm } from "../../mod.ts";
 import { haveProgram } from "../support/programs.ts";
 
 const QEMU = "qemu-system-x86_64";
-const hasFirmware = await findFirmware("vgabios-stdvga.bin") !== undefined;
+const hasFirmware = findFirmware("vgabios-stdvga.bin") !== undefined;
 /** QEMU's screen is looked at so often: its cursor blinks, and it may be slow. */
 const LOOKS = 100;
 

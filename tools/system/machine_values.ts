@@ -74,21 +74,20 @@ export function readSmp(text: string, settings: Settings): void {
   if ((numbers.get("clusters") ?? 1) > 1) {
     throw new CommandLineError("clusters not supported by this machine's CPU topology");
   }
-  settings.cpus = completeTopology(numbers).cpus;
+  settings.cpus = cpusOf(numbers);
 }
 
 /**
- * Fills in what of a topology was not said: cores first, then sockets, then threads, so that all together are `maxcpus`.
+ * How many CPUs a topology begins with. What was not said is filled in, cores first, then sockets, then threads, so that
+ * all together are `maxcpus`.
+ *
  * @throws CommandLineError where they are not, as QEMU 7.2 has it
  */
-function completeTopology(said: ReadonlyMap<string, number>): { readonly cpus: number } {
-  let [sockets, cores, threads] = ["sockets", "cores", "threads"].map((name) => said.get(name) || 0) as [
-    number,
-    number,
-    number,
-  ];
-  const dies = said.get("dies") || 1;
-  let maximum = said.get("maxcpus") || said.get("cpus") || 0;
+function cpusOf(said: ReadonlyMap<string, number>): number {
+  const number = (name: string) => said.get(name) || 0;
+  let [sockets, cores, threads] = [number("sockets"), number("cores"), number("threads")];
+  const dies = number("dies") || 1;
+  let maximum = number("maxcpus") || number("cpus");
   if (maximum === 0) [sockets, cores, threads] = [sockets || 1, cores || 1, threads || 1];
   else if (cores === 0) {
     [sockets, threads] = [sockets || 1, threads || 1];
@@ -100,7 +99,7 @@ function completeTopology(said: ReadonlyMap<string, number>): { readonly cpus: n
   threads ||= Math.floor(maximum / (sockets * dies * cores));
   const total = sockets * dies * cores * threads;
   maximum ||= total;
-  const cpus = said.get("cpus") || maximum;
+  const cpus = number("cpus") || maximum;
   const hierarchy = `sockets (${sockets}) * dies (${dies}) * cores (${cores}) * threads (${threads})`;
   if (total !== maximum) {
     throw new CommandLineError(
@@ -118,7 +117,7 @@ function completeTopology(said: ReadonlyMap<string, number>): { readonly cpus: n
       `Invalid SMP CPUs ${maximum}. The max CPUs supported by machine '${MACHINE}' is ${MAX_CPUS}`,
     );
   }
-  return { cpus };
+  return cpus;
 }
 
 /** `-boot`. */

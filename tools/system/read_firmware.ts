@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { QemuOpts } from "../../base/keyval.ts";
 import { hostReason } from "../../base/errno.ts";
 import { FileTooLargeError, readFileSync } from "../../base/read_file.ts";
@@ -98,7 +99,7 @@ function characters(text: string | undefined, otherwise: Uint8Array): Uint8Array
 }
 
 function readFiles(names: readonly string[]): Uint8Array {
-  const parts = names.map((name) => {
+  return concatBytes(names.map((name) => {
     try {
       return readFileSync(name, MAX_TABLE_FILE_BYTES);
     } catch (error) {
@@ -107,14 +108,7 @@ function readFiles(names: readonly string[]): Uint8Array {
         : "open";
       throw new CommandLineError(`can't ${attempted} file ${name}: ${hostReason(error)}`);
     }
-  });
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  }));
 }
 
 /** `-fw_cfg`: a file of the user's for the guest. */

@@ -12,10 +12,10 @@
  *
  * @module
  */
+import { NS_PER_MS } from "../../../base/units.ts";
 import { BlockError } from "../../../block/mod.ts";
 import type { LinuxImage } from "../linux.ts";
-import { PLACE_NAMES } from "./boot_menu.ts";
-import type { BootOrder } from "./boot_order.ts";
+import { type BootOrder, PLACE_NAMES } from "./boot_order.ts";
 import type { FirmwareCall } from "./call.ts";
 import type { DiskService } from "./disk.ts";
 import { CD_BLOCK_BYTES, emulatedNumber, emulatedShape } from "./emulation.ts";
@@ -35,7 +35,6 @@ const VIRTUAL_SECTOR = 512;
 /** The most that is loaded: up to the video memory. */
 const MAX_LOADED_BYTES = 0x90000;
 
-const NS_PER_MS = 1_000_000;
 /** Stands for no attempt that is left. */
 const NO_ATTEMPT = 0xff;
 /** The keyboard controller's line that resets the machine. */

@@ -8,14 +8,14 @@
  * @module
  */
 import { formatSize } from "../../../base/sizes.ts";
-import type { BootOrder, BootPlace } from "./boot_order.ts";
+import { NS_PER_MS } from "../../../base/units.ts";
+import { type BootOrder, type BootPlace, PLACE_NAMES } from "./boot_order.ts";
 import type { FirmwareCall } from "./call.ts";
 import type { KeyboardService } from "./keyboard.ts";
 import { BDA, type FirmwareSite } from "./site.ts";
 import type { VideoService } from "./video.ts";
 
 const DEFAULT_WAIT_MS = 2500;
-const NS_PER_MS = 1_000_000;
 /** What is pressed for each place. */
 const CHOICES = "123456789abcdefghijklmnopqrstuvwxyz";
 /** Keys looked at in one go: more than the buffer holds, however its pointers stand. */
@@ -26,15 +26,6 @@ const LINE_STATUS = 5;
 const DATA_READY = 0x01;
 /** What a call remembers: until when it waits, in nanoseconds, or that the list is shown. */
 const SHOWN = -1;
-
-/** How drives are called. */
-export const PLACE_NAMES: Readonly<Record<BootPlace["kind"], string>> = {
-  kernel: "the kernel",
-  rom: "option ROM",
-  floppy: "Floppy",
-  disk: "Hard Disk",
-  cd: "DVD/CD",
-};
 
 /** The menu. */
 export class BootMenu {

@@ -23,6 +23,15 @@ export type BootPlace =
   | { readonly kind: "rom"; readonly rom: BootRom }
   | { readonly kind: Kind; readonly disk: FirmwareDisk; readonly number: number };
 
+/** How they are called. */
+export const PLACE_NAMES: Readonly<Record<BootPlace["kind"], string>> = {
+  kernel: "the kernel",
+  rom: "option ROM",
+  floppy: "Floppy",
+  disk: "Hard Disk",
+  cd: "DVD/CD",
+};
+
 /** The order, worked out anew at each call from what there is then. */
 export class BootOrder {
   readonly #site: FirmwareSite;

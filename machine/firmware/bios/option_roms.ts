@@ -1,9 +1,9 @@
 /**
  * Option ROMs (`-option-rom`): put into memory from C8000h on, started one by one, and what they offer to boot from.
  *
- * The ROM's code asks for the next call until there is none: each ROM's start (offset 3), then the connection vectors
- * (BCV) of those that have one and no bootstrap entry (BEV): such an entry is a place of the boot order. A ROM may shrink itself, or go
- * (length 0). What it does is guest code: it may hang the guest, nothing else.
+ * The firmware's code asks for the next call until there is none: each ROM's start (offset 3), then the connection vectors
+ * (BCV) of those that have one and no bootstrap entry (BEV): such an entry is a place of the boot order. A ROM may shrink
+ * itself, or go (length 0). What it does is guest code: it may hang the guest, nothing else.
  *
  * Left out: ROMs of PCI devices (`romfile=`), run-time installation, DDIM.
  *
