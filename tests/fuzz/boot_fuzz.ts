@@ -8,8 +8,7 @@
  * @module
  */
 import { IoVector } from "../../base/io_vector.ts";
-import { SeededRandom } from "../../base/random.ts";
-import { nextTurn } from "../../base/turn.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { MiB } from "../../base/units.ts";
 import { BlockBackend, BlockGraph } from "../../block/mod.ts";
 import { MemoryRegion } from "../../devices/bus/mod.ts";
@@ -17,33 +16,24 @@ import { type TestMachine, testMachine } from "../../devices/bus/testing.ts";
 import { Vga } from "../../devices/vga/mod.ts";
 import { MachineError } from "../../machine/mod.ts";
 import { BuiltInBios } from "../../machine/firmware/bios/bios.ts";
-import { FRAME_ADDRESS, FRAME_BYTES } from "../../machine/firmware/bios/call.ts";
-import { CALL_PORT, OWN_SERVICE } from "../../machine/firmware/bios/rom.ts";
+import { FRAME_BYTES } from "../../machine/firmware/bios/call.ts";
+import { OWN_SERVICE } from "../../machine/firmware/bios/rom.ts";
+import { callFirmware, FRAME_AT } from "../../machine/firmware/bios/testing.ts";
 import { layOutLinux, type LinuxImage } from "../../machine/firmware/linux.ts";
 import { unpackKernel } from "../../machine/firmware/linux_unpack.ts";
 import { buildIso } from "../../machine/media/mod.ts";
+import { pick } from "../support/pick.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 
 /** How it is run. */
-export interface BootFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface BootFuzz extends Seeds {
   /** Breaks the machine on purpose. */
   readonly plant?: (machine: TestMachine) => void;
-}
-
-/** What went wrong, and how to see it again. */
-export interface BootFinding {
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const RAM_BYTES = 4 * MiB;
 const GUARD_BYTES = MiB;
 const CALLS = 40;
-const MAX_LOOKS = 20_000;
-const AT = { dx: 24, cx: 28, ax: 32, number: 36 };
 const FUNCTIONS = [0x00, 0x02, 0x02, 0x03, 0x04, 0x08, 0x15, 0x41, 0x42, 0x43, 0x44, 0x47, 0x48, 0x4a, 0x4b, 0x4d];
 const UNITS = [0, 1, 0x80, 0x81, 0xe0, 0xef];
 /** Where a CD's descriptors lie, in bytes. */
@@ -60,19 +50,9 @@ const KERNEL_FIELDS: readonly Field[] = [
 ];
 const NUMBERS = [0, 1, 4, 0x20, 0x0fff, 0x1000, 0x7c0, 0xffff, 0x10_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
 
-/** Runs with seeds from `seed` on; it stops at the first three findings. */
-export async function fuzzBoots({ runs, seed: first = 1, plant }: BootFuzz): Promise<BootFinding[]> {
-  const findings: BootFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
-    const told: string[] = [];
-    try {
-      const problem = await run(new SeededRandom(seed), told, plant);
-      if (problem !== undefined) findings.push({ seed, damage: told.join("; "), problem });
-    } catch (error) {
-      findings.push({ seed, damage: told.join("; "), problem: `${(error as Error)?.stack ?? error}` });
-    }
-  }
-  return findings;
+/** Runs with seeds from `seed` on. */
+export function fuzzBoots({ plant, ...seeds }: BootFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, ({ random, told }) => run(random, told, plant));
 }
 
 async function run(
@@ -121,51 +101,31 @@ async function run(
     files: () => undefined,
   });
   await bios.realize(machine.isa);
-  await call(machine, frameFor(OWN_SERVICE.powerOn));
-  await call(machine, frameFor(0x19));
+  await callFirmware(machine, frameFor(OWN_SERVICE.powerOn));
+  await callFirmware(machine, frameFor(0x19));
   for (let i = 0; i < CALLS; i++) {
     const frame = new Uint8Array(FRAME_BYTES);
     random.fill(frame);
-    new DataView(frame.buffer).setUint16(AT.number, 0x13, true);
-    frame[AT.ax + 1] = pick(random, FUNCTIONS);
-    frame[AT.dx] = pick(random, UNITS);
-    if (random.below(4) === 0) frame[AT.ax] = random.below(4);
-    if (random.below(2) === 0) frame[AT.cx] = 1 + random.below(40);
-    await call(machine, frame);
+    new DataView(frame.buffer).setUint16(FRAME_AT.number, 0x13, true);
+    frame[FRAME_AT.ax + 1] = pick(random, FUNCTIONS);
+    frame[FRAME_AT.dx] = pick(random, UNITS);
+    if (random.below(4) === 0) frame[FRAME_AT.ax] = random.below(4);
+    if (random.below(2) === 0) frame[FRAME_AT.cx] = 1 + random.below(40);
+    await callFirmware(machine, frame);
     // What boots next may be emulated by what is read then.
-    if (random.below(20) === 0) await call(machine, frameFor(pick(random, [0x18, 0x19])));
+    if (random.below(20) === 0) await callFirmware(machine, frameFor(pick(random, [0x18, 0x19])));
   }
   await bios.reset();
-  await call(machine, frameFor(OWN_SERVICE.powerOn));
-  const size = await call(machine, frameFor(0x12));
-  const kib = size === "sleeps" ? undefined : new DataView(size.buffer).getUint16(AT.ax, true);
+  await callFirmware(machine, frameFor(OWN_SERVICE.powerOn));
+  const size = await callFirmware(machine, frameFor(0x12));
+  const kib = size === "sleeps" ? undefined : new DataView(size.buffer).getUint16(FRAME_AT.ax, true);
   return touched ?? (kib === 639 ? undefined : `int 12h gives ${kib} after a reset`);
 }
 
 function frameFor(interrupt: number): Uint8Array {
   const frame = new Uint8Array(FRAME_BYTES);
-  new DataView(frame.buffer).setUint16(AT.number, interrupt, true);
+  new DataView(frame.buffer).setUint16(FRAME_AT.number, interrupt, true);
   return frame;
-}
-
-/** Calls as the ROM does; how it ended. */
-async function call(machine: TestMachine, frame: Uint8Array): Promise<Uint8Array | "sleeps"> {
-  machine.memory.write(FRAME_ADDRESS, frame);
-  machine.out(CALL_PORT, 0);
-  const asked = machine.in(CALL_PORT);
-  for (let looks = 0; looks < MAX_LOOKS; looks++) {
-    machine.out(CALL_PORT + 1, asked);
-    const answer = machine.in(CALL_PORT + 1);
-    if (answer === 2) return "sleeps";
-    if (answer === 0) {
-      const after = new Uint8Array(FRAME_BYTES);
-      machine.memory.read(FRAME_ADDRESS, after);
-      return after;
-    }
-    machine.clock.advance(1e9);
-    await nextTurn();
-  }
-  throw new Error(`a call never ended: ${frame.toHex()}`);
 }
 
 /** A CD that boots, but for some bytes of what leads there, and perhaps its end. */
@@ -259,8 +219,4 @@ function put(view: DataView, at: number, bytes: 1 | 2 | 4, value: number): void 
   if (bytes === 1) view.setUint8(at, value & 0xff);
   else if (bytes === 2) view.setUint16(at, value & 0xffff, true);
   else view.setUint32(at, value >>> 0, true);
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

@@ -6,56 +6,41 @@
  *
  * @module
  */
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { JsonStream } from "../../base/json/mod.ts";
 import type { Line } from "../../machine/chardev/dial.ts";
 import { TelnetInput } from "../../machine/chardev/telnet.ts";
 import { acceptWebsocket } from "../../machine/chardev/websocket.ts";
+import { pick } from "../support/pick.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 
 /** How it is run. */
-export interface ChannelFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface ChannelFuzz extends Seeds {
   /** What answers a handshake, instead of moa's own. */
   readonly accept?: typeof acceptWebsocket;
-}
-
-/** What went wrong, and how to see it again. */
-export interface ChannelFinding {
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const HANDSHAKE = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 /** First bytes of frames: data, continuations, pings, closes, reserved bits. */
 const FRAMES = [0x82, 0x02, 0x80, 0x00, 0x89, 0x88, 0x81, 0xf2, 0x0a];
-const JSON_BYTES = new TextEncoder().encode('{{}}[]"",::\\u01e+-.tfn \n\'%');
+const JSON_BYTES = [...new TextEncoder().encode('{{}}[]"",::\\u01e+-.tfn \n\'%')];
 const MAX_READS = 100;
 
 class Broken extends Error {}
 
-/** Runs with seeds from `seed` on; it stops at the first three findings. */
-export async function fuzzChannels({ runs, seed: first = 1, accept }: ChannelFuzz): Promise<ChannelFinding[]> {
-  const findings: ChannelFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
-    const random = new SeededRandom(seed);
-    let damage = "telnet";
-    try {
-      const telnet = new TelnetInput(() => {});
-      for (let n = random.below(6); n > 0; n--) telnet.filter(bytes(random, () => 240 + random.below(16)));
-      damage = "JSON";
-      const stream = new JsonStream(() => {});
-      for (let n = random.below(6); n > 0; n--) stream.push(bytes(random, () => pick(random, [...JSON_BYTES])));
-      damage = "websocket";
-      await websocket(random, accept ?? acceptWebsocket);
-    } catch (error) {
-      findings.push({ seed, damage, problem: `${(error as Error)?.stack ?? error}` });
-    }
-  }
-  return findings;
+/** Runs with seeds from `seed` on. */
+export function fuzzChannels({ accept = acceptWebsocket, ...seeds }: ChannelFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, async ({ random, told }) => {
+    told.push("telnet");
+    const telnet = new TelnetInput(() => {});
+    for (let n = random.below(6); n > 0; n--) telnet.filter(bytes(random, () => 240 + random.below(16)));
+    told.push("JSON");
+    const stream = new JsonStream(() => {});
+    for (let n = random.below(6); n > 0; n--) stream.push(bytes(random, () => pick(random, JSON_BYTES)));
+    told.push("websocket");
+    await websocket(random, accept);
+  });
 }
 
 async function websocket(random: SeededRandom, accept: typeof acceptWebsocket): Promise<void> {
@@ -102,8 +87,4 @@ function frame(random: SeededRandom): Uint8Array {
 /** Half of them what matters, half anything. */
 function bytes(random: SeededRandom, special: () => number): Uint8Array {
   return Uint8Array.from({ length: random.below(50) }, () => random.below(2) === 0 ? special() : random.below(256));
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

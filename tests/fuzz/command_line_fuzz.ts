@@ -7,26 +7,18 @@
  *
  * @module
  */
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { readArguments } from "../../tools/system/arguments.ts";
 import { OPTIONS } from "../../tools/system/option_table.ts";
 import { readSettings } from "../../tools/system/read_settings.ts";
 import { defaultSettings } from "../../tools/system/settings.ts";
+import { pick } from "../support/pick.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 
 /** How it is run. */
-export interface CommandLineFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface CommandLineFuzz extends Seeds {
   /** Reads a command line, instead of moa's own reader. */
   readonly read?: (args: readonly string[]) => void;
-}
-
-/** What went wrong, and how to see it again. */
-export interface CommandLineFinding {
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const NAMES = [...OPTIONS.keys()].filter((name) => name !== "readconfig");
@@ -59,21 +51,23 @@ const VALUES = [
 /** What JavaScript throws by itself: nobody meant it to be read. */
 const BUGS = ["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError", "AssertionFailure"];
 
-/** Runs with seeds from `seed` on; it stops at the first three findings. */
-export function fuzzCommandLines({ runs, seed: first = 1, read }: CommandLineFuzz): CommandLineFinding[] {
-  const findings: CommandLineFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
-    const args = commandLine(new SeededRandom(seed));
+/** Runs with seeds from `seed` on. */
+export function fuzzCommandLines({ read = readAll, ...seeds }: CommandLineFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, ({ random, told }) => {
+    const args = commandLine(random);
+    told.push(JSON.stringify(args));
     try {
-      if (read !== undefined) read(args);
-      else readSettings(readArguments(args), defaultSettings());
+      read(args);
     } catch (error) {
-      const { name, message, stack } = error as Error;
-      if (!BUGS.includes(name) && message.trim() !== "") continue;
-      findings.push({ seed, damage: JSON.stringify(args), problem: stack ?? `${name}: ${message}` });
+      const { name, message } = error as Error;
+      if (BUGS.includes(name) || message.trim() === "") throw error;
     }
-  }
-  return findings;
+    return Promise.resolve();
+  });
+}
+
+function readAll(args: readonly string[]): void {
+  readSettings(readArguments(args), defaultSettings());
 }
 
 function commandLine(random: SeededRandom): string[] {
@@ -91,8 +85,4 @@ function value(random: SeededRandom): string {
     () => random.below(4) === 0 ? pick(random, VALUES) : `${pick(random, KEYS)}=${pick(random, VALUES)}`,
   );
   return (random.below(3) === 0 ? [pick(random, VALUES), ...parts] : parts).join(",");
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

@@ -7,25 +7,16 @@
  *
  * @module
  */
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import type { DeviceTypes } from "../../devices/bus/mod.ts";
 import { type TestPc, testPc } from "../../machine/testing.ts";
+import { pick } from "../support/pick.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 
 /** How it is run. */
-export interface DeviceFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface DeviceFuzz extends Seeds {
   /** Device types to try instead: those that are broken on purpose. */
   readonly types?: DeviceTypes;
-}
-
-/** What went wrong, and how to see it again. */
-export interface DeviceFinding {
-  readonly seed: number;
-  /** What was tried last. */
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const STEPS = 8;
@@ -41,21 +32,12 @@ const VIDEO_MEMORY = "vgamem_mb";
 /** What JavaScript throws by itself: nobody meant it to be read. */
 const BUGS = ["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError", "AssertionFailure"];
 
-/** Runs with seeds from `seed` on; it stops at the first three findings. */
-export async function fuzzDevices({ runs, seed: first = 1, types }: DeviceFuzz): Promise<DeviceFinding[]> {
-  const findings: DeviceFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
-    const told = { last: "" };
-    try {
-      await run(new SeededRandom(seed), types, told);
-    } catch (error) {
-      findings.push({ seed, damage: told.last, problem: `${(error as Error)?.stack ?? error}` });
-    }
-  }
-  return findings;
+/** Runs with seeds from `seed` on. */
+export function fuzzDevices({ types, ...seeds }: DeviceFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, ({ random, told }) => run(random, types, told));
 }
 
-async function run(random: SeededRandom, types: DeviceTypes | undefined, told: { last: string }): Promise<void> {
+async function run(random: SeededRandom, types: DeviceTypes | undefined, told: string[]): Promise<void> {
   await using pc = await testPc({ ramBytes: 1 << 20, ...(types === undefined ? {} : { types }) });
   const { machine } = pc;
   for (const name of ["d0", "d1", "d2"]) {
@@ -74,17 +56,18 @@ async function run(random: SeededRandom, types: DeviceTypes | undefined, told: {
       throw new Error("refused, and yet there is one more device");
     }
     if (random.below(4) === 0) {
-      told.last = `unplug ${pick(random, machine.devices).path}`;
-      await attempt(() => machine.unplugDevice(told.last.slice("unplug ".length)));
+      const { path } = pick(random, machine.devices);
+      told.push(`unplug ${path}`);
+      await attempt(() => machine.unplugDevice(path));
     }
     if (random.below(3) === 0) access(pc, random);
   }
-  told.last = "save";
+  told.push("save");
   for (const device of machine.devices) {
     const problem = device.refusal(device.save());
     if (problem !== undefined) throw new Error(`its own state is refused: ${problem}`);
   }
-  told.last = "reset";
+  told.push("reset");
   await machine.reset();
 }
 
@@ -99,7 +82,7 @@ async function attempt(work: () => Promise<unknown>): Promise<"done" | "refused"
   }
 }
 
-function add({ machine }: TestPc, random: SeededRandom, isRunning: boolean, told: { last: string }): Promise<unknown> {
+function add({ machine }: TestPc, random: SeededRandom, isRunning: boolean, told: string[]): Promise<unknown> {
   const { name: driver, properties: known } = pick(random, machine.types.list().filter((type) => type.userCreatable));
   // Hundreds of MiB of video memory take their time.
   const names = Object.keys(known).filter((name) => name !== VIDEO_MEMORY);
@@ -109,7 +92,7 @@ function add({ machine }: TestPc, random: SeededRandom, isRunning: boolean, told
   ]);
   if (names.includes("drive") && random.below(4) > 0) properties.push(["drive", pick(random, ["d0", "d1", "d2"])]);
   if (VIDEO_MEMORY in known) properties.push([VIDEO_MEMORY, pick(random, ["1", "x"])]);
-  told.last = `${driver}: ${properties.map((pair) => pair.join("=")).join(",")}`;
+  told.push(`${driver}: ${properties.map((pair) => pair.join("=")).join(",")}`);
   const bus = random.below(6) === 0 ? pick(random, BUSES) : undefined;
   const id = random.below(2) === 0 ? `i${random.below(4)}` : undefined;
   return machine.addDevice({ driver, id, bus, properties, hotplug: isRunning && random.below(2) === 0 });
@@ -125,8 +108,4 @@ function access({ machine, qtest }: TestPc, random: SeededRandom): void {
     if (random.below(2) === 0) qtest.out(port, random.uint32() % 2 ** (8 * width), width);
     else qtest.in(port, width);
   }
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

@@ -10,31 +10,25 @@ import { fuzzCommandLines } from "./command_line_fuzz.ts";
 import { fuzzDevices } from "./device_fuzz.ts";
 import { fuzzMonitors } from "./monitor_fuzz.ts";
 import { fuzzQcow2 } from "./qcow2_fuzz.ts";
+import type { Finding, Seeds } from "./seeds.ts";
 import { fuzzStates } from "./state_fuzz.ts";
 import { TARGETS } from "./targets.ts";
 import { fuzzVirtio } from "./virtio_fuzz.ts";
 
-/** What a run found: where to find it again, what was done, and what came of it. */
-interface Finding {
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
-}
-
 /** Runs so many seeds from `seed` on. */
-type Fuzzer = (how: { readonly seed: number; readonly runs: number }) => Promise<readonly Finding[]>;
+type Fuzzer = (seeds: Seeds) => Promise<readonly Finding[]>;
 
 const FUZZERS: Readonly<Record<string, Fuzzer>> = {
   ...Object.fromEntries(
-    TARGETS.map((target): [string, Fuzzer] => [target.name, (how) => fuzzQcow2({ target, ...how })]),
+    TARGETS.map((target): [string, Fuzzer] => [target.name, (seeds) => fuzzQcow2({ target, ...seeds })]),
   ),
-  virtio: async (how) => (await fuzzVirtio(how)).map(({ properties, ...rest }) => ({ damage: properties, ...rest })),
+  virtio: fuzzVirtio,
   state: fuzzStates,
   monitor: fuzzMonitors,
   boot: fuzzBoots,
   device: fuzzDevices,
   channel: fuzzChannels,
-  "command-line": (how) => Promise.resolve(fuzzCommandLines(how)),
+  "command-line": fuzzCommandLines,
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -44,11 +38,11 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`no target ${wanted}: ${Object.keys(FUZZERS).join(", ")}`);
     return 2;
   }
-  const how = { seed: Number(option("seed") ?? 1), runs: Number(option("runs") ?? 1000) };
+  const seeds = { seed: Number(option("seed") ?? 1), runs: Number(option("runs") ?? 1000) };
   let problems = 0;
   for (const [name, fuzz] of Object.entries(FUZZERS)) {
     if (wanted !== undefined && name !== wanted) continue;
-    for (const { seed, damage, problem } of await fuzz(how)) {
+    for (const { seed, damage, problem } of await fuzz(seeds)) {
       console.log(`${name} seed ${seed}: ${damage}\n  ${problem}`);
       problems++;
     }

@@ -10,28 +10,19 @@
  * @module
  */
 import { ManualClock } from "../../base/clocks.ts";
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { allCommands } from "../../monitor/mod.ts";
 import { testVm } from "../../monitor/testing.ts";
 import type { Vm } from "../../monitor/vm.ts";
+import { pick } from "../support/pick.ts";
 import { TempFolder } from "../support/temp.ts";
 import { type Schema, SchemaValues } from "./schema_values.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 
 /** How it is run. */
-export interface MonitorFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface MonitorFuzz extends Seeds {
   /** Breaks the machine on purpose. */
   readonly plant?: (vm: Vm) => void;
-}
-
-/** What went wrong, and how to see it again. */
-export interface MonitorFinding {
-  readonly seed: number;
-  /** What was said last. */
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const STEPS = 30;
@@ -61,30 +52,28 @@ const OTHERS = [
 ];
 const NAMES = [...SOUND, ...SOUND, ...SOUND, ...SOUND, ...OTHERS];
 
-/** Runs with seeds from `seed` on; it stops at the first three findings. */
-export async function fuzzMonitors({ runs, seed: first = 1, plant }: MonitorFuzz): Promise<MonitorFinding[]> {
-  const findings: MonitorFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
+/** Runs with seeds from `seed` on. */
+export function fuzzMonitors({ plant, ...seeds }: MonitorFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, async ({ random, told }) => {
     await using folder = await TempFolder.make();
     const before = Deno.cwd();
     // Names of files lead nowhere else.
     Deno.chdir(folder.path);
-    const talk = new Talk(new SeededRandom(seed));
+    const talk = new Talk(random);
     try {
       await talk.run(plant);
-    } catch (error) {
-      findings.push({ seed, damage: talk.said, problem: `${(error as Error)?.stack ?? error}` });
     } finally {
+      told.push(talk.said);
       Deno.chdir(before);
     }
-  }
-  return findings;
+  });
 }
 
 class Talk {
   readonly #random: SeededRandom;
   readonly #clock = new ManualClock();
   #answers: string[] = [];
+  /** What was said last. */
   said = "";
 
   constructor(random: SeededRandom) {
@@ -162,8 +151,4 @@ async function soon<T>(work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

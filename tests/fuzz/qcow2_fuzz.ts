@@ -25,25 +25,15 @@ import {
 import { ObjectRegistry } from "../../block/objects/mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { damage } from "./qcow2_mutations.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
 import type { Target } from "./targets.ts";
 
 /** What is fuzzed, and how far. */
-export interface FuzzOptions {
-  readonly runs: number;
+export interface FuzzOptions extends Seeds {
   /** What kind of images, damaged where. */
   readonly target: Target;
-  /** The first seed; 1 where absent. */
-  readonly seed?: number;
   /** The drivers to try: a test of the fuzzer itself gives it a broken one. */
   readonly drivers?: DriverTable;
-}
-
-/** Something that must not happen. */
-export interface Finding {
-  readonly target: string;
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const DISK_BYTES = 256 * KiB;
@@ -238,7 +228,7 @@ function optionsFor(values: CreateValues): OptionTree {
   return values["encrypt.format"] === undefined ? {} : { encrypt: { format: "luks", "key-secret": "sec0" } };
 }
 
-/** Runs the fuzzer; `[]` where all is well. It stops at the first three findings. */
+/** Runs with seeds from `seed` on. */
 export async function fuzzQcow2(options: FuzzOptions): Promise<Finding[]> {
   const drivers = options.drivers ?? builtinDrivers;
   await using folder = await TempFolder.make();
@@ -251,22 +241,20 @@ export async function fuzzQcow2(options: FuzzOptions): Promise<Finding[]> {
     await makeTemplate(name, values);
     templates.push({ sound: await Deno.readFile(name), how: optionsFor(values) });
   }
-  const findings: Finding[] = [];
-  const first = options.seed ?? 1;
-  for (let seed = first; seed < first + options.runs && findings.length < 3; seed++) {
-    const random = new SeededRandom(seed);
+  return await trySeeds(options, async ({ seed, random, told }) => {
     const { sound, how } = templates[seed % templates.length]!;
     const { bytes, what } = damage(random, sound, target.regions);
+    told.push(what);
     await Deno.writeFile(path, bytes);
-    const found = (problem: string) => findings.push({ target: target.name, seed, damage: what, problem });
     try {
       await exercise(path, random, drivers, how);
-      const { rss } = Deno.memoryUsage();
-      if (rss > MAX_MEMORY_BYTES) found(`takes ${Math.round(rss / MiB)} MiB of memory`);
     } catch (error) {
-      found(error instanceof Problem ? error.message : `${(error as Error)?.stack ?? error}`);
+      if (!(error instanceof Problem)) throw error;
+      return error.message;
+    } finally {
+      await Deno.remove(path);
     }
-    await Deno.remove(path);
-  }
-  return findings;
+    const { rss } = Deno.memoryUsage();
+    return rss > MAX_MEMORY_BYTES ? `takes ${Math.round(rss / MiB)} MiB of memory` : undefined;
+  });
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Random } from "../../base/random.ts";
+import { pick } from "../support/pick.ts";
 
 /** A structure of an image. */
 export interface Region {
@@ -75,10 +76,6 @@ function compressedClusters(view: DataView, l1: number, clusterSize: number): nu
     }
   }
   return found;
-}
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[random.below(from.length)]!;
 }
 
 /** Numbers that are on an edge of something, or that point at a structure. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { concatBytes } from "../../base/bytes.ts";
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { IoVector } from "../../base/io_vector.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { MiB } from "../../base/units.ts";
@@ -21,43 +21,24 @@ import { checkMachineState, takeUpState } from "../../machine/snapshot/reader.ts
 import { decodeState, encodeState } from "../../machine/snapshot/state_text.ts";
 import { writeMachineState } from "../../machine/snapshot/writer.ts";
 import { type TestPc, testPc } from "../../machine/testing.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
+import { patienceOf } from "./turns.ts";
 import { damageValue } from "./value_mutations.ts";
 
 /** How it is run. */
-export interface StateFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface StateFuzz extends Seeds {
   /** Device types to try instead: those that are broken on purpose. */
   readonly types?: DeviceTypes;
-}
-
-/** What went wrong, and how to see it again. */
-export interface StateFinding {
-  readonly seed: number;
-  readonly damage: string;
-  readonly problem: string;
 }
 
 const RAM_BYTES = 2 * MiB;
 const DISK_BYTES = MiB;
 const AREA = { address: 0x10_0000, sizeBytes: 0x8_0000 };
 const ACCESSES = 300;
-const MAX_TURNS = 2000;
 
-/** Runs with seeds from `seed` on; an empty list is as it should be. */
-export async function fuzzStates({ runs, seed: first = 1, types }: StateFuzz): Promise<StateFinding[]> {
-  const findings: StateFinding[] = [];
-  for (let seed = first; seed < first + runs && findings.length < 3; seed++) {
-    const told: string[] = [];
-    try {
-      const problem = await run(new SeededRandom(seed), types, told);
-      if (problem !== undefined) findings.push({ seed, damage: told.join("; "), problem });
-    } catch (error) {
-      findings.push({ seed, damage: told.join("; "), problem: `${(error as Error)?.stack ?? error}` });
-    }
-  }
-  return findings;
+/** Runs with seeds from `seed` on. */
+export function fuzzStates({ types, ...seeds }: StateFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, ({ random, told }) => run(random, types, told));
 }
 
 /** A pc with one of everything that has a state. */
@@ -236,15 +217,7 @@ function rebuild(random: SeededRandom, sound: Uint8Array, told: string[]): Uint8
 /** What drivers that keep the rules find. */
 async function soundAfterReset(machine: Machine): Promise<string | undefined> {
   const bus = guestBus(machine);
-  const waiting = new AbortController();
-  const { signal } = waiting;
-  const pause = bus.pause.bind(bus);
-  let turns = 0;
-  // Turns, not seconds: disks in memory are done in a few, however busy the host is.
-  bus.pause = () => {
-    if (++turns > MAX_TURNS) waiting.abort(new Error("a request after the reset does not end"));
-    return pause();
-  };
+  const signal = patienceOf(bus);
   const bytes = Uint8Array.from({ length: 1024 }, (_, i) => i * 5 & 0xff);
   const ide = await IdeGuest.detect(bus, { area: AREA, signal });
   await ide.disk(0, 0).writeDma(9, bytes, { signal });

@@ -4,6 +4,7 @@
  * @module
  */
 import type { SeededRandom } from "../../base/random.ts";
+import { pick } from "../support/pick.ts";
 
 type Holder = Record<string, unknown> | unknown[];
 
@@ -85,8 +86,4 @@ function otherObject(random: SeededRandom, value: object): unknown {
 function show(value: unknown): string {
   const text = typeof value === "bigint" ? `${value}n` : typeof value === "number" ? `${value}` : JSON.stringify(value);
   return text === undefined ? "undefined" : text.length > 40 ? `${text.slice(0, 40)}...` : text;
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

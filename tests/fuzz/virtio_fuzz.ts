@@ -7,27 +7,20 @@
  *
  * @module
  */
-import { SeededRandom } from "../../base/random.ts";
+import type { SeededRandom } from "../../base/random.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { type DeviceTypes, MemoryRegion } from "../../devices/bus/mod.ts";
 import { guestBus, type Machine } from "../../machine/mod.ts";
 import { assignPci, type GuestBar, type GuestBus, scanPci, VirtioBlkGuest } from "../../machine/guest/mod.ts";
 import { testPc } from "../../machine/testing.ts";
+import { pick } from "../support/pick.ts";
+import { type Finding, type Seeds, trySeeds } from "./seeds.ts";
+import { patienceOf } from "./turns.ts";
 
 /** How it is run. */
-export interface VirtioFuzz {
-  readonly runs: number;
-  /** The first run's; the others count on. */
-  readonly seed?: number;
+export interface VirtioFuzz extends Seeds {
   /** Device types to try instead: those that are broken on purpose. */
   readonly types?: DeviceTypes;
-}
-
-/** What went wrong, and how to see it again. */
-export interface VirtioFinding {
-  readonly seed: number;
-  readonly properties: string;
-  readonly problem: string;
 }
 
 const RAM_BYTES = 16 << 20;
@@ -38,7 +31,6 @@ const RINGS_BYTES = 0x8000;
 const AREA = { address: 0x40_0000, sizeBytes: 0x10_0000 };
 const STEPS = 160;
 const BLK_BITS = 15;
-const MAX_TURNS = 2000;
 
 const CHOICES: readonly (readonly string[])[] = [
   ["", "disable-modern=on", "disable-legacy=on"],
@@ -53,20 +45,13 @@ const CHOICES: readonly (readonly string[])[] = [
   ["", "logical_block_size=4096,physical_block_size=4096"],
 ];
 
-/** Runs with seeds from `seed` on; an empty list is as it should be. */
-export async function fuzzVirtio({ runs, seed = 1, types }: VirtioFuzz): Promise<VirtioFinding[]> {
-  const findings: VirtioFinding[] = [];
-  for (let i = 0; i < runs; i++) {
-    const random = new SeededRandom(seed + i);
+/** Runs with seeds from `seed` on. */
+export function fuzzVirtio({ types, ...seeds }: VirtioFuzz): Promise<Finding[]> {
+  return trySeeds(seeds, ({ random, told }) => {
     const properties = CHOICES.map((row) => pick(random, row)).filter((text) => text !== "").join(",");
-    try {
-      const problem = await run(random, properties, types);
-      if (problem !== undefined) findings.push({ seed: seed + i, properties, problem });
-    } catch (error) {
-      findings.push({ seed: seed + i, properties, problem: String(error) });
-    }
-  }
-  return findings;
+    told.push(properties);
+    return run(random, properties, types);
+  });
 }
 
 async function run(
@@ -104,15 +89,7 @@ async function run(
 async function soundAfterReset(bus: GuestBus): Promise<string | undefined> {
   const [disk] = await VirtioBlkGuest.detect(bus, { area: AREA, depth: 1 });
   if (disk === undefined) return "no disk is found after the reset";
-  // Turns, not seconds: a disk in memory is done in a few, however busy the host is.
-  const waiting = new AbortController();
-  const { signal } = waiting;
-  const pause = bus.pause.bind(bus);
-  let turns = 0;
-  bus.pause = () => {
-    if (++turns > MAX_TURNS) waiting.abort(new Error("a request after the reset does not end"));
-    return pause();
-  };
+  const signal = patienceOf(bus);
   const bytes = Uint8Array.from({ length: 4096 }, (_, i) => i * 5 & 0xff);
   await disk.write(64, bytes, { signal });
   const back = await disk.read(64, 8, { signal });
@@ -387,8 +364,4 @@ class MadDriver {
   #write(address: number, size: 1 | 2 | 4, value: number): void {
     this.#machine.memory.writeValue(address, size, size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1));
   }
-}
-
-function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  return choices[random.below(choices.length)]!;
 }

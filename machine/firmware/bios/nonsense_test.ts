@@ -9,8 +9,9 @@ import { BlockBackend, BlockGraph } from "../../../block/mod.ts";
 import { Vga } from "../../../devices/vga/mod.ts";
 import { testMachine } from "../../../devices/bus/testing.ts";
 import { BuiltInBios } from "./bios.ts";
-import { FRAME_ADDRESS, FRAME_BYTES } from "./call.ts";
-import { CALL_PORT, OWN_SERVICE } from "./rom.ts";
+import { FRAME_BYTES } from "./call.ts";
+import { OWN_SERVICE } from "./rom.ts";
+import { callFirmware, FRAME_AT } from "./testing.ts";
 
 const INTERRUPTS = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x40];
 /** These print much: one call in a hundred. */
@@ -23,7 +24,6 @@ const FUNCTIONS: Readonly<Record<number, readonly number[]>> = {
   0x15: [0xe8, 0x87, 0x88, 0xc0, 0x24, 0x86, 0xc2, 0xc2, 0x53],
   0x1a: [0x00, 0x02, 0x04, 0xb1],
 };
-const AT = { dx: 24, cx: 28, ax: 32, number: 36 };
 const EXTENDED = 0x9fc00;
 const UNITS = [0, 1, 0x80, 0x81, 0xe0];
 
@@ -50,27 +50,6 @@ for (const seed of [1, 2, 3]) {
       files: () => undefined,
     });
     await bios.realize(machine.isa);
-    /** Calls as the ROM does; how it ended. */
-    const call = async (frame: Uint8Array): Promise<Uint8Array | "sleeps"> => {
-      machine.memory.write(FRAME_ADDRESS, frame);
-      machine.out(CALL_PORT, 0);
-      const asked = machine.in(CALL_PORT);
-      // A string is written a few characters at a time.
-      for (let looks = 0; looks < 10_000; looks++) {
-        machine.out(CALL_PORT + 1, asked);
-        const answer = machine.in(CALL_PORT + 1);
-        if (answer === 2) return "sleeps";
-        if (answer === 0) {
-          const after = new Uint8Array(FRAME_BYTES);
-          machine.memory.read(FRAME_ADDRESS, after);
-          return after;
-        }
-        // Int 15h waits up to 72 minutes.
-        machine.clock.advance(1e10);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      throw new Error(`a call never ended: ${frame.toHex()}`);
-    };
     let sleeping = 0;
     for (let i = 0; i < CALLS; i++) {
       const frame = new Uint8Array(FRAME_BYTES);
@@ -78,28 +57,28 @@ for (const seed of [1, 2, 3]) {
       const numbers = i % 100 === 0 ? BOOTING : INTERRUPTS;
       const interrupt = numbers[random.below(numbers.length)]!;
       const view = new DataView(frame.buffer);
-      view.setUint16(AT.number, interrupt, true);
+      view.setUint16(FRAME_AT.number, interrupt, true);
       const functions = FUNCTIONS[interrupt] ?? Array.from({ length: 0x20 }, (_, index) => index);
-      frame[AT.ax + 1] = functions[random.below(functions.length)]!;
+      frame[FRAME_AT.ax + 1] = functions[random.below(functions.length)]!;
       // Strings of 64 Ki characters take their time.
-      if (frame[AT.ax + 1] === 0x13) frame[AT.cx + 1] = 0;
-      if (interrupt === 0x10 || interrupt === 0x15) frame[AT.ax] = random.below(0x38);
-      if (random.below(2) === 0) frame[AT.dx] = UNITS[random.below(UNITS.length)]!;
+      if (frame[FRAME_AT.ax + 1] === 0x13) frame[FRAME_AT.cx + 1] = 0;
+      if (interrupt === 0x10 || interrupt === 0x15) frame[FRAME_AT.ax] = random.below(0x38);
+      if (random.below(2) === 0) frame[FRAME_AT.dx] = UNITS[random.below(UNITS.length)]!;
       // The firmware's own data lies where every program can write.
       for (const area of [0x400, EXTENDED]) {
         if (random.below(4) === 0) machine.memory.writeValue(area + random.below(0x100), 1, random.below(0x100));
       }
-      if (await call(frame) !== "sleeps") continue;
+      if (await callFirmware(machine, frame) !== "sleeps") continue;
       // A key or the time would end it; a reset ends all.
       if (++sleeping % 8 === 0) await bios.reset();
     }
     await bios.reset();
     const wanted = new Uint8Array(FRAME_BYTES);
-    new DataView(wanted.buffer).setUint16(AT.number, OWN_SERVICE.powerOn, true);
-    await call(wanted);
-    new DataView(wanted.buffer).setUint16(AT.number, 0x12, true);
-    const size = await call(wanted);
+    new DataView(wanted.buffer).setUint16(FRAME_AT.number, OWN_SERVICE.powerOn, true);
+    await callFirmware(machine, wanted);
+    new DataView(wanted.buffer).setUint16(FRAME_AT.number, 0x12, true);
+    const size = await callFirmware(machine, wanted);
     assert(size !== "sleeps");
-    assertEquals(new DataView(size.buffer).getUint16(AT.ax, true), 639);
+    assertEquals(new DataView(size.buffer).getUint16(FRAME_AT.ax, true), 639);
   });
 }

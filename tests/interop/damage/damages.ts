@@ -8,6 +8,7 @@
  * @module
  */
 import type { Random } from "../../../base/random.ts";
+import { pick } from "../../support/pick.ts";
 
 /** Bytes to write over an image. */
 export interface Patch {
@@ -98,10 +99,6 @@ function findBitmaps(view: DataView, version: number, clusterSize: number): numb
     at += 8 + Math.ceil(view.getUint32(at + 4) / 8) * 8;
   }
   return 0;
-}
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[random.below(from.length)]!;
 }
 
 function number(value: bigint, bytes: 1 | 2 | 4 | 8): Uint8Array {
