@@ -1,8 +1,7 @@
 /**
  * A step of the installer's menu that partitions and formats a disk, with the programs behind partman: parted and mke2fs.
  *
- * It stands where partman-base stands (menu item 4200) and is asked and answered through debconf, as partman is. Where
- * partman is at hand, it runs instead.
+ * It stands where partman-base stands (menu item 4200) and is asked and answered through debconf, as partman is.
  *
  * @module
  */
